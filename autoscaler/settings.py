@@ -1,0 +1,44 @@
+"""Settings of the planner, its guards and the control API."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, Field, SecretStr, model_validator
+
+
+class ScalingSettings(BaseModel, frozen=True, extra="forbid"):
+    """How the planner plans, and whether it may act at all."""
+
+    ladder: Literal["shadow", "recommend", "floor", "full"] = "shadow"
+    """A pool climbs by a human's word only: compare, recommend, only raise, act fully."""
+    dry_run: bool = True
+    """Decide and publish, but leave every pool alone. Off only by choice."""
+    decide_every_s: Annotated[float, Field(ge=1)] = 2.0
+    forecaster: str = "blend"
+    """A name of ``autoscaler.forecasters.FORECASTERS``."""
+    target_ratio: Annotated[float, Field(gt=0, le=1)] = 0.7
+    """Plan for a share of each replica; the rest absorbs bursts."""
+    quantile: Annotated[float, Field(gt=0.5, lt=1)] = 0.9
+    scale_down_after_s: Annotated[float, Field(ge=0)] = 60.0
+    """Demand must have been lower for this long before a replica goes."""
+    gpus_per_hour: Annotated[int, Field(ge=1)] = 64
+    """Upper bound on GPUs (replicas, where they have none) ordered within any hour."""
+    block_expires_s: Annotated[float, Field(gt=0)] = 900.0
+
+
+class ApiSettings(BaseModel, frozen=True, extra="forbid"):
+    """The control API and the live page."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8088
+    token: SecretStr = SecretStr("")
+    tls_cert: str = ""
+    tls_key: str = ""
+
+    @model_validator(mode="after")
+    def _strangers_need_a_token(self) -> Self:
+        local = self.host in {"127.0.0.1", "::1", "localhost"}
+        if not local and not (self.token.get_secret_value() and self.tls_cert and self.tls_key):
+            raise ValueError(
+                f"api.host {self.host} is not loopback: set api.token, api.tls_cert and api.tls_key"
+            )
+        return self

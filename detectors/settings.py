@@ -1,0 +1,52 @@
+"""Settings of detection, incidents and alerts."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, SecretStr
+
+
+class DetectorSettings(BaseModel, frozen=True, extra="forbid"):
+    """One detector on one or more values of a series kind.
+
+    ``{kind: ewma, series: engine, values: [inter_token_s_mean], with: {half_life_s: 60}}``
+    """
+
+    kind: str
+    """A name of ``detectors.banks.BANKS``."""
+    series: Literal["request", "engine", "gpu"]
+    values: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Values of the catalogue; a bank on several at once (`isolation_forest`) takes them together."""
+    options: dict[str, Any] = Field(default_factory=dict, alias="with")
+    where: dict[str, str] = {}
+    """Labels a series must have, such as `{pool: codex}`."""
+
+
+class ChannelSettings(BaseModel, frozen=True, extra="forbid"):
+    """One place that is told of incidents."""
+
+    kind: Literal["webhook", "alertmanager"] = "webhook"
+    name: str
+    url: str
+    secret: SecretStr = SecretStr("")
+    """Standard Webhooks secret, `whsec_` and base64."""
+    timeout_s: Annotated[float, Field(gt=0, le=30)] = 5.0
+    max_attempts: Annotated[int, Field(ge=1, le=10)] = 5
+    min_severity: Literal["info", "warning", "critical"] = "warning"
+    allow_private: bool = False
+    """Allow loopback and private addresses (refused otherwise: SSRF)."""
+
+
+class DetectionSettings(BaseModel, frozen=True, extra="forbid"):
+    """Everything of `detectors/`."""
+
+    false_pages_per_week: Annotated[float, Field(gt=0)] = 1.0
+    """The one knob: how many wrong pages a team stands per week."""
+    detectors: tuple[DetectorSettings, ...] = ()
+    """Empty: the built-in set (``detectors.defaults.DEFAULTS``)."""
+    anomaly_after_s: Annotated[float, Field(ge=0)] = 2.0
+    """Seconds above the boundary before an anomaly is said."""
+    anomaly_ends_after_s: Annotated[float, Field(ge=0)] = 10.0
+    grace_after_change_s: Annotated[float, Field(ge=0)] = 10.0
+    incident_resolves_after_s: Annotated[float, Field(ge=0)] = 15.0
+    channels: tuple[ChannelSettings, ...] = ()
+    repeat_after_s: Annotated[float, Field(ge=60)] = 14_400.0

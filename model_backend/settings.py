@@ -1,0 +1,98 @@
+"""Settings of the gateway, access, and the pools behind it."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, Field, SecretStr, model_validator
+
+
+class KeySettings(BaseModel, frozen=True, extra="forbid"):
+    """One API key and whom it belongs to."""
+
+    tenant: str
+    key: SecretStr
+    requests_per_minute: Annotated[int, Field(ge=1)] = 600
+    max_in_flight: Annotated[int, Field(ge=1)] = 64
+
+
+class GatewaySettings(BaseModel, frozen=True, extra="forbid"):
+    """The OpenAI-compatible door."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8080
+    tls_cert: str = ""
+    tls_key: str = ""
+    keys: tuple[KeySettings, ...] = ()
+    allow_anonymous: bool = False
+    """Only ever on loopback: requests without a key become tenant `anonymous`."""
+    max_body_bytes: Annotated[int, Field(ge=1_024)] = 1_048_576
+    max_queue: Annotated[int, Field(ge=1)] = 256
+    """Requests waiting per pool; the next one gets 503 with Retry-After."""
+    queue_timeout_s: Annotated[float, Field(gt=0)] = 60.0
+    upstream_timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    first_byte_timeout_s: Annotated[float, Field(gt=0)] = 30.0
+    stall_timeout_s: Annotated[float, Field(gt=0)] = 4.0
+    """A replica silent this long with requests in flight is set aside; what has not begun moves."""
+    emit_buffer: Annotated[int, Field(ge=100)] = 10_000
+
+    @model_validator(mode="after")
+    def _strangers_need_a_key(self) -> Self:
+        local = self.host in {"127.0.0.1", "::1", "localhost"}
+        if not local and (self.allow_anonymous or not self.keys or not self.tls_cert):
+            raise ValueError(
+                f"gateway.host {self.host} is not loopback: set gateway.keys, gateway.tls_cert and "
+                "gateway.tls_key, and leave allow_anonymous off"
+            )
+        return self
+
+
+class PoolSettings(BaseModel, frozen=True, extra="forbid"):
+    """One pool: {cluster, service, model, role, variant, hardware} with a free name."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
+    cluster: str = "local"
+    service: str
+    """`codex`, `sora`, ...: what clients ask for."""
+    model: str
+    role: Literal["unified", "prefill", "decode", "embed", "job"] = "unified"
+    variant: str = ""
+    hardware: str = "cpu"
+    driver: Literal["process", "dry_run"] = "dry_run"
+    replica: str = "llama"
+    """A name of ``model_backend.replicas.REPLICAS`` (driver `process`)."""
+    options: dict[str, str] = {}
+    """Passed to the replica program, such as `{model_path: ...}`."""
+    min_replicas: Annotated[int, Field(ge=0)] = 1
+    max_replicas: Annotated[int, Field(ge=1)] = 4
+    initial_replicas: Annotated[int, Field(ge=0)] = 1
+    slots: Annotated[int, Field(ge=1)] = 4
+    """Requests a replica serves at once."""
+    cap_tokens_per_s: Annotated[float, Field(ge=0)] = 0.0
+    """Demo cap of each replica; 0 is none."""
+    start_delay_s: Annotated[float, Field(ge=0)] = 0.0
+    """Declared extra start delay, as a GPU node would take."""
+    slo_queue_s: Annotated[float, Field(gt=0)] = 1.0
+    """Longest wait for a replica before a request misses its SLO."""
+    slo_share: Annotated[float, Field(gt=0, lt=1)] = 0.99
+    drain_timeout_s: Annotated[float, Field(gt=0)] = 60.0
+    health_interval_s: Annotated[float, Field(gt=0)] = 1.0
+    unhealthy_after_s: Annotated[float, Field(gt=0)] = 10.0
+    """Silent on /health for this long, a ready replica is replaced."""
+    address: str = ""
+    """Fixed replicas somebody else runs (driver `dry_run`): comma-separated base URLs."""
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> Self:
+        low, start, high = self.min_replicas, self.initial_replicas, self.max_replicas
+        if not low <= start <= high:
+            raise ValueError(
+                f"pool {self.name}: min_replicas ≤ initial_replicas ≤ max_replicas must hold, "
+                f"got {low}, {start} and {high}"
+            )
+        return self
+
+
+class BackendSettings(BaseModel, frozen=True, extra="forbid"):
+    """Everything of `model_backend/`."""
+
+    gateway: GatewaySettings = GatewaySettings()
+    pools: tuple[PoolSettings, ...] = ()

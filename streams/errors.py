@@ -1,0 +1,66 @@
+"""Every error this project raises on purpose.
+
+* TidegateError
+  + InvalidParameterError (also a ValueError)
+  + CorruptMessageError
+  + BrokerUnavailableError
+  + OwnershipLostError
+  + SinkUnavailableError
+  + PoolDriverError
+  + PortTakenError
+  + MissingRequirementError
+"""
+
+
+class TidegateError(Exception):
+    """Base class: catch this one at a process boundary, nowhere else."""
+
+
+class InvalidParameterError(TidegateError, ValueError):
+    """A setting or argument is outside its range."""
+
+    def __init__(self, name: str, value: object, allowed: str) -> None:
+        super().__init__(f"{name} must be {allowed}, got {value!r}")
+
+
+class CorruptMessageError(TidegateError):
+    """Bytes that are not what they claim to be; the reader makes a dead letter of them."""
+
+
+class BrokerUnavailableError(TidegateError):
+    """No broker answers at the address, or it cannot do what this stage needs."""
+
+    def __init__(self, address: str, cause: str) -> None:
+        super().__init__(f"broker {address} unavailable ({cause})")
+
+
+class OwnershipLostError(TidegateError):
+    """Another worker owns the partition now; drop its state and wait for an assignment."""
+
+
+class SinkUnavailableError(TidegateError):
+    """The destination cannot take records now; retry after the given pause."""
+
+    def __init__(self, sink: str, retry_after_s: float, cause: str) -> None:
+        super().__init__(f"sink {sink!r} unavailable ({cause}); retrying in {retry_after_s:g} s")
+        self.retry_after_s = retry_after_s
+
+
+class PoolDriverError(TidegateError):
+    """The orchestrator refused or failed to change a pool."""
+
+
+class PortTakenError(TidegateError):
+    """Something else listens where we want to."""
+
+    def __init__(self, purpose: str, port: int, setting: str) -> None:
+        super().__init__(
+            f"port {port} for the {purpose} is taken; stop what listens there or set {setting}"
+        )
+
+
+class MissingRequirementError(TidegateError):
+    """A package, program or file is not there; the message says what brings it."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what} is missing; {remedy}")

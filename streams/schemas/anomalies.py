@@ -1,0 +1,41 @@
+"""What WATCH finds: one series' feature outside what was expected of it."""
+
+from typing import Literal
+
+from streams.schemas.base import Record
+
+SeriesKind = Literal["request", "engine", "gpu"]
+
+
+class Anomaly(Record, frozen=True, kw_only=True):
+    """One stretch of time in which a feature of a series was anomalous.
+
+    ``id`` comes from series, feature and ``started_at_us``; every update and the end carry the same
+    id, newest wins. ``score`` is 1.0 at the boundary.
+    """
+
+    id: str
+    kind: SeriesKind
+    series_id: str
+    """Sixteen hex digits."""
+    labels: dict[str, str]
+    feature: str
+    """A value's name in the catalogue, such as ``engine.up_min``."""
+    unit: str
+    started_at_us: int
+    at_us: int
+    """Start of the newest window this record speaks of."""
+    ended_at_us: int | None = None
+    score: float
+    peak_score: float
+    actual: float
+    expected: float
+    lower: float | None = None
+    upper: float | None = None
+    direction: Literal["above", "below"]
+    detector: str
+    """Table name of the bank that found it, such as ``ewma``."""
+    p: float | None = None
+    """Upper-tail probability of the raw score under the series' own past, where calibrated."""
+    sentence: str = ""
+    """`inter-token time p95 is 0.61 s, expected 0.06 to 0.12 s`."""

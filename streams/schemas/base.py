@@ -1,0 +1,17 @@
+"""What every record shares."""
+
+from typing import Any
+
+import msgspec
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One fact on a topic. Instants are int64 microseconds UTC (``_us``), spans are seconds (``_s``).
+
+    Fields may be added with a default, never renamed or reused: a reader of any age skips what it
+    does not know and fills in what is missing.
+    """
+
+    def but(self, **changes: Any) -> "Record":
+        """A copy with other values in some fields."""
+        return msgspec.structs.replace(self, **changes)

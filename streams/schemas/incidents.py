@@ -1,0 +1,134 @@
+"""What RESPOND makes of anomalies and changes, and what ALERT sends of it."""
+
+from typing import Literal
+
+from streams.schemas.base import Record
+
+Severity = Literal["info", "warning", "critical"]
+SubjectKind = Literal["replica", "client", "pool", "gpu", "node", "unknown"]
+
+
+class Subject(Record, frozen=True, kw_only=True):
+    """Who is at fault: ``replica codex-2``, ``client birch``, ``pool codex``."""
+
+    kind: SubjectKind
+    name: str
+
+
+class Cause(Record, frozen=True, kw_only=True):
+    """One possible explanation with its evidence; ``unknown`` is a valid one."""
+
+    kind: str
+    """`replica_frozen`, `replica_lost`, `replica_slow`, `traffic_surge`, `client_errors`,
+    `capacity_short`, `gpu_fault`, `change`, `unknown`."""
+    subject: Subject
+    weight: float
+    """0 to 1; the causes of an incident are sorted by it."""
+    sentence: str
+    anomalies: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+
+
+class Incident(Record, frozen=True, kw_only=True):
+    """Anomalies and changes that belong together; newest record of an id wins."""
+
+    id: str
+    """`INC-` and ten hex digits of the first anomaly's id."""
+    state: Literal["open", "resolved"]
+    severity: Severity
+    cluster: str
+    service: str = ""
+    pool: str
+    subject: Subject
+    title: str
+    started_at_us: int
+    """Start of the earliest anomaly."""
+    opened_at_us: int
+    """The tick at which it was opened."""
+    updated_at_us: int
+    resolved_at_us: int | None = None
+    causes: tuple[Cause, ...]
+    anomalies: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    users_hurt: bool = False
+    """Requests of well-behaved users fail or wait because of it."""
+    trust_hurt: bool = False
+    """Demand or capacity figures of the pool cannot be trusted meanwhile."""
+    timeline: tuple[tuple[int, str], ...] = ()
+    """(at_us, sentence), oldest first, at most 50."""
+
+
+class Alert(Record, frozen=True, kw_only=True):
+    """One notification of one incident to one channel; ``id`` is the idempotency key."""
+
+    id: str
+    incident: str
+    channel: str
+    status: Literal["firing", "resolved"]
+    delivery: Literal["pending", "delivered", "failed"]
+    at_us: int
+    severity: Severity
+    title: str
+    attempts: int = 0
+    error: str = ""
+    delivered_at_us: int | None = None
+
+
+class Rule(Record, frozen=True, kw_only=True):
+    """Something a person set: a silence, a hold, limits, a schedule. Newest of an id wins."""
+
+    id: str
+    kind: Literal["silence", "hold", "override", "limits", "ladder"]
+    at_us: int
+    actor: str
+    reason: str = ""
+    cluster: str = "local"
+    pool: str = ""
+    matchers: dict[str, str] = {}
+    replicas: int | None = None
+    min_replicas: int | None = None
+    max_replicas: int | None = None
+    ladder: Literal["shadow", "recommend", "floor", "full"] | None = None
+    expires_at_us: int | None = None
+    ended: bool = False
+
+
+class Command(Record, frozen=True, kw_only=True):
+    """What a person or program asked of the scaler; carried out once per ``id``."""
+
+    id: str
+    at_us: int
+    kind: Literal["override", "hold", "release", "limits", "ladder", "silence", "resolve"]
+    actor: str
+    reason: str = ""
+    cluster: str = "local"
+    pool: str = ""
+    replicas: int | None = None
+    min_replicas: int | None = None
+    max_replicas: int | None = None
+    ladder: Literal["shadow", "recommend", "floor", "full"] | None = None
+    matchers: dict[str, str] = {}
+    incident: str = ""
+    expires_at_us: int | None = None
+
+
+class Feedback(Record, frozen=True, kw_only=True):
+    """An operator's word on an anomaly."""
+
+    id: str
+    at_us: int
+    anomaly: str
+    verdict: Literal["right", "wrong"]
+    actor: str = ""
+
+
+class Audit(Record, frozen=True, kw_only=True):
+    """Who asked what of the control API, and what the answer was."""
+
+    id: str
+    at_us: int
+    actor: str
+    action: str
+    target: str
+    status: int
+    detail: str = ""

@@ -1,0 +1,135 @@
+"""What services, engines, GPUs and operators report: the records on the raw topics."""
+
+from typing import Literal
+
+from streams.schemas.base import Record
+
+RequestKind = Literal["arrived", "finished", "rejected", "cancelled", "gauge"]
+
+
+class RequestEvent(Record, frozen=True, kw_only=True):
+    """One step in the life of a request, or (``gauge``) what a pool holds at this second.
+
+    ``at_us`` is when the event was emitted, so nothing about demand waits for a request to end.
+    """
+
+    kind: RequestKind
+    at_us: int
+    pool: str
+    cluster: str = "local"
+    model: str = ""
+    route: str = ""
+    tenant: str = ""
+    request_id: str = ""
+    replica: str = ""
+    status: int = 0
+    """HTTP status given to the client; 499 when the client left first."""
+    reason: str = ""
+    """Why it was rejected or failed: `rate_limited`, `invalid`, `queue_full`, `upstream`, ..."""
+    attempt: int = 0
+    """0 for a first try; a retry of the same request counts once as demand."""
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+    queue_s: float | None = None
+    ttft_s: float | None = None
+    inter_token_s: float | None = None
+    duration_s: float | None = None
+    queued: float | None = None
+    in_flight: float | None = None
+
+
+class EngineSample(Record, frozen=True, kw_only=True):
+    """One look at a replica: its own metrics, its process, or how the gateway finds it.
+
+    Counters are already differences since the sample before; a missing value is ``None``.
+    """
+
+    at_us: int
+    pool: str
+    replica: str
+    source: Literal["scrape", "process", "gateway"] = "scrape"
+    cluster: str = "local"
+    interval_s: float = 1.0
+    up: float | None = None
+    """1 when the source answered in time, else 0."""
+    scrape_s: float | None = None
+    running: float | None = None
+    waiting: float | None = None
+    kv_use_ratio: float | None = None
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+    cpu_ratio: float | None = None
+    """Cores in use (1.0 is one core)."""
+    rss_bytes: float | None = None
+    in_flight: float | None = None
+    stalled_s: float | None = None
+    """Longest time that a request in flight at the replica has waited for its next byte."""
+    finished: int = 0
+    failed: int = 0
+    ttft_s: float | None = None
+    """Mean time to first token over the interval's requests."""
+    inter_token_s: float | None = None
+    """Mean time between output tokens over the interval."""
+
+
+class GpuSample(Record, frozen=True, kw_only=True):
+    """One reading of a GPU (names and units: NVML). Cumulative counters stay cumulative."""
+
+    at_us: int
+    node: str
+    gpu_uuid: str
+    cluster: str = "local"
+    zone: str = ""
+    node_group: str = ""
+    index: int = 0
+    model: str = ""
+    pool: str = ""
+    replica: str = ""
+    util_ratio: float | None = None
+    memory_util_ratio: float | None = None
+    memory_used_bytes: float | None = None
+    memory_total_bytes: float | None = None
+    power_w: float | None = None
+    power_limit_w: float | None = None
+    temperature_c: float | None = None
+    memory_temperature_c: float | None = None
+    sm_clock_mhz: float | None = None
+    memory_clock_mhz: float | None = None
+    throttle_reasons: int = 0
+    """NVML clocks-event bit mask; 0x08 | 0x40 | 0x80 are hardware slowdowns."""
+    ecc_corrected: float | None = None
+    ecc_uncorrected: float | None = None
+    remapped_rows: float | None = None
+    pcie_replays: float | None = None
+    nvlink_errors: float | None = None
+    processes: float | None = None
+    xid: int = 0
+    """Code of an XID event seen since the last sample, 0 for none."""
+
+
+class Change(Record, frozen=True, kw_only=True):
+    """Something somebody did to the system: a cause to look for when things go wrong."""
+
+    id: str
+    at_us: int
+    kind: Literal[
+        "scaled",
+        "replica_started",
+        "replica_ready",
+        "replica_lost",
+        "replica_stopped",
+        "set_aside",
+        "taken_back",
+        "deployed",
+        "configured",
+        "node_maintenance",
+        "model_loaded",
+        "other",
+    ]
+    summary: str
+    actor: str = ""
+    cluster: str = "local"
+    pool: str = ""
+    replica: str = ""
+    node: str = ""
+    attributes: dict[str, str] = {}

@@ -1,0 +1,98 @@
+"""Settings of the stream: broker, topics, windows, sinks."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, Field, SecretStr, model_validator
+
+
+class BrokerSettings(BaseModel, frozen=True, extra="forbid"):
+    """Where Kafka is and what it can do."""
+
+    url: Annotated[str, Field(pattern=r"^kafka://[^/]+$")] = "kafka://127.0.0.1:9092"
+    """`kafka://host:port[,host:port]`."""
+    delivery: Literal["exactly_once", "at_least_once"] = "exactly_once"
+    """`at_least_once` for brokers without transactions, such as the embedded one."""
+    security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    ca_file: str = ""
+    session_timeout_s: Annotated[float, Field(ge=1)] = 6.0
+    replication_factor: Annotated[int, Field(ge=1)] = 1
+
+    @property
+    def bootstrap(self) -> str:
+        return self.url.removeprefix("kafka://")
+
+
+class TopicSettings(BaseModel, frozen=True, extra="forbid"):
+    """Names and sizes of topics."""
+
+    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$")] = "tidegate."
+    shards: Annotated[int, Field(ge=1, le=1024)] = 16
+    """S: partitions of partials, windows and anomalies; fixed once the topics exist."""
+    raw_partitions: Annotated[int, Field(ge=1, le=1024)] = 4
+    max_message_bytes: Annotated[int, Field(ge=65_536)] = 1_000_000
+    block_bytes: Annotated[int, Field(ge=16_384)] = 900_000
+
+
+class WindowSettings(BaseModel, frozen=True, extra="forbid"):
+    """When a window closes and what is too late or too early for it."""
+
+    interval_s: Annotated[int, Field(ge=1)] = 1
+    """Load windows."""
+    gpu_interval_s: Annotated[int, Field(ge=1)] = 10
+    """GPU health windows."""
+    lateness_s: Annotated[float, Field(ge=0)] = 2.0
+    max_skew_s: Annotated[float, Field(gt=0)] = 10.0
+    """Further in the future than this after its append time, a record is a dead letter."""
+    max_clock_error_s: Annotated[float, Field(ge=0)] = 0.5
+    stall_s: Annotated[float, Field(gt=0)] = 2.0
+    """A source silent this long lets windows leave provisionally."""
+    max_series: Annotated[int, Field(ge=1)] = 10_000
+    """Per shard and kind; the rest merges into `other`."""
+    commit_interval_s: Annotated[float, Field(gt=0)] = 0.25
+    """INGEST writes at most this often per source partition."""
+
+
+class InfluxSettings(BaseModel, frozen=True, extra="forbid"):
+    """InfluxDB 1.8+, 2.x or 3.x through the v2 write API; empty url switches it off."""
+
+    url: str = ""
+    token: SecretStr = SecretStr("")
+    """1.x: `user:password`."""
+    org: str = "-"
+    bucket: str = "tidegate/autogen"
+    batch_points: Annotated[int, Field(ge=1)] = 5_000
+    flush_s: Annotated[float, Field(gt=0)] = 1.0
+    timeout_s: Annotated[float, Field(gt=0)] = 10.0
+
+
+class SinkSettings(BaseModel, frozen=True, extra="forbid"):
+    """Where results go."""
+
+    embedded_path: str = ""
+    """SQLite file; empty switches it off."""
+    embedded_retention_s: Annotated[float, Field(gt=0)] = 86_400.0
+    jsonl_path: str = ""
+    influx: InfluxSettings = InfluxSettings()
+    queue_points: Annotated[int, Field(ge=1_000)] = 100_000
+    """Bound of each sink's spool in memory; when full, reading pauses."""
+
+
+class StreamSettings(BaseModel, frozen=True, extra="forbid"):
+    """Everything of level 0."""
+
+    broker: BrokerSettings = BrokerSettings()
+    topics: TopicSettings = TopicSettings()
+    windows: WindowSettings = WindowSettings()
+    sinks: SinkSettings = SinkSettings()
+
+    @model_validator(mode="after")
+    def _blocks_fit_into_messages(self) -> Self:
+        block, message = self.topics.block_bytes, self.topics.max_message_bytes
+        if block > message:
+            raise ValueError(
+                f"topics.block_bytes must not exceed topics.max_message_bytes, got {block} and {message}"
+            )
+        return self

@@ -1,0 +1,151 @@
+"""The catalogue: what is summed up per series kind, and the values derived from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Merge(StrEnum):
+    """How a feature's records become one row, and rows of deltas one window."""
+
+    COUNT = "count"
+    SUM = "sum"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """One measured quantity.
+
+    field: the record's field (SUM, GAUGE, HISTOGRAM) or the event kind that is counted (COUNT).
+    scale: steps per unit of the int64 fixed-point sums, so the order of adding cannot matter.
+    """
+
+    name: str
+    unit: str
+    merge: Merge
+    help: str
+    scale: int = 1
+    field: str = ""
+
+    @property
+    def source(self) -> str:
+        return self.field or self.name
+
+
+def _count(name: str, help_: str) -> Feature:
+    return Feature(name=name, unit="requests", merge=Merge.COUNT, help=help_)
+
+
+def _sum(name: str, unit: str, help_: str) -> Feature:
+    return Feature(name=name, unit=unit, merge=Merge.SUM, help=help_)
+
+
+def _gauge(name: str, unit: str, help_: str, scale: int = 1_000_000) -> Feature:
+    return Feature(name=name, unit=unit, merge=Merge.GAUGE, help=help_, scale=scale)
+
+
+def _seconds(name: str, help_: str) -> Feature:
+    return Feature(name=name, unit="s", merge=Merge.HISTOGRAM, help=help_, scale=1_000_000)
+
+
+FEATURES: Final[Mapping[str, tuple[Feature, ...]]] = {
+    "request": (
+        _count("arrived", "requests that arrived, retries not counted again"),
+        _count("finished", "requests answered with success"),
+        _count("failed", "requests that ended in an error of ours (status 500 and above)"),
+        _count("rejected", "requests refused: limits, invalid, queue full"),
+        _count("cancelled", "requests whose client left first"),
+        _sum("prompt_tokens", "tokens", "prompt tokens of requests that arrived"),
+        _sum("output_tokens", "tokens", "output tokens of requests that ended"),
+        _seconds("queue_s", "wait in the gateway before a replica took the request"),
+        _seconds("ttft_s", "arrival to first token"),
+        _seconds("inter_token_s", "mean time between output tokens of a request"),
+        _seconds("duration_s", "arrival to end"),
+        _gauge("queued", "requests", "requests waiting in the gateway"),
+        _gauge("in_flight", "requests", "requests at a replica"),
+    ),
+    "engine": (
+        _gauge("up", "ratio", "1 when the replica answered its scrape in time"),
+        _gauge("scrape_s", "s", "time the scrape took"),
+        _gauge("running", "requests", "requests being processed"),
+        _gauge("waiting", "requests", "requests queued inside the engine"),
+        _gauge("kv_use_ratio", "ratio", "share of the KV cache in use"),
+        _gauge("cpu_ratio", "cores", "cores in use by the process"),
+        _gauge("rss_bytes", "bytes", "resident memory of the process", scale=1),
+        _gauge("in_flight", "requests", "requests the gateway has at the replica"),
+        _gauge("stalled_s", "s", "longest wait for a next byte among requests in flight"),
+        _sum("prompt_tokens", "tokens", "prompt tokens processed"),
+        _sum("output_tokens", "tokens", "tokens generated"),
+        _sum("finished", "requests", "requests finished, as the gateway saw it"),
+        _sum("failed", "requests", "requests failed, as the gateway saw it"),
+        _seconds("ttft_s", "time to first token at this replica, mean of an interval"),
+        _seconds("inter_token_s", "time between output tokens at this replica"),
+    ),
+    "gpu": (
+        _gauge("util_ratio", "ratio", "share of time a kernel was resident"),
+        _gauge("memory_util_ratio", "ratio", "share of time memory was read or written"),
+        _gauge("memory_used_bytes", "bytes", "memory in use", scale=1),
+        _gauge("memory_total_bytes", "bytes", "memory installed", scale=1),
+        _gauge("power_w", "W", "power drawn", scale=1_000),
+        _gauge("power_limit_w", "W", "enforced power limit", scale=1_000),
+        _gauge("temperature_c", "°C", "core temperature", scale=1_000),
+        _gauge("memory_temperature_c", "°C", "memory temperature", scale=1_000),
+        _gauge("sm_clock_mhz", "MHz", "SM clock", scale=1_000),
+        _gauge("memory_clock_mhz", "MHz", "memory clock", scale=1_000),
+        _gauge("throttle_reasons", "bits", "clocks-event bit mask", scale=1),
+        _gauge("ecc_corrected", "errors", "corrected ECC errors, cumulative", scale=1),
+        _gauge("ecc_uncorrected", "errors", "uncorrected ECC errors, cumulative", scale=1),
+        _gauge("remapped_rows", "rows", "remapped rows, cumulative", scale=1),
+        _gauge("pcie_replays", "replays", "PCIe replays, cumulative", scale=1),
+        _gauge("nvlink_errors", "errors", "NVLink errors, cumulative", scale=1),
+        _gauge("processes", "processes", "processes on the GPU", scale=1),
+        _gauge("xid", "code", "XID of an event in the window, 0 for none", scale=1),
+    ),
+}
+
+HISTOGRAM_QUANTILES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """One number a window offers: to detectors, sinks, dashboards and the planner."""
+
+    name: str
+    unit: str
+    feature: str
+    how: str
+    """`rate`, `mean`, `min`, `max`, `p50`, `p95`, `p99`, or `ratio` (of `failed` to ended)."""
+
+
+def _values_of(feature: Feature) -> tuple[Value, ...]:
+    def value(suffix: str, how: str, unit: str = feature.unit) -> Value:
+        return Value(name=f"{feature.name}{suffix}", unit=unit, feature=feature.name, how=how)
+
+    match feature.merge:
+        case Merge.COUNT | Merge.SUM:
+            return (value("_per_s", "rate", f"{feature.unit}/s"),)
+        case Merge.GAUGE:
+            return value("_mean", "mean"), value("_min", "min"), value("_max", "max")
+        case Merge.HISTOGRAM:
+            quantiles = (value(f"_{name}", name) for name in HISTOGRAM_QUANTILES)
+            return value("_mean", "mean"), *quantiles
+
+
+VALUES: Final[Mapping[str, tuple[Value, ...]]] = {
+    kind: tuple(value for feature in features for value in _values_of(feature))
+    + (
+        (Value(name="error_ratio", unit="ratio", feature="failed", how="ratio"),)
+        if kind == "request"
+        else ()
+    )
+    for kind, features in FEATURES.items()
+}
+"""``streams.windows.values.derive(table)`` gives float64[n] for each; NaN where nothing was seen."""
+
+
+def find_value(kind: str, name: str) -> Value:
+    """Raises KeyError for a value that is not in the catalogue."""
+    return next(iter(v for v in VALUES[kind] if v.name == name))
