@@ -1,0 +1,105 @@
+"""Services for the tests, and what happens where one cannot be had.
+
+A test that needs a service the machine cannot run is skipped, counted, and the summary says which
+command would bring it. With ``CI=true`` such a skip is a failure: nothing may be missing there.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from streams.embedded import embedded_broker_command
+from streams.errors import MissingRequirementError
+from tests.services import Chromium, Influx, Kafka, Missing
+from tests.services.base import free_port, listens
+
+_missing: dict[str, str] = {}
+
+
+def _absent(service: str, reason: Exception) -> None:
+    _missing[service] = str(reason)
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{service}: {reason}")
+    pytest.skip(f"{service}: {reason}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
+    for service, reason in _missing.items():
+        count = sum(service in text for text in skipped)
+        terminalreporter.write_line(
+            f"{count} tests skipped for want of {service}: {reason.splitlines()[0]} "
+            f"(then: make services)"
+        )
+
+
+@pytest.fixture(scope="session")
+def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The embedded broker, one for the session: use topic prefixes of your own."""
+    port = free_port()
+    try:
+        argv = embedded_broker_command(port)
+    except MissingRequirementError as exc:
+        _absent("embedded broker", exc)
+    log = tmp_path_factory.mktemp("tansu") / "log.txt"
+    with log.open("wb") as out:
+        process = subprocess.Popen(argv, stdout=out, stderr=out)
+    try:
+        _wait_for(port, process)
+        yield f"kafka://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(200):
+        if listens(port):
+            return
+        try:
+            process.wait(0.05)
+        except subprocess.TimeoutExpired:
+            continue
+        break
+    pytest.fail("the embedded broker did not start")
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    """A real Apache Kafka, one for the session: use topic prefixes of your own."""
+    try:
+        service = Kafka(tmp_path_factory.mktemp("kafka"))
+        service.start()
+    except Missing as exc:
+        _absent("kafka", exc)
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka_url(kafka: Kafka) -> str:
+    return kafka.url
+
+
+@pytest.fixture(scope="session")
+def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx]:
+    """A real InfluxDB with an admin and an empty database."""
+    try:
+        service = Influx(tmp_path_factory.mktemp("influx"))
+        service.start()
+    except Missing as exc:
+        _absent("influx", exc)
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="session")
+def chromedriver() -> Path:
+    try:
+        return Chromium.prepare()
+    except Missing as exc:
+        _absent("chromium", exc)
+        raise

@@ -1,0 +1,13 @@
+"""Real services for the tests: fetched or built once into a cache, started on free loopback ports.
+
+``python -m tests.services`` prepares all; ``python -m tests.services kafka`` one of them.
+"""
+
+from tests.services.base import Missing, Service, cache_dir
+from tests.services.browser import Chromium
+from tests.services.influx import Influx
+from tests.services.kafka import Kafka
+
+SERVICES: dict[str, type[Service]] = {"chromium": Chromium, "influx": Influx, "kafka": Kafka}
+
+__all__ = ["SERVICES", "Chromium", "Influx", "Kafka", "Missing", "Service", "cache_dir"]
