@@ -1,0 +1,25 @@
+"""Every detector, by the name used in settings.
+
+To add one: write it in a file of its own here, add a line below, run ``make check``.
+tests/conformance/test_banks.py then tests it like all the others.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from detectors.banks.base import Bank
+from detectors.banks.ewma import EwmaBank
+from detectors.banks.isolation_forest import IsolationForestBank
+from detectors.banks.limit import LimitBank
+from detectors.banks.peers import PeersBank
+from detectors.banks.rise import RiseBank
+from detectors.banks.river import RiverBank
+
+BANKS: Final[Mapping[str, Callable[..., Bank]]] = {
+    "ewma": EwmaBank,
+    "isolation_forest": IsolationForestBank,
+    "limit": LimitBank,
+    "peers": PeersBank,
+    "rise": RiseBank,
+    "river": RiverBank,
+}

@@ -1,0 +1,100 @@
+"""What a bank is, and what it says of a value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    S = TypeVar("S", bound=DataclassInstance)
+else:
+    S = TypeVar("S")
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+MAX_SCORE: Final = 1e6
+"""Beyond this a score says nothing more, and sums of scores stay finite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a bank thinks of each row's value; one entry per row, in the unit of the value.
+
+    score: 1.0 is the boundary.
+    expected, lower, upper: where the score would be 0 and where it would be 1; infinite or NaN
+        where there is no such place (a one-sided rule, a series still too young).
+    above: the value lies above what was expected.
+    column: which of the bank's values this speaks of; 0 for a bank on one value.
+    """
+
+    score: Floats
+    expected: Floats
+    lower: Floats
+    upper: Floats
+    above: Bools
+    column: Rows
+
+
+class Bank(Protocol):
+    """The state of one detector for all series of a kind, stepped together.
+
+    ``rows`` are distinct row numbers, one per series; ``values`` is float64[n] for a bank on one
+    value and float64[n, d] for a bank on several at once, finite, in the order of ``rows``.
+    """
+
+    def admit(self, row: int, labels: Mapping[str, str]) -> None:
+        """``row`` now stands for the series with these labels; forget what it held before."""
+        ...
+
+    def score(self, rows: Rows, values: Floats) -> Floats:
+        """1.0 is the boundary, 0.5 half way to it. Changes nothing, never NaN for finite input."""
+        ...
+
+    def explain(self, rows: Rows, values: Floats) -> Reading:
+        """The score with its reasons: ``explain(...).score`` equals ``score(...)``."""
+        ...
+
+    def learn(self, rows: Rows, values: Floats, weights: Floats | float = 1.0) -> None:
+        """Take the values in; a weight of 0 leaves a row as it was but for its count."""
+        ...
+
+
+def grown(state: S, rows: Rows) -> S:
+    """``state`` with zeroed rows added, by doubling, until ``rows`` exist; itself when they do."""
+    need = int(rows.max()) + 1 if rows.size else 0
+    names = [field.name for field in fields(state)]
+    have = getattr(state, names[0]).shape[0]
+    if need <= have:
+        return state
+    size = max(8, 2 * have, need)
+    return replace(state, **{name: _longer(getattr(state, name), size) for name in names})
+
+
+def cleared(state: S, row: int) -> S:
+    """``state`` with ``row`` existing and zero in every array."""
+    state = grown(state, np.array([row]))
+    for field in fields(state):
+        getattr(state, field.name)[row] = 0
+    return state
+
+
+def bounded(scores: Floats) -> Floats:
+    """Scores as the contract wants them: finite and not negative."""
+    return np.clip(np.nan_to_num(scores, nan=0.0, posinf=MAX_SCORE), 0.0, MAX_SCORE) + 0.0
+
+
+def first_column(rows: Rows) -> Rows:
+    """``Reading.column`` of a bank on one value."""
+    return np.zeros(rows.size, np.int64)
+
+
+def _longer(array: npt.NDArray[np.generic], size: int) -> npt.NDArray[np.generic]:
+    longer = np.zeros((size, *array.shape[1:]), array.dtype)
+    longer[: array.shape[0]] = array
+    return longer

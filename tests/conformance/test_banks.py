@@ -1,0 +1,119 @@
+"""What every bank keeps to, run over the table."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import detectors.banks
+from detectors.banks import BANKS
+from detectors.banks.base import Bank
+from streams.errors import InvalidParameterError
+
+ROWS = np.arange(3)
+NOISE = list(np.random.default_rng(7).normal([1.0, 20.0, 300.0], [0.1, 2.0, 30.0], (120, 3)))
+PROBE = np.array([5.0, 90.0, 2000.0])
+
+
+def labels(row: np.int64 | int) -> dict[str, str]:
+    """Each row in a pool of its own: what fellows have to say is tested with the bank for it."""
+    return {"cluster": "local", "pool": f"pool-{row}", "replica": f"replica-{row}"}
+
+
+@pytest.fixture(params=BANKS)
+def bank(request: pytest.FixtureRequest) -> Bank:
+    bank = BANKS[request.param]()
+    for row in ROWS:
+        bank.admit(int(row), labels(row))
+    return bank
+
+
+def taught(bank: Bank) -> Bank:
+    for values in NOISE:
+        bank.learn(ROWS, values)
+    return bank
+
+
+def test_table_and_folder_agree() -> None:
+    folder = Path(detectors.banks.__file__).parent
+    files = {path.stem for path in folder.glob("*.py")} - {"__init__", "base"}
+    assert set(BANKS) == files
+    assert list(BANKS) == sorted(BANKS)
+
+
+def test_scores_are_finite_and_not_negative(bank: Bank) -> None:
+    for values in [*NOISE, np.full(3, -1e12), np.full(3, 1e12)]:
+        scores = bank.score(ROWS, values)
+        assert np.all(np.isfinite(scores) & (scores >= 0))
+        bank.learn(ROWS, values)
+
+
+def test_a_series_does_not_feel_its_neighbours(bank: Bank) -> None:
+    alone, together = copy.deepcopy(bank), bank
+    for values in NOISE:
+        alone.learn(ROWS[:1], values[:1])
+        together.learn(ROWS, values)
+    assert alone.score(ROWS[:1], PROBE[:1]) == together.score(ROWS, PROBE)[:1]
+
+
+def test_scoring_changes_nothing(bank: Bank) -> None:
+    taught(bank)
+    before = bank.score(ROWS, PROBE)
+    bank.score(ROWS, -PROBE)
+    bank.explain(ROWS, -PROBE)
+    bank.score(np.array([40]), PROBE[:1])
+    assert np.array_equal(bank.score(ROWS, PROBE), before)
+
+
+def test_the_explanation_has_the_score_and_a_band_around_what_is_expected(bank: Bank) -> None:
+    reading = taught(bank).explain(ROWS, PROBE)
+    assert np.array_equal(reading.score, bank.score(ROWS, PROBE))
+    assert np.all(reading.lower <= reading.upper)
+    assert np.all((reading.column >= 0) & (reading.column < 1))
+    assert reading.above.dtype == np.bool_
+
+
+def test_the_same_values_give_the_same_scores(bank: Bank) -> None:
+    twin = copy.deepcopy(bank)
+    assert np.array_equal(taught(bank).score(ROWS, PROBE), taught(twin).score(ROWS, PROBE))
+
+
+def test_a_row_that_is_given_away_forgets(bank: Bank) -> None:
+    fresh = copy.deepcopy(bank)
+    taught(bank)
+    for row in ROWS:
+        bank.admit(int(row), labels(row + 10))
+        fresh.admit(int(row), labels(row + 10))
+    assert np.array_equal(bank.score(ROWS, PROBE), fresh.score(ROWS, PROBE))
+
+
+def test_rows_may_come_in_any_order_and_number(bank: Bank) -> None:
+    taught(bank)
+    turned = bank.score(ROWS[::-1], PROBE[::-1])
+    assert np.array_equal(turned[::-1], bank.score(ROWS, PROBE))
+    assert bank.score(ROWS[:0], PROBE[:0]).shape == (0,)
+    assert bank.explain(ROWS[:0], PROBE[:0]).score.shape == (0,)
+
+
+def test_a_weight_of_zero_leaves_what_is_expected(bank: Bank) -> None:
+    taught(bank)
+    before = bank.explain(ROWS, PROBE).expected
+    for _ in range(20):
+        bank.learn(ROWS, PROBE, 0.0)
+    assert np.array_equal(bank.explain(ROWS, PROBE).expected, before)
+
+
+def test_a_parameter_outside_its_range_is_named() -> None:
+    wrong = {
+        "ewma": {"half_life_s": 0},
+        "isolation_forest": {"boundary": 2},
+        "limit": {"limit": 0},
+        "peers": {"ratio": 1},
+        "rise": {"over_s": -1},
+        "river": {"boundary": 0},
+    }
+    assert set(wrong) == set(BANKS)
+    for kind, options in wrong.items():
+        with pytest.raises(InvalidParameterError, match=next(iter(options))):
+            BANKS[kind](**options)
