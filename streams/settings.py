@@ -74,10 +74,16 @@ class SinkSettings(BaseModel, frozen=True, extra="forbid"):
     embedded_path: str = ""
     """SQLite file; empty switches it off."""
     embedded_retention_s: Annotated[float, Field(gt=0)] = 86_400.0
+    embedded_max_bytes: Annotated[int, Field(ge=1_000_000)] = 2_000_000_000
+    """When reached, the oldest go until a tenth of it is free."""
     jsonl_path: str = ""
+    jsonl_max_bytes: Annotated[int, Field(ge=100_000)] = 500_000_000
+    """When reached, the file becomes `NAME.1`, which replaces an older one."""
+    spool_path: str = ""
+    """Folder for what waits while a sink is down; empty keeps it in memory, lost with the process."""
     influx: InfluxSettings = InfluxSettings()
     queue_points: Annotated[int, Field(ge=1_000)] = 100_000
-    """Bound of each sink's spool in memory; when full, reading pauses."""
+    """Bound of each sink's spool; when full, reading pauses."""
 
 
 class StreamSettings(BaseModel, frozen=True, extra="forbid"):

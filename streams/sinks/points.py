@@ -1,0 +1,264 @@
+"""Windows, anomalies, incidents, decisions, alerts, pools, changes in; points out."""
+
+import math
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+import numpy as np
+
+from streams.schemas.anomalies import Anomaly
+from streams.schemas.base import Record
+from streams.schemas.incidents import Alert, Incident
+from streams.schemas.scaling import Decision, PoolStatus, ReplicaStatus
+from streams.schemas.system import Quality
+from streams.schemas.telemetry import Change
+from streams.series import SERIES_LABELS
+from streams.sinks.base import FieldValue, Point
+from streams.windows.features import VALUES
+from streams.windows.table import Table
+from streams.windows.values import derive
+
+MAX_TAG_CHARS: Final = 200
+MAX_TEXT_CHARS: Final = 4_000
+_INT64: Final = range(-(2**63), 2**63)
+
+
+def window_points(table: Table, *, interval_s: float) -> list[Point]:
+    """One point a row of final windows, at the window's start; what was not seen has no field."""
+    values = derive(table, interval_s=interval_s)
+    names = [value.name for value in VALUES[table.kind]]
+    rows = np.column_stack([values[name] for name in names]).tolist() if len(table) else []
+    series, starts = table.series.tolist(), table.window_us.tolist()
+    measurement = f"window_{table.kind}"
+    tags = {one: _series_tags(table.kind, table.labels[one]) for one in set(series)}
+    made = (
+        _point(measurement, at_us, tags[one], dict(zip(names, row, strict=True)))
+        for one, at_us, row in zip(series, starts, rows, strict=True)
+    )
+    return [point for point in made if point]
+
+
+def record_points(record: Record) -> list[Point]:
+    """The point of one record, newest wins; none for kinds that are not kept."""
+    make = _RECORDS.get(type(record))
+    point = make(record) if make else None
+    return [point] if point else []
+
+
+def _anomaly(a: Anomaly) -> Point | None:
+    # Detector and direction may change while it lasts: as tags they would make it two points.
+    return _point(
+        "anomaly",
+        a.started_at_us,
+        {**_series_tags(a.kind, a.labels), "kind": a.kind, "feature": a.feature},
+        {
+            "id": a.id,
+            "title": a.sentence or f"{a.feature} {a.direction} expected",
+            "score": a.score,
+            "peak_score": a.peak_score,
+            "actual": a.actual,
+            "expected": a.expected,
+            "lower": a.lower,
+            "upper": a.upper,
+            "p": a.p,
+            "direction": a.direction,
+            "detector": a.detector,
+            "unit": a.unit,
+            "open": a.ended_at_us is None,
+            "end_ms": (a.ended_at_us or a.at_us) // 1_000,
+        },
+    )
+
+
+def _incident(i: Incident) -> Point | None:
+    cause = i.causes[0] if i.causes else None
+    return _point(
+        "incident",
+        _apart(i.opened_at_us, i.id),
+        {"cluster": i.cluster, "pool": i.pool},
+        {
+            "id": i.id,
+            "title": i.title,
+            "state": i.state,
+            "open": i.state == "open",
+            "severity": i.severity,
+            "subject_kind": i.subject.kind,
+            "subject": i.subject.name,
+            "cause": cause.kind if cause else "unknown",
+            "cause_sentence": cause.sentence if cause else "",
+            "cause_weight": cause.weight if cause else 0.0,
+            "anomalies": len(i.anomalies),
+            "users_hurt": i.users_hurt,
+            "trust_hurt": i.trust_hurt,
+            "started_ms": i.started_at_us // 1_000,
+            "end_ms": (i.resolved_at_us or i.updated_at_us) // 1_000,
+        },
+    )
+
+
+def _decision(d: Decision) -> Point | None:
+    capacity = d.capacity_per_replica
+    quantiles = d.forecast.quantiles if d.forecast else ()
+    return _point(
+        "decision",
+        d.at_us,
+        {"cluster": d.cluster, "pool": d.pool},
+        {
+            "current": d.current,
+            "desired": d.desired,
+            "proposed": d.proposed,
+            "reactive": d.reactive,
+            "missed": d.missed,
+            "reactive_missed": d.reactive_missed,
+            "demand": d.demand,
+            "capacity_per_replica": capacity,
+            "capacity": None if capacity is None else capacity * d.current,
+            "capacity_identified": d.capacity_identified,
+            "horizon_s": d.forecast.horizon_s if d.forecast else None,
+            "forecast_model": d.forecast.model if d.forecast else "",
+            "reason": d.reason,
+            "guards": ",".join(d.guards),
+            "ladder": d.ladder,
+            "dry_run": d.dry_run,
+            "unattainable": d.unattainable,
+        }
+        | {f"forecast_q{round(q.q * 100):02d}": q.value for q in quantiles},
+    )
+
+
+def _alert(a: Alert) -> Point | None:
+    return _point(
+        "alert",
+        _apart(a.at_us, a.id),
+        {"channel": a.channel},
+        {
+            "id": a.id,
+            "incident": a.incident,
+            "status": a.status,
+            "delivery": a.delivery,
+            "severity": a.severity,
+            "title": a.title,
+            "attempts": a.attempts,
+            "error": a.error,
+        },
+    )
+
+
+def _pool(p: PoolStatus) -> Point | None:
+    return _point(
+        "pool",
+        p.at_us,
+        {"cluster": p.cluster, "pool": p.pool, "service": p.service},
+        {
+            "desired": p.desired,
+            "ready": p.ready,
+            "starting": p.starting,
+            "draining": p.draining,
+            "failed": p.failed,
+            "min_replicas": p.min_replicas,
+            "max_replicas": p.max_replicas,
+            "model": p.model,
+            "ladder": p.ladder,
+        },
+    )
+
+
+def _replica(r: ReplicaStatus) -> Point | None:
+    return _point(
+        "replica",
+        r.at_us,
+        {"cluster": r.cluster, "pool": r.pool, "replica": r.replica},
+        {
+            "state": r.state,
+            "ready": r.state == "ready",
+            "since_ms": r.since_us // 1_000,
+            "gpus": r.gpus,
+            "node": r.node,
+            "reason": r.reason,
+        },
+    )
+
+
+def _change(c: Change) -> Point | None:
+    return _point(
+        "change",
+        _apart(c.at_us, c.id),
+        {"cluster": c.cluster, "pool": c.pool, "kind": c.kind},
+        {"id": c.id, "title": c.summary, "actor": c.actor, "replica": c.replica, "node": c.node},
+    )
+
+
+def _quality(q: Quality) -> Point | None:
+    return _point(
+        "quality",
+        q.at_us,
+        {"source": q.source, "partition": str(q.partition)},
+        {
+            "records": q.records,
+            "accepted": q.accepted,
+            "late": q.late,
+            "far_future": q.far_future,
+            "dead": q.dead,
+            "duplicate_frames": q.duplicate_frames,
+            "behind_s": q.behind_s,
+        },
+    )
+
+
+_RECORDS: Final[Mapping[type[Record], Callable[..., Point | None]]] = {
+    Anomaly: _anomaly,
+    Incident: _incident,
+    Decision: _decision,
+    Alert: _alert,
+    PoolStatus: _pool,
+    ReplicaStatus: _replica,
+    Change: _change,
+    Quality: _quality,
+}
+
+
+def _apart(at_us: int, id_: str) -> int:
+    """Two records of one pool and second must not be one point; ids as tags would grow for ever.
+
+    Up to 0.1 s is added, always the same for the same id.
+    """
+    return at_us + zlib.crc32(id_.encode()) % 100_000
+
+
+def _series_tags(kind: str, labels: Mapping[str, str]) -> dict[str, str]:
+    return {name: labels.get(name, "") for name in SERIES_LABELS[kind]}
+
+
+def _point(
+    measurement: str,
+    at_us: int,
+    tags: Mapping[str, str],
+    fields: Mapping[str, FieldValue | None],
+) -> Point | None:
+    """None where no field is left: a point needs one."""
+    kept = dict(_kept(fields.items()))
+    clean = {name: text for name, value in tags.items() if (text := _tag(value))}
+    return Point(measurement=measurement, at_us=at_us, tags=clean, fields=kept) if kept else None
+
+
+def _kept(fields: Iterable[tuple[str, FieldValue | None]]) -> Iterable[tuple[str, FieldValue]]:
+    for name, value in fields:
+        match value:
+            case None:
+                continue
+            case float() if not math.isfinite(value):
+                continue
+            case int() if value not in _INT64:
+                continue
+            case str():
+                yield name, value[:MAX_TEXT_CHARS]
+            case _:
+                yield name, value
+
+
+def _tag(value: str) -> str:
+    """Line protocol has no way to say a line break or a trailing backslash inside a tag."""
+    return (
+        "".join(c if c.isprintable() else " " for c in value[:MAX_TAG_CHARS]).strip().rstrip("\\")
+    )
