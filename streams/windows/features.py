@@ -143,7 +143,7 @@ VALUES: Final[Mapping[str, tuple[Value, ...]]] = {
     )
     for kind, features in FEATURES.items()
 }
-"""``streams.windows.values.derive(table)`` gives float64[n] for each; NaN where nothing was seen."""
+"""``streams.windows.values.derive`` gives float64[n] for each; NaN where nothing was seen."""
 
 
 def find_value(kind: str, name: str) -> Value:

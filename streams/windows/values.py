@@ -1,0 +1,63 @@
+"""A table in, the numbers people and detectors look at out."""
+
+import numpy as np
+
+from streams.windows.features import FEATURES, HISTOGRAM_QUANTILES, Feature, Merge
+from streams.windows.histogram import quantile
+from streams.windows.rows import no_buckets
+from streams.windows.table import Floats, Ints, Table
+
+
+def derive(table: Table, *, interval_s: float) -> dict[str, Floats]:
+    """One float64[n] for each value of ``VALUES[table.kind]``; NaN where nothing was seen.
+
+    Rates are per second of ``interval_s``, the length of the table's windows. A row that exists
+    saw something of its series: counts it has none of are 0, not NaN.
+    """
+    values: dict[str, Floats] = {}
+    for feature in FEATURES[table.kind]:
+        match feature.merge:
+            case Merge.COUNT | Merge.SUM:
+                sums = _column(table, feature.name) / feature.scale
+                values[f"{feature.name}_per_s"] = sums / interval_s
+            case Merge.GAUGE:
+                values |= _moments(table, feature)
+            case Merge.HISTOGRAM:
+                values |= _quantiles(table, feature)
+    if table.kind == "request":
+        failed, finished = _column(table, "failed"), _column(table, "finished")
+        values["error_ratio"] = _ratio(failed, failed + finished)
+    return values
+
+
+def _column(table: Table, name: str) -> Ints:
+    return table.ints[name] if name in table.ints else np.zeros(len(table), np.int64)
+
+
+def _ratio(part: Ints, whole: Ints) -> Floats:
+    ratio = np.full(whole.size, np.nan)
+    np.divide(part, whole, out=ratio, where=whole > 0)
+    return ratio
+
+
+def _moments(table: Table, feature: Feature) -> dict[str, Floats]:
+    name, seen = feature.name, _column(table, f"{feature.name}.n")
+
+    def extreme(which: str) -> Floats:
+        column = _column(table, f"{name}.{which}")
+        return np.where(seen > 0, column / feature.scale, np.nan)
+
+    mean = _ratio(_column(table, f"{name}.sum"), seen) / feature.scale
+    return {f"{name}_mean": mean, f"{name}_min": extreme("min"), f"{name}_max": extreme("max")}
+
+
+def _quantiles(table: Table, feature: Feature) -> dict[str, Floats]:
+    moments = _moments(table, feature)
+    low, high = moments[f"{feature.name}_min"], moments[f"{feature.name}_max"]
+    histogram = table.sparse.get(feature.name, no_buckets())
+    values = {f"{feature.name}_mean": moments[f"{feature.name}_mean"]}
+    for suffix, q in HISTOGRAM_QUANTILES.items():
+        # The middle of a bucket may lie beyond everything seen, by up to 1 %.
+        found = quantile(histogram, len(table), q) / feature.scale
+        values[f"{feature.name}_{suffix}"] = np.clip(found, low, high)
+    return values
