@@ -32,17 +32,17 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # noqa: ARG003  pydantic's signature
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return env_settings, init_settings
 
 
-NOT_SETTINGS = {"TIDEGATE_CONFIG", "TIDEGATE_CACHE", "TIDEGATE_STATE"}
-"""Where files lie; read by the command line itself."""
+NOT_SETTINGS = {"TIDEGATE_CONFIG", "TIDEGATE_CACHE", "TIDEGATE_STATE", "TIDEGATE_DEMO"}
+"""Where files lie, and whether replicas may be made slow; read elsewhere."""
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:

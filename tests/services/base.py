@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 
-class Missing(Exception):
+class Missing(Exception):  # noqa: N818  a state of the machine, not a mistake
     """A tool this service needs is not on the machine; the message says what would bring it."""
 
 
@@ -36,10 +36,17 @@ def need(tool: str, remedy: str) -> str:
     return path
 
 
-def call(argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
+def call(
+    argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> None:
     """Run a preparing step, its output shown only when it fails."""
     done = subprocess.run(
-        argv, env={**os.environ, **(env or {})}, cwd=cwd, text=True, capture_output=True, check=False
+        argv,
+        env={**os.environ, **(env or {})},
+        cwd=cwd,
+        text=True,
+        capture_output=True,
+        check=False,
     )
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-15:])

@@ -16,7 +16,9 @@ class Chromium(Service):
     def prepare(cls) -> Path:
         if cls._driver() is None:
             if shutil.which("apt-get") is None or os.geteuid() != 0:
-                raise Missing("chromium is not installed; sudo apt-get install chromium chromium-driver")
+                raise Missing(
+                    "chromium is not installed; sudo apt-get install chromium chromium-driver"
+                )
             say(f"installing chromium and chromium-driver ({cls.size})")
             quiet = {"DEBIAN_FRONTEND": "noninteractive"}
             call(["apt-get", "update", "-q"], env=quiet)

@@ -47,7 +47,10 @@ class Kafka(Service):
             say(f"fetching Apache Kafka {VERSION} ({cls.size})")
             home.mkdir(parents=True, exist_ok=True)
             (home / "pom.xml").write_text(_POM)
-            call(["mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib"], cwd=home)
+            call(
+                ["mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib"],
+                cwd=home,
+            )
             (home / "ready").touch()
         return home
 

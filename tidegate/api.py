@@ -1,0 +1,75 @@
+"""The `api` role: control API and live page over views that topics feed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import uvicorn
+from autoscaler.api.app import create_api
+from fastapi import FastAPI
+from streams.publisher import Publisher
+from streams.reader import TopicReader
+
+from autoscaler.api.view import View
+from dashboards import live
+from streams.clock import system_clock
+from streams.errors import MissingRequirementError
+from tidegate.ports import require_free
+from tidegate.settings import Settings
+
+TOPICS = (
+    "windows", "anomalies", "incidents", "decisions", "alerts", "pools", "rules", "changes",
+    "quality",
+)  # fmt: skip
+
+
+def run(settings: Settings) -> int:
+    """Serve until a signal; the exit code."""
+    api = settings.api
+    if api.host in {"127.0.0.1", "localhost"} and api.port:
+        require_free(api.port, "control API", "TIDEGATE_API__PORT")
+    for file in (api.tls_cert, api.tls_key):
+        if file and not Path(file).is_file():
+            raise MissingRequirementError(f"file {file}", "set api.tls_cert and api.tls_key")
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create(settings),
+            host=api.host,
+            port=api.port,
+            log_level="warning",
+            access_log=False,
+            ssl_certfile=api.tls_cert or None,
+            ssl_keyfile=api.tls_key or None,
+            timeout_graceful_shutdown=2,
+            server_header=False,
+        )
+    )
+    server.run()
+    return 0
+
+
+def create(settings: Settings) -> FastAPI:
+    view = View(settings.cluster, system_clock)
+    publisher = Publisher(settings.stream)
+    app = create_api(view, publisher.send, settings.api, system_clock)
+    live.mount(app, view, publisher.send, system_clock)
+    inner = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with inner(app), publisher:
+            feeding = asyncio.create_task(_feed(settings, view))
+            yield
+            feeding.cancel()
+            with suppress(asyncio.CancelledError):
+                await feeding
+
+    app.router.lifespan_context = lifespan
+    return app
+
+
+async def _feed(settings: Settings, view: View) -> None:
+    async with TopicReader(settings.stream, TOPICS) as reader:
+        async for messages in reader.batches():
+            view.feed(messages)

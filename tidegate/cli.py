@@ -1,0 +1,169 @@
+"""The command line: words in, exit code out; every failure is one clear sentence."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from pydantic import ValidationError
+from rich.console import Console
+
+from streams.errors import TidegateError
+from tidegate.demo.faults import FAULTS
+from tidegate.settings import Settings, load_settings
+from tidegate.wiring import ROLES, STAGES
+
+EXIT_SETTINGS: Final = 2
+EXIT_FAILED: Final = 1
+
+Command = Callable[[argparse.Namespace, Settings], int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 0 is success, 1 a failure, 2 a wrong setting or argument."""
+    arguments = _parser().parse_args(argv)
+    command: Command = arguments.run
+    try:
+        return command(arguments, load_settings())
+    except ValidationError as exc:
+        for error in exc.errors():
+            where = "__".join(str(part) for part in error["loc"]).upper()
+            _complain(f"setting TIDEGATE_{where}: {error['msg']}, got {_shown(error)}")
+        return EXIT_SETTINGS
+    except TidegateError as exc:
+        _complain(str(exc))
+        return EXIT_SETTINGS if isinstance(exc, ValueError) else EXIT_FAILED
+    except KeyboardInterrupt:
+        return 130
+
+
+def _complain(text: str) -> None:
+    print(f"tidegate: {text}", file=sys.stderr)
+
+
+def _shown(error: object) -> str:
+    """What came, unless it could be a secret."""
+    assert isinstance(error, dict)  # noqa: S101
+    secret = any(
+        word in str(part).lower()
+        for part in error["loc"]
+        for word in ("secret", "password", "token", "key")
+    )
+    plain = isinstance(error["input"], str | int | float | bool)
+    return repr(error["input"]) if plain and not secret else "a value of that kind"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tidegate",
+        description="Watches model services and GPUs, says what is wrong, scales ahead of demand.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    up = commands.add_parser("up", help="run everything on this machine and tell a story")
+    up.add_argument(
+        "--duration", type=_seconds, default=0.0, metavar="S", help="stop after S seconds"
+    )
+    up.add_argument("--report", default="", metavar="FILE", help="write what happened as JSON")
+    up.add_argument("--broker", default="", metavar="kafka://HOST:PORT", help="a real Kafka")
+    up.add_argument("--seed", type=int, default=0, help="of traffic and faults (0)")
+    up.add_argument("--no-faults", action="store_true", help="only traffic")
+    up.set_defaults(run=_up)
+
+    worker = commands.add_parser("worker", help="run stages, each in a process of its own")
+    worker.add_argument("--stages", type=_stages, default=list(STAGES), metavar="A,B")
+    worker.add_argument("--metrics-port", type=int, default=0, metavar="PORT")
+    worker.set_defaults(run=_worker)
+
+    for role, meaning in _ROLE_HELP.items():
+        commands.add_parser(role, help=meaning).set_defaults(run=_role(role))
+
+    fault = commands.add_parser("fault", help="bring a fault about in a running `up`")
+    fault.add_argument("name", choices=sorted(FAULTS))
+    fault.add_argument("--target", default="", help="replica or client; any if not given")
+    fault.add_argument("--seconds", type=_seconds, default=0.0, metavar="S")
+    fault.set_defaults(run=_fault)
+
+    doctor = commands.add_parser("doctor", help="what is missing, and what would mend it")
+    doctor.set_defaults(run=_doctor)
+    config = commands.add_parser("config", help="every setting with default and meaning")
+    config.add_argument(
+        "--values", action="store_true", help="the values in force, without secrets"
+    )
+    config.set_defaults(run=_config)
+    topics = commands.add_parser("topics", help="list, check or create the topics")
+    topics.add_argument("action", nargs="?", choices=("list", "check", "create"), default="list")
+    topics.set_defaults(run=_topics)
+    return parser
+
+
+_ROLE_HELP: Final = {
+    "gateway": "the OpenAI-compatible door in front of the pools",
+    "api": "control API and live page",
+    "agent": "scrape replicas, processes and GPUs of this machine",
+}
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 10**7:
+        raise argparse.ArgumentTypeError(f"must be seconds from 0 to 10,000,000, got {text}")
+    return value
+
+
+def _stages(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if unknown := [name for name in names if name not in STAGES]:
+        raise argparse.ArgumentTypeError(
+            f"unknown stage {unknown[0]!r}; stages are {', '.join(STAGES)}"
+        )
+    return names
+
+
+def _up(arguments: argparse.Namespace, settings: Settings) -> int:
+    from tidegate.up import Options, Up  # noqa: PLC0415  loads the demo, which others do not need
+
+    options = Options(
+        duration_s=arguments.duration,
+        report=arguments.report,
+        broker=arguments.broker,
+        seed=arguments.seed,
+        faults=not arguments.no_faults,
+    )
+    return asyncio.run(Up(settings, options, Console())())
+
+
+def _worker(arguments: argparse.Namespace, settings: Settings) -> int:
+    from tidegate.worker import run  # noqa: PLC0415
+
+    return run(arguments.stages, settings, arguments.metrics_port)
+
+
+def _role(name: str) -> Command:
+    return lambda _, settings: ROLES[name](settings)
+
+
+def _fault(arguments: argparse.Namespace, _: Settings) -> int:
+    from tidegate.demo.by_hand import run  # noqa: PLC0415
+
+    return asyncio.run(run(arguments.name, arguments.target, arguments.seconds))
+
+
+def _doctor(_: argparse.Namespace, settings: Settings) -> int:
+    from tidegate.doctor import run  # noqa: PLC0415
+
+    return asyncio.run(run(settings))
+
+
+def _config(arguments: argparse.Namespace, settings: Settings) -> int:
+    from tidegate.configuration import markdown  # noqa: PLC0415
+
+    print(settings.model_dump_json(indent=2) if arguments.values else markdown(), end="")
+    return 0
+
+
+def _topics(arguments: argparse.Namespace, settings: Settings) -> int:
+    from tidegate.topic_commands import run  # noqa: PLC0415
+
+    return asyncio.run(run(arguments.action, settings.stream))

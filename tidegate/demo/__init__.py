@@ -1,0 +1,1 @@
+"""The demo of `tidegate up`: real traffic, faults with a known truth, and the story they tell."""

@@ -1,0 +1,54 @@
+"""`tidegate fault NAME`: one fault in a running `up`, by hand."""
+
+from collections.abc import Sequence
+
+import aiohttp
+import msgspec
+import numpy as np
+
+from streams.clock import system_clock
+from streams.errors import TidegateError
+from streams.schemas.scaling import ReplicaStatus
+from tidegate.demo.faults import FAULTS, HOLD_S, Fault, Scene
+from tidegate.demo.load import Client, Tally
+from tidegate.demo.trace import Pace
+from tidegate.runfiles import RunFile
+from tidegate.settings import load_settings
+
+
+async def run(name: str, target: str, seconds: float) -> int:
+    """Do it, hold it up, mend it; the exit code."""
+    running = RunFile.require()
+    settings = load_settings({"TIDEGATE_CONFIG": running.settings})
+    keys = {k.tenant: k.key.get_secret_value() for k in settings.backend.gateway.keys}
+    fault: Fault = FAULTS[name]()
+    async with Client(running.gateway, keys, system_clock, Tally()) as client:
+        scene = Scene(
+            replicas=lambda: _replicas(running.api, [p.name for p in settings.backend.pools]),
+            client=client,
+            clock=system_clock,
+            rng=np.random.default_rng(),
+            pace=Pace(),
+        )
+        truth = await fault.begin(scene, target)
+        hold_s = seconds or HOLD_S[name]
+        print(f"{truth.caption}; for {hold_s:g} s, see {running.api}")
+        try:
+            await fault.hold(scene, hold_s)
+        finally:
+            await fault.end(scene)
+    return 0
+
+
+async def _replicas(api: str, pools: Sequence[str]) -> list[ReplicaStatus]:
+    found: list[ReplicaStatus] = []
+    try:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+            for pool in pools:
+                async with session.get(f"{api}/v1/pools/{pool}/replicas") as answer:
+                    answer.raise_for_status()
+                    listed = (await answer.json())["replicas"]
+                    found += [msgspec.convert(r, ReplicaStatus) for r in listed]
+    except (aiohttp.ClientError, TimeoutError) as exc:
+        raise TidegateError(f"the control API at {api} does not answer ({exc})") from exc
+    return found
