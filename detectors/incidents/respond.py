@@ -1,0 +1,58 @@
+"""Anomalies, changes, pools, windows and commands in; incidents out."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from detectors.incidents.case import Case
+from detectors.incidents.lifecycle import LifecycleRules, advance
+from detectors.incidents.memory import Memory
+from streams.schemas.incidents import Command
+from streams.stage import Out, Outcome, Tick
+
+
+class Respond:
+    """The thinking of RESPOND (a ``streams.stage.Thinker``).
+
+    Publishes an incident when it opens, changes or resolves, under its id. State: one object each
+    for anomalies, changes, replicas, pools, facts and cases that still matter.
+    """
+
+    inputs: tuple[str, ...] = ("anomalies", "windows", "changes", "pools", "commands")
+
+    def __init__(self, rules: LifecycleRules | None = None, *, cluster: str = "local") -> None:
+        self._rules = rules or LifecycleRules()
+        self._memory = Memory(cluster=cluster)
+
+    def restore(self, state: Mapping[str, bytes]) -> None:
+        self._memory.restore(state)
+
+    def step(self, tick: Tick) -> Outcome:
+        memory = self._memory
+        for arrival in tick.arrivals:
+            memory.take(arrival)
+        memory.forget(tick.now_us)
+        commands = [a.record for a in tick.arrivals if isinstance(a.record, Command)]
+        out: list[Out] = []
+        for key in memory.busy_pools():
+            before = memory.cases_of(key)
+            scene = memory.scene(key, tick.now_us)
+            after = advance(scene, before, commands, self._rules_for(tick))
+            out += self._kept(before, after, tick.now_us)
+        return Outcome(out=out, state=memory.unsaved())
+
+    def _rules_for(self, tick: Tick) -> LifecycleRules:
+        # Without fresh windows, quiet does not mean well.
+        return replace(self._rules, resolves_after_s=math.inf) if tick.stalled else self._rules
+
+    def _kept(self, before: Sequence[Case], after: Sequence[Case], now_us: int) -> list[Out]:
+        known = {case.incident.id: case for case in before}
+        out: list[Out] = []
+        for case in after:
+            name = case.incident.id
+            self._memory.cases[name] = case
+            if name not in known or known[name].incident != case.incident:
+                incident = case.incident.but(updated_at_us=now_us)
+                self._memory.cases[name] = case.but(incident=incident)
+                out.append(Out(topic="incidents", key=name, value=incident))
+        return out

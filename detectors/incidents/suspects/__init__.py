@@ -1,0 +1,24 @@
+"""Every explanation that could be given for what is seen of a pool, as a table.
+
+A suspect finder takes a scene and yields suspects with a weight from 0 to 1 and a sentence with
+the numbers. To add one: write it in the file it belongs to, name it below.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from detectors.incidents.scene import Scene
+from detectors.incidents.suspects.base import Suspect
+from detectors.incidents.suspects.other import faulty_gpu, recent_change
+from detectors.incidents.suspects.replicas import lost_or_frozen, slow
+from detectors.incidents.suspects.traffic import capacity_short, refused_client, surge
+
+SUSPECTS: Final[tuple[Callable[[Scene], Iterator[Suspect]], ...]] = (
+    capacity_short,
+    faulty_gpu,
+    lost_or_frozen,
+    recent_change,
+    refused_client,
+    slow,
+    surge,
+)

@@ -1,0 +1,65 @@
+"""What a suspect is: one possible cause, and which anomalies speak for it or follow from it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from detectors.incidents.scene import Family, Scene, family_of
+from streams.schemas.anomalies import Anomaly
+from streams.schemas.incidents import Cause
+
+Follows = Callable[[Anomaly], bool]
+"""Whether an anomaly follows from a cause, although it does not speak for it by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspect:
+    """One possible cause.
+
+    proper: ids of anomalies that speak for it; without any of them left unexplained it falls.
+    explains: ids of all that follow from it, the proper ones among them.
+    certain: a reported fact (a process died): needs no anomaly.
+    """
+
+    cause: Cause
+    proper: frozenset[str]
+    explains: frozenset[str]
+    certain: bool = False
+
+
+def nothing(_: Anomaly) -> bool:
+    return False
+
+
+def suspect(
+    scene: Scene,
+    cause: Cause,
+    proper: Iterable[Anomaly],
+    follows: Follows = nothing,
+    *,
+    certain: bool = False,
+) -> Suspect:
+    """The cause with all that it explains of the scene."""
+    own = frozenset(anomaly.id for anomaly in proper)
+    explained = own | {anomaly.id for anomaly in scene.anomalies if follows(anomaly)}
+    cause = cause.but(weight=round(cause.weight, 3), anomalies=tuple(sorted(explained)))
+    return Suspect(cause=cause, proper=own, explains=explained, certain=certain)
+
+
+def is_of_replica(anomaly: Anomaly, replica: str) -> bool:
+    return anomaly.labels.get("replica", "") == replica
+
+
+def follows_from_replica(replica: str) -> Follows:
+    """All of the replica itself; of pool and fellows what follows when they do its work too."""
+
+    def follows(anomaly: Anomaly) -> bool:
+        family = family_of(anomaly)
+        if is_of_replica(anomaly, replica):
+            return True
+        if anomaly.labels.get("replica"):
+            return family in {Family.BACKLOG, Family.LATENCY, Family.WORK}
+        return family in {Family.BACKLOG, Family.LATENCY, Family.WORK, Family.ERRORS} or (
+            family is Family.REFUSALS and not anomaly.labels.get("tenant")
+        )
+
+    return follows

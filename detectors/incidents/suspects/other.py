@@ -1,0 +1,60 @@
+"""Hardware and people as suspects: a faulty GPU, something changed shortly before."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from detectors.incidents.scene import Scene, is_fixed
+from detectors.incidents.suspects.base import (
+    Suspect,
+    follows_from_replica,
+    is_of_replica,
+    nothing,
+    suspect,
+)
+from streams.clock import SECOND_US
+from streams.schemas.incidents import Cause, Subject
+
+CHANGE_BEFORE_US: Final = 120 * SECOND_US
+
+_BLAMED: Final[Mapping[str, float]] = {
+    "deployed": 0.66,
+    "configured": 0.66,
+    "model_loaded": 0.6,
+    "node_maintenance": 0.6,
+    "other": 0.4,
+}
+"""Weight of changes that people make; what our own scaling does is an answer, not a cause."""
+
+
+def faulty_gpu(scene: Scene) -> Iterator[Suspect]:
+    faults = [a for a in scene.anomalies if a.kind == "gpu"]
+    for uuid in sorted({a.labels.get("gpu_uuid", "") for a in faults}):
+        own = [a for a in faults if a.labels.get("gpu_uuid", "") == uuid]
+        worst = max(own, key=lambda a: (is_fixed(a), a.peak_score, a.id))
+        node, replica = worst.labels.get("node", ""), worst.labels.get("replica", "")
+        said = f"{worst.feature} of GPU {uuid} is {worst.actual:g} {worst.unit}"
+        cause = Cause(
+            kind="gpu_fault",
+            subject=Subject(kind="gpu", name=f"{node}/{uuid}" if node else uuid),
+            weight=0.92 if is_fixed(worst) else 0.5,
+            sentence=worst.sentence or said,
+        )
+        yield suspect(scene, cause, own, follows_from_replica(replica) if replica else nothing)
+
+
+def recent_change(scene: Scene) -> Iterator[Suspect]:
+    first_us = min((a.started_at_us for a in scene.anomalies), default=0)
+    for change in scene.changes:
+        before_us = first_us - change.at_us
+        if change.kind not in _BLAMED or not 0 <= before_us <= CHANGE_BEFORE_US:
+            continue
+        kind, name = ("replica", change.replica) if change.replica else ("pool", scene.pool)
+        cause = Cause(
+            kind="change",
+            subject=Subject(kind="replica" if kind == "replica" else "pool", name=name),
+            weight=_BLAMED[change.kind],
+            sentence=f"{change.summary}, {before_us / SECOND_US:.0f} s before",
+            changes=(change.id,),
+        )
+        of_it = [a for a in scene.anomalies if is_of_replica(a, change.replica)]
+        yield suspect(scene, cause, of_it if change.replica else scene.anomalies)
