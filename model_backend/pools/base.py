@@ -56,5 +56,5 @@ def surplus(replicas: Sequence[ReplicaStatus], size: int) -> list[ReplicaStatus]
     What is not ready yet goes first, then the youngest: old ones have warm caches.
     """
     live = [replica for replica in replicas if replica.state in {"starting", "ready"}]
-    by_worth = sorted(live, key=lambda r: (r.state == "ready", -r.ordered_at_us), reverse=False)
-    return by_worth[: max(0, len(live) - max(0, size))]
+    least_useful = sorted(live, key=lambda r: (r.state == "ready", -r.ordered_at_us))
+    return least_useful[: max(0, len(live) - max(0, size))]

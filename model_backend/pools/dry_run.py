@@ -3,15 +3,14 @@
 from collections import deque
 from pathlib import Path
 
-import structlog
-
 from model_backend.settings import PoolSettings
 from streams.clock import Clock
+from streams.log import get_logger
 from streams.schemas.scaling import ReplicaStatus
 
 REMEMBERED = 100
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 class DryRunPool:

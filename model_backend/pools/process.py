@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
-import structlog
 
 from model_backend.pools.base import surplus
 from model_backend.settings import PoolSettings
 from streams.clock import SECOND_US, Clock
 from streams.errors import PoolDriverError
+from streams.log import get_logger
 from streams.schemas.scaling import ReplicaState, ReplicaStatus
 
 HEALTH_TIMEOUT: Final = aiohttp.ClientTimeout(total=1.0)
@@ -30,7 +30,7 @@ REMEMBER_S: Final = 60.0
 LOGS_KEPT: Final = 20
 KEPT_VARIABLES: Final = frozenset({"TIDEGATE_CACHE", "TIDEGATE_DEMO"})
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 Command = Callable[[PoolSettings, str, int], list[str]]
 """Pool, name of the replica and number of the listening socket it inherits, to its argv."""
@@ -48,7 +48,9 @@ def replica_command(pool: PoolSettings, name: str, fd: int) -> list[str]:
     }
     if pool.cap_tokens_per_s:
         options["cap_tokens_per_s"] = pool.cap_tokens_per_s
-    flags = [f"--{key.replace('_', '-')}={value}" for key, value in (options | pool.options).items()]
+    flags = [
+        f"--{key.replace('_', '-')}={value}" for key, value in (options | pool.options).items()
+    ]
     return [sys.executable, "-m", "model_backend.replicas", pool.replica, *flags]
 
 
@@ -269,5 +271,7 @@ def _ending(process: asyncio.subprocess.Process) -> str:
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Ours without our settings: they hold secrets that are none of a replica's business."""
-    kept = {k: v for k, v in environ.items() if not k.startswith("TIDEGATE_") or k in KEPT_VARIABLES}
+    kept = {
+        k: v for k, v in environ.items() if not k.startswith("TIDEGATE_") or k in KEPT_VARIABLES
+    }
     return kept | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

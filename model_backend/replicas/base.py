@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -48,7 +48,9 @@ class ReplicaMetrics:
         self.registry = CollectorRegistry()
         self.ready = self._gauge("tidegate_replica_ready", "1 once it serves")
         self.running = self._gauge("tidegate_replica_requests_running", "requests being served")
-        self.waiting = self._gauge("tidegate_replica_requests_waiting", "requests waiting for a slot")
+        self.waiting = self._gauge(
+            "tidegate_replica_requests_waiting", "requests waiting for a slot"
+        )
         self.finished = self._counter("tidegate_replica_requests", "requests served to the end")
         self.output_tokens = self._counter("tidegate_replica_output_tokens", "tokens handed out")
         slots = self._gauge("tidegate_replica_slots", "requests it serves at once")
@@ -85,7 +87,7 @@ class Replica(Protocol):
         ...
 
     def routes(self) -> list[web.RouteDef]:
-        """Its own routes; they answer 503 until ``start`` is over and the start delay has passed."""
+        """Its own routes; 503 until ``start`` and the start delay are over."""
         ...
 
     async def exposition(self) -> str:
@@ -113,7 +115,7 @@ def create_replica_app(replica: Replica, options: ReplicaOptions) -> web.Applica
     @web.middleware
     async def only_when_ready(
         request: web.Request,
-        handler: Callable[[web.Request], Coroutine[Any, Any, web.StreamResponse]],
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
         if app[_READY].is_set() or request.path in {"/health", "/metrics"}:
             return await handler(request)
@@ -130,36 +132,38 @@ def create_replica_app(replica: Replica, options: ReplicaOptions) -> web.Applica
 _READY: Final = web.AppKey("ready", asyncio.Event)
 
 
-async def become_ready(app: web.Application, replica: Replica, options: ReplicaOptions) -> None:
-    """Load and sit out the declared start delay, whichever takes longer; then open the door."""
-    await asyncio.gather(replica.start(), asyncio.sleep(options.start_delay_s))
-    replica.metrics.ready.set(1)
-    app[_READY].set()
-
-
 async def serve(replica: Replica, options: ReplicaOptions) -> None:
     """Run until SIGTERM, SIGINT or the end of the parent. Raises TidegateError if it cannot."""
     app = create_replica_app(replica, options)
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=2.0)
     await runner.setup()
-    stopped = _stop_on_signals()
-    # The loop keeps only weak references to tasks.
-    tasks = [asyncio.create_task(stopped.wait())]
+    stop = _stop_on_signals()
+    watching = asyncio.create_task(_stop_with_parent(options.parent_pid, stop))
+    loading = asyncio.create_task(_become_ready(app, replica, options, stop))
     try:
         await _listen(runner, options)
-        tasks.append(asyncio.create_task(_outlived(options.parent_pid)))
-        loading = asyncio.create_task(become_ready(app, replica, options))
-        tasks.append(loading)
-        await asyncio.wait({*tasks}, return_when=asyncio.FIRST_COMPLETED)
+        await stop.wait()
         if loading.done():
             loading.result()
-            await asyncio.wait(tasks[:2], return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
+        for task in (watching, loading):
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(watching, loading, return_exceptions=True)
         await runner.cleanup()
         await replica.close()
+
+
+async def _become_ready(
+    app: web.Application, replica: Replica, options: ReplicaOptions, stop: asyncio.Event
+) -> None:
+    """Load and sit out the declared start delay, whichever takes longer; then open the door."""
+    try:
+        await asyncio.gather(replica.start(), asyncio.sleep(options.start_delay_s))
+        replica.metrics.ready.set(1)
+        app[_READY].set()
+    finally:
+        if not app[_READY].is_set():
+            stop.set()
 
 
 async def _listen(runner: web.AppRunner, options: ReplicaOptions) -> None:
@@ -179,10 +183,11 @@ def _stop_on_signals() -> asyncio.Event:
     return stopped
 
 
-async def _outlived(parent_pid: int) -> None:
-    """Return when the parent has ended; a second line where the kernel does not see to it."""
-    while not parent_pid or os.getppid() == parent_pid:
+async def _stop_with_parent(parent_pid: int, stop: asyncio.Event) -> None:
+    """Stop once the parent has ended, where the kernel does not see to it."""
+    while not parent_pid or os.getppid() == parent_pid:  # noqa: ASYNC110 - nobody tells us
         await asyncio.sleep(PARENT_CHECK_S)
+    stop.set()
 
 
 def end_with_parent() -> None:

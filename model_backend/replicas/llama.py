@@ -61,11 +61,11 @@ class LlamaReplica:
         )
         self._slots = asyncio.Semaphore(options.slots)
         self._waiting = 0
-        self._client: aiohttp.ClientSession
+        self._upstream: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
         connector = aiohttp.TCPConnector(limit=0)
-        self._client = aiohttp.ClientSession(connector=connector, timeout=NO_TIMEOUT)
+        self._upstream = aiohttp.ClientSession(connector=connector, timeout=NO_TIMEOUT)
         await self._engine.start()
 
     def routes(self) -> list[web.RouteDef]:
@@ -88,8 +88,13 @@ class LlamaReplica:
             return ""
 
     async def close(self) -> None:
-        if self._engine.address:
-            await self._client.close()
+        if self._upstream:
+            await self._upstream.close()
+
+    @property
+    def _client(self) -> aiohttp.ClientSession:
+        assert self._upstream is not None  # noqa: S101 - no route is open before `start` is over
+        return self._upstream
 
     async def _models(self, _: web.Request) -> web.Response:
         model = {"id": self._options.model, "object": "model", "created": 0, "owned_by": "tidegate"}

@@ -35,7 +35,10 @@ class LlamaEngine:
         """`http://127.0.0.1:port` once it is started."""
 
     async def start(self) -> None:
-        """Load the model (about 2 s) and serve it."""
+        """Load the model and serve it; the loop stands still for the 2 s that loading takes.
+
+        llama.cpp's binding holds the interpreter lock meanwhile, thread or not.
+        """
         self._server = await asyncio.to_thread(with_low_priority, self._serve)
         self.address = str(self._server.listening_address)
 
@@ -56,7 +59,12 @@ class LlamaEngine:
         params.cache_ram_mib = 0
         params.n_ctx_checkpoints = 0
         params.verbosity = 0
-        return self._xllamacpp.Server(params)
+        try:
+            return self._xllamacpp.Server(params)
+        except RuntimeError as exc:
+            raise MissingRequirementError(
+                f"a model that llama.cpp can load in {self._model_path}", f"it says: {exc}"
+            ) from exc
 
 
 def with_low_priority(make: Callable[[], Any]) -> Any:

@@ -1,0 +1,152 @@
+"""``tidegate agent``: each second the metrics of every replica, its process and the GPUs here."""
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from streams.batched import Message
+from streams.clock import SECOND_US, Clock, system_clock
+from streams.codec import decode_record
+from streams.errors import CorruptMessageError, TidegateError
+from streams.log import get_logger
+from streams.publisher import Publisher
+from streams.reader import TopicReader
+from streams.schemas.scaling import ReplicaStatus
+from streams.schemas.telemetry import EngineSample, GpuSample
+from streams.settings import StreamSettings
+from streams.sources import SOURCES
+from streams.sources.base import Source
+from streams.stage import Out
+
+SERVING: Final = frozenset({"ready", "draining"})
+OFFSET_US: Final = 100_000
+"""Readings are due this long after a full second, so that each window gets exactly one."""
+MAX_REPLICAS: Final = 10_000
+
+log = get_logger(__name__)
+
+
+class Replicas:
+    """The replicas of `pools` that are to be read; newest record of a replica wins."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, ReplicaStatus] = {}
+
+    def feed(self, messages: Iterable[Message]) -> None:
+        """Take in records of `pools`; what cannot be read, and pools themselves, are skipped."""
+        for message in messages:
+            key = (message.key or b"").decode("utf-8", "replace")
+            if key.count("/") == 2:
+                self._take(key, message.value)
+
+    def serving(self) -> list[ReplicaStatus]:
+        """Ready or draining, with an address; what starts has nothing to say yet."""
+        return list(self._known.values())
+
+    def _take(self, key: str, value: bytes | None) -> None:
+        self._known.pop(key, None)
+        if not value or len(self._known) >= MAX_REPLICAS:
+            return
+        try:
+            status = decode_record(value, ReplicaStatus)
+        except CorruptMessageError as exc:
+            log.warning("pool_record_unreadable", key=key, error=str(exc))
+            return
+        if status.state in SERVING and (status.address or status.metrics_address):
+            self._known[key] = status
+
+
+class Agent:
+    """Asks every source for its records and offers them to the stream.
+
+    offer: never waits; False when there is no room, then the second is lost and counted there.
+    """
+
+    def __init__(
+        self, replicas: Replicas, sources: Sequence[Source], offer: Callable[..., bool]
+    ) -> None:
+        self._replicas = replicas
+        self._sources = sources
+        self._offer = offer
+
+    async def read_once(self, now_us: int) -> int:
+        """One reading of everything, stamped ``now_us``; returns the number of records."""
+        serving = self._replicas.serving()
+        found = await asyncio.gather(*(source.read(serving, now_us) for source in self._sources))
+        out = [_out(record) for records in found for record in records]
+        if out and not self._offer(*out):
+            log.warning("telemetry_dropped", records=len(out))
+        return len(out)
+
+    async def run(self, clock: Clock) -> None:
+        """Read once a second until cancelled; a reading that takes longer skips seconds."""
+        while True:
+            await asyncio.sleep(until_next(clock()) / SECOND_US)
+            await self.read_once(clock())
+
+
+def until_next(now_us: int) -> int:
+    """Microseconds until the next reading is due.
+
+    >>> until_next(7_000_000), until_next(7_100_000), until_next(7_300_000)
+    (100000, 1000000, 800000)
+    """
+    return SECOND_US - (now_us - OFFSET_US) % SECOND_US
+
+
+def _out(record: msgspec.Struct) -> Out:
+    match record:
+        case EngineSample():
+            key = f"{record.cluster}/{record.pool}/{record.replica}"
+            return Out(topic="engine", key=key, value=record)
+        case GpuSample():
+            return Out(topic="gpu", key=f"{record.cluster}/{record.node}", value=record)
+        case _:
+            raise TypeError(f"a source gave a {type(record).__name__}, expected a telemetry record")
+
+
+def run_agent(
+    stream: StreamSettings, *, cluster: str, node: str = "", clock: Clock = system_clock
+) -> int:
+    """Run until SIGTERM or SIGINT; 0 then, 1 with one sentence if there is no broker."""
+    try:
+        asyncio.run(_run(stream, cluster, node or socket.gethostname(), clock))
+    except TidegateError as exc:
+        sys.stderr.write(f"tidegate agent: {exc}\n")
+        return 1
+    return 0
+
+
+async def _run(stream: StreamSettings, cluster: str, node: str, clock: Clock) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    sources = [make(cluster, node) for make in SOURCES.values()]
+    replicas = Replicas()
+    try:
+        async with TopicReader(stream, ["pools"]) as reader, Publisher(stream) as publisher:
+            agent = Agent(replicas, sources, publisher.offer)
+            work = [
+                asyncio.create_task(_follow(reader, replicas)),
+                asyncio.create_task(agent.run(clock)),
+                asyncio.create_task(stop.wait()),
+            ]
+            done, rest = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+            for task in rest:
+                task.cancel()
+            await asyncio.gather(*rest, return_exceptions=True)
+            for task in done:
+                task.result()
+    finally:
+        for source in sources:
+            await source.close()
+
+
+async def _follow(reader: TopicReader, replicas: Replicas) -> None:
+    async for messages in reader.batches():
+        replicas.feed(messages)
