@@ -29,10 +29,10 @@ class Status:
     def say(self, text: str) -> None:
         self.console.print(text, highlight=False, soft_wrap=True)
 
-    def update(self, seen: Observed, clock: str, page: str, down: Sequence[str]) -> None:
+    def update(self, seen: Observed, elapsed_s: int, page: str, down: Sequence[str]) -> None:
         if not self.console.is_terminal:
             return
-        self._live.update(Group(_pools(seen), _line(seen, clock, page, down)), refresh=True)
+        self._live.update(Group(_pools(seen), _line(seen, elapsed_s, page, down)), refresh=True)
 
 
 def _pools(seen: Observed) -> Table:
@@ -57,9 +57,11 @@ def _pools(seen: Observed) -> Table:
     return table
 
 
-def _line(seen: Observed, clock: str, page: str, down: Sequence[str]) -> Text:
+def _line(seen: Observed, elapsed_s: int, page: str, down: Sequence[str]) -> Text:
     incidents = [i for i in seen.incidents.values() if i.state == "open"]
-    line = Text(f"{clock}  windows {sum(seen.window_rows.values())}  ")
+    line = Text(
+        f"{elapsed_s // 60}:{elapsed_s % 60:02d}  windows {sum(seen.window_rows.values())}  "
+    )
     if incidents:
         line.append("; ".join(i.title for i in incidents), style="bold red")
     else:

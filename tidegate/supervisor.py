@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 _PR_SET_PDEATHSIG: Final = 1
 STOP_S: Final = 8.0
+GONE_S: Final = 2.0
 
 
 def die_with_parent() -> None:
@@ -77,11 +80,24 @@ class Supervisor:
         self._watchers[name] = asyncio.create_task(self._watch(child), name=f"watch {name}")
         return child
 
+    def pids(self) -> dict[int, str]:
+        """Process id -> name of each child that runs."""
+        return {child.pid: child.name for child in self.children.values() if child.running}
+
+    def last_words(self) -> list[str]:
+        """A line for each child that ended by itself."""
+        return [
+            f"{child.name} ended with code {child.ended[-1]}: {child.last_words()}"
+            for child in self.children.values()
+            if child.ended
+        ]
+
     async def stop(self) -> None:
         """Stop all, newest first: SIGTERM, then SIGKILL to whole process groups after 8 s."""
         self._stopping = True
         for watcher in self._watchers.values():
             watcher.cancel()
+        descendants = [d for child in self.children.values() for d in _descendants(child.pid)]
         for child in reversed(list(self.children.values())):
             _signal_group(child, signal.SIGTERM, whole=False)
         alive = [c for c in self.children.values() if c.running]
@@ -92,6 +108,7 @@ class Supervisor:
             # Also where the child itself is gone: what it started must not stay behind.
             _signal_group(child, signal.SIGKILL, whole=True)
         await asyncio.gather(*waits)
+        await asyncio.to_thread(psutil.wait_procs, descendants, GONE_S)
 
     async def _spawn(self, child: Child) -> None:
         with contextlib.ExitStack() as files:
@@ -120,6 +137,13 @@ class Supervisor:
             await asyncio.sleep(min(2.0**child.restarts, 30.0))
             child.restarts += 1
             await self._spawn(child)
+
+
+def _descendants(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True) if pid else []
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _signal_group(child: Child, number: signal.Signals, *, whole: bool) -> None:

@@ -1,4 +1,4 @@
-"""`tidegate up`: everything on one machine, one story at a time."""
+"""`tidegate up`: prepare, start everything on one machine, play, stop, report."""
 
 import asyncio
 import contextlib
@@ -12,28 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import aiohttp
-import numpy as np
-from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
-from streams.admin import create_topics, delete_topics
-from streams.reader import TopicReader
 
+from streams.admin import create_topics, delete_topics
 from streams.clock import SECOND_US, system_clock
 from streams.embedded import embedded_broker_command
-from streams.errors import BrokerUnavailableError, TidegateError
-from streams.schemas.incidents import Incident
-from streams.schemas.scaling import ReplicaStatus
-from streams.schemas.telemetry import Change
+from streams.errors import TidegateError
+from streams.reader import TopicReader
 from tidegate.demo import measure
-from tidegate.demo.faults import FAULTS, Fault, NoTargetError, Scene
-from tidegate.demo.load import Client, Tally, replay
+from tidegate.demo.performance import Performance
 from tidegate.demo.plan import DemoPlan, Ports, cap_for, demo_settings
-from tidegate.demo.story import Act, Story, acts
-from tidegate.demo.trace import Pace, plan
+from tidegate.demo.trace import Pace
 from tidegate.demo.webhook import WebhookReceiver
 from tidegate.observer import TOPICS, Observer
 from tidegate.ports import free_port, require_free
+from tidegate.probes import require_broker, stage_counts, wait_until_ready
 from tidegate.report import Run, build
 from tidegate.runfiles import RunFile
 from tidegate.settings import Settings
@@ -43,10 +36,10 @@ from tidegate.supervisor import Supervisor
 from tidegate.usage import CpuMeter
 from tidegate.wiring import STAGES
 
-READY_S: Final = 90.0
 SETTLE_S: Final = 8.0
-FOREVER_S: Final = 10.0**9
-EXIT_SILENT: Final = 3
+"""What the last requests caused must come through before all is stopped."""
+EXIT_BAD_RUN: Final = 3
+EXIT_INTERRUPTED: Final = 130
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +47,7 @@ class Options:
     """What was asked for on the command line."""
 
     duration_s: float = 0.0
+    """0 is until Ctrl-C."""
     report: str = ""
     broker: str = ""
     seed: int = 0
@@ -61,34 +55,30 @@ class Options:
 
 
 class Up:
-    """One run: prepares, starts, watches, tells, stops, reports."""
+    """One run."""
 
     def __init__(self, settings: Settings, options: Options, console: Console) -> None:
         self.options = options
         self.base = settings
         self.status = Status(console)
         self.observer = Observer(system_clock)
-        self.tally = Tally()
-        self.pace = Pace()
         self.stop = asyncio.Event()
         self.meter = CpuMeter()
         self.run = Run(seed=options.seed, start_us=system_clock(), broker="", delivery="")
-        self.story = Story(self.run.start_us)
+        self._began_us = system_clock()
         self._metrics: dict[str, int] = {}
+        self._performance: Performance | None = None
 
     async def __call__(self) -> int:
-        """The exit code: 0, or 3 when a stage stayed silent or a child could not be kept up."""
+        """The exit code: 3 when a stage stayed silent or a process had to be given up."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.stop.set)
         ports = self._ports()
-        began_us = system_clock()
         with tempfile.TemporaryDirectory(prefix="tidegate-") as name:
-            folder = Path(name)
-            plan_ = await self._prepare(folder, ports)
-            async with self._everything(folder, plan_) as supervisor:
-                if not self.stop.is_set():
-                    await self._play(plan_, supervisor, began_us)
+            plan = await self._prepare(Path(name), ports)
+            async with self._everything(Path(name), plan) as supervisor:
+                await self._play(plan, supervisor)
         return self._finish()
 
     def _ports(self) -> Ports:
@@ -99,7 +89,7 @@ class Up:
 
     async def _prepare(self, folder: Path, ports: Ports) -> DemoPlan:
         if self.options.broker:
-            await _require_broker(self.options.broker)
+            await require_broker(self.options.broker)
         else:
             embedded_broker_command(ports.broker)
         self._say("preparing the language model (Gemma 3 270M, under Google's Gemma Terms of Use)")
@@ -111,13 +101,7 @@ class Up:
             "tokens_per_s_one_thread": round(speed, 1),
             "cap_tokens_per_s": cap,
         }
-        self._say(
-            f"this machine makes {speed:.0f} tokens/s on one core; demo cap {cap:g} tokens/s a replica"
-        )
-        # A share of the tokens that a full pool may make, so that a slower machine has a slower demo.
-        self.pace = Pace(codex_per_s=cap / 12.0)
-        # Topics of an earlier run on the same broker would tell an earlier story.
-        prefix = f"tidegate-demo-{os.getpid()}." if self.options.broker else "tidegate."
+        self._say(f"one core makes {speed:.0f} tokens/s; demo cap {cap:g} tokens/s a replica")
         return demo_settings(
             self.base,
             ports=ports,
@@ -125,52 +109,43 @@ class Up:
             model_path=model,
             cap_tokens_per_s=cap,
             broker=self.options.broker,
-            prefix=prefix,
+            # Topics of an earlier run on the same broker would tell an earlier story.
+            prefix=f"tidegate-demo-{os.getpid()}." if self.options.broker else "tidegate.",
         )
 
     @contextlib.asynccontextmanager
-    async def _everything(self, folder: Path, plan_: DemoPlan) -> AsyncIterator[Supervisor]:
-        settings = plan_.settings
-        self.run.broker = "embedded" if not self.options.broker else settings.stream.broker.url
+    async def _everything(self, folder: Path, plan: DemoPlan) -> AsyncIterator[Supervisor]:
+        settings = plan.settings
+        self.run.broker = settings.stream.broker.url if self.options.broker else "embedded"
         self.run.delivery = settings.stream.broker.delivery
-        config = folder / "settings.json"
-        write_settings(settings, config)
-        supervisor = Supervisor(folder, _environment(config))
-        receiver = WebhookReceiver(plan_.webhook_secret)
-        webhook_port = int(settings.detection.channels[0].url.rpartition(":")[2].split("/")[0])
-        feeding: asyncio.Task[None] | None = None
-        try:
-            await receiver.start(webhook_port)
+        write_settings(settings, folder / "settings.json")
+        supervisor = Supervisor(folder, _environment(folder / "settings.json"))
+        receiver = WebhookReceiver(plan.webhook_secret)
+        async with contextlib.AsyncExitStack() as undo:
+            undo.push_async_callback(receiver.stop)
+            undo.push_async_callback(supervisor.stop)
+            await receiver.start(plan.ports.webhook)
             await self._start(supervisor, settings)
+            if self.options.broker:
+                undo.push_async_callback(self._delete_topics, settings)
             feeding = asyncio.create_task(self._feed(settings))
+            undo.callback(feeding.cancel)
             RunFile(
                 pid=os.getpid(),
-                api=f"http://127.0.0.1:{settings.api.port}",
-                gateway=f"http://127.0.0.1:{settings.backend.gateway.port}",
-                settings=str(config),
+                api=plan.ports.api_url,
+                gateway=plan.ports.gateway_url,
+                settings=str(folder / "settings.json"),
             ).write()
+            undo.callback(RunFile.remove)
             yield supervisor
-        finally:
-            self.run.webhook = {
-                "delivered": len(receiver.delivered),
-                "repeated": receiver.repeated,
-                "refused": receiver.refused,
-            }
-            self.run.errors += _last_words(supervisor)
-            RunFile.remove()
-            if feeding is not None:
-                feeding.cancel()
-            if self.options.broker:
-                with contextlib.suppress(TidegateError):
-                    await delete_topics(settings.stream)
-            await supervisor.stop()
-            await receiver.stop()
+            self.run.webhook = receiver.counts()
+            self.run.errors += supervisor.last_words()
 
     async def _start(self, supervisor: Supervisor, settings: Settings) -> None:
         if not self.options.broker:
             port = int(settings.stream.broker.url.rpartition(":")[2])
             await supervisor.start("broker", embedded_broker_command(port))
-        await _require_broker(settings.stream.broker.url)
+        await require_broker(settings.stream.broker.url)
         await create_topics(settings.stream)
         self._say("starting 7 stages, gateway, agent, API and page")
         command = [sys.executable, "-m", "tidegate"]
@@ -182,129 +157,75 @@ class Up:
         for role in ("gateway", "agent", "api"):
             await supervisor.start(role, [*command, role])
 
-    async def _play(self, plan_: DemoPlan, supervisor: Supervisor, began_us: int) -> None:
-        settings = plan_.settings
-        gateway = f"http://127.0.0.1:{settings.backend.gateway.port}"
-        page = f"http://127.0.0.1:{settings.api.port}"
+    async def _play(self, plan: DemoPlan, supervisor: Supervisor) -> None:
         with self.status:
-            await self._wait_until_ready(supervisor, gateway, page)
-            if self.stop.is_set():
+            ready = wait_until_ready(self.observer.seen, supervisor, plan.ports)
+            if not await _unless(self.stop, ready):
                 return
-            self.run.start_us = self.story.start_us = system_clock()
-            self.run.first_caption_s = (self.run.start_us - began_us) / SECOND_US
-            self._caption(f"0:00 traffic flows; page {page}  gateway {gateway}")
-            self.meter.reset(_pids(supervisor))
-            self.observer.on_incident = self._incident
-            self.observer.on_change = self._change
-            async with Client(gateway, plan_.keys, system_clock, self.tally) as client:
-                await self._traffic_and_faults(client, supervisor, page)
-            # What the last requests caused must come through before all is stopped.
+            self.run.start_us = system_clock()
+            self.run.first_caption_s = (self.run.start_us - self._began_us) / SECOND_US
+            performance = self._performance = Performance(
+                plan=plan,
+                # A slower machine gets a smaller share of the traffic.
+                pace=Pace(codex_per_s=self.run.machine["cap_tokens_per_s"] / 12.0),
+                seed=self.options.seed,
+                duration_s=self.options.duration_s,
+                observer=self.observer,
+                caption=self._caption,
+                start_us=self.run.start_us,
+            )
+            self._caption(f"0:00 traffic flows; page {plan.ports.api_url}")
+            self.meter.reset(supervisor.pids())
+            watching = asyncio.create_task(self._watch(supervisor, plan.ports.api_url))
+            self.run.errors += await performance.play(self.stop, faults=self.options.faults)
             await asyncio.sleep(SETTLE_S)
+            watching.cancel()
             await self._collect(supervisor)
-            self.run.end_us = system_clock()
 
-    async def _traffic_and_faults(self, client: Client, supervisor: Supervisor, page: str) -> None:
-        done = asyncio.Event()
-        background: list[Coroutine[Any, Any, None]] = [
-            replay(client, plan(self.pace, self.options.seed), done),
-            self._watch(supervisor, page, done),
-        ]
-        if self.options.faults:
-            background.append(self._tell(client))
-        tasks = [asyncio.create_task(work) for work in background]
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.stop.wait(), self.options.duration_s or FOREVER_S)
-        done.set()
-        if len(tasks) > 2:
-            tasks[2].cancel()
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-        self.run.errors += [
-            f"{type(r).__name__}: {r}"
-            for r in results
-            if isinstance(r, Exception) and not isinstance(r, asyncio.CancelledError)
-        ]
+    async def _watch(self, supervisor: Supervisor, page: str) -> None:
+        beat = 0
+        while True:
+            down = [c.name for c in supervisor.children.values() if not c.running]
+            elapsed_s = (system_clock() - self.run.start_us) // SECOND_US
+            self.status.update(self.observer.seen, elapsed_s, page, down)
+            beat += 1
+            if beat % 8 == 0:
+                self.meter.sample(supervisor.pids())
+            if supervisor.failed:
+                self.stop.set()
+            await asyncio.sleep(0.5)
 
-    async def _tell(self, client: Client) -> None:
-        """Bring about one fault after the other."""
-        rng = np.random.default_rng(self.options.seed + 1_000)
-        scene = Scene(
-            replicas=self._replicas, client=client, clock=system_clock, rng=rng, pace=self.pace
-        )
-        start = asyncio.get_running_loop().time()
-        for act in acts(rng, self.options.duration_s or FOREVER_S):
-            await asyncio.sleep(max(0.0, start + act.at_s - asyncio.get_running_loop().time()))
-            await self._perform(act, scene)
-
-    async def _perform(self, act: Act, scene: Scene) -> None:
-        fault: Fault = FAULTS[act.fault]()
-        try:
-            truth = await fault.begin(scene, "")
-        except NoTargetError as exc:
-            self._caption(f"{self.story.minute(system_clock())} no {act.fault}: {exc}")
-            return
-        self._caption(self.story.begun(truth))
-        try:
-            await fault.hold(scene, act.hold_s)
-        finally:
-            await fault.end(scene)
-
-    async def _replicas(self) -> list[ReplicaStatus]:
-        return list(self.observer.seen.replicas.values())
+    async def _collect(self, supervisor: Supervisor) -> None:
+        self.run.end_us = system_clock()
+        self.meter.sample(supervisor.pids())
+        self.run.cpu = self.meter.result()
+        for stage, port in self._metrics.items():
+            restarts = float(supervisor.children[stage].restarts)
+            self.run.stages[stage] = {**await stage_counts(port), "restarts": restarts}
 
     async def _feed(self, settings: Settings) -> None:
         async with TopicReader(settings.stream, TOPICS) as reader:
             async for messages in reader.batches():
                 self.observer.feed(messages)
 
-    async def _watch(self, supervisor: Supervisor, page: str, done: asyncio.Event) -> None:
-        beat = 0
-        while not done.is_set():
-            down = [c.name for c in supervisor.children.values() if not c.running]
-            clock = self.story.minute(system_clock())
-            self.status.update(self.observer.seen, clock, page, down)
-            beat += 1
-            if beat % 8 == 0:
-                self.meter.sample(_pids(supervisor))
-            if supervisor.failed:
-                self.stop.set()
-            await asyncio.sleep(0.5)
+    async def _delete_topics(self, settings: Settings) -> None:
+        with contextlib.suppress(TidegateError):
+            await delete_topics(settings.stream)
 
-    async def _wait_until_ready(self, supervisor: Supervisor, gateway: str, page: str) -> None:
-        loop = asyncio.get_running_loop()
-        until = loop.time() + READY_S
-        waiting = "the stages"
-        while loop.time() < until and not self.stop.is_set():
-            waiting = await self._not_ready(gateway, page)
-            if not waiting:
-                return
-            if supervisor.failed:
-                break
-            await asyncio.sleep(0.3)
-        if not self.stop.is_set():
-            said = "\n".join(_last_words(supervisor)) or "no process said anything"
-            raise TidegateError(f"{waiting} did not become ready within {READY_S:g} s:\n{said}")
-
-    async def _not_ready(self, gateway: str, page: str) -> str:
-        seen = self.observer.seen
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
-            for what, url in (("gateway", gateway + "/health"), ("API", page + "/v1/health")):
-                try:
-                    async with session.get(url) as answer:
-                        await answer.read()
-                except (aiohttp.ClientError, TimeoutError):
-                    return f"the {what}"
-        if not seen.events_through_us:
-            return "the first final window"
-        unready = [p.pool for p in seen.pools.values() if not p.ready]
-        return f"pool {unready[0]}" if unready else "" if seen.pools else "any pool"
-
-    def _incident(self, incident: Incident, seen_us: int) -> None:
-        if caption := self.story.incident(incident, seen_us):
-            self._caption(caption)
-
-    def _change(self, change: Change, seen_us: int) -> None:
-        if caption := self.story.change(change, seen_us):
-            self._caption(caption)
+    def _finish(self) -> int:
+        if self._performance is None or not self.run.stages:
+            return EXIT_INTERRUPTED
+        scored = self._performance.story.scored
+        report = build(self.run, self.observer.seen, self._performance.tally, scored)
+        if self.options.report:
+            Path(self.options.report).write_text(json.dumps(report, indent=1) + "\n")
+        if scored:
+            self._say(report["verdict"])
+        if self.run.silent:
+            self._say(f"silent stages: {', '.join(self.run.silent)}")
+        for error in self.run.errors:
+            self._say(error)
+        return EXIT_BAD_RUN if self.run.silent or self.run.errors else 0
 
     def _say(self, text: str) -> None:
         self.status.say(f"tidegate: {text}")
@@ -313,29 +234,18 @@ class Up:
         self.run.captions.append(text)
         self.status.say(text)
 
-    async def _collect(self, supervisor: Supervisor) -> None:
-        self.meter.sample(_pids(supervisor))
-        self.run.cpu = self.meter.result()
-        for stage, port in self._metrics.items():
-            child = supervisor.children[stage]
-            self.run.stages[stage] = {
-                **await _stage_counts(port),
-                "restarts": child.restarts,
-            }
-        for name in supervisor.failed:
-            self.run.errors.append(f"{name} ended {len(supervisor.children[name].ended)} times")
 
-    def _finish(self) -> int:
-        if not self.run.stages:
-            return 130 if self.stop.is_set() else 1
-        report = build(self.run, self.observer.seen, self.tally, self.story.scored)
-        if self.options.report:
-            Path(self.options.report).write_text(json.dumps(report, indent=1) + "\n")
-        if self.options.faults and self.story.scored:
-            self._say(report["verdict"])
-        if self.run.silent:
-            self._say(f"silent stages: {', '.join(self.run.silent)}")
-        return EXIT_SILENT if self.run.silent or self.run.errors else 0
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """True when the work is done, False when ``stop`` came first; its errors are raised."""
+    working = asyncio.ensure_future(work)
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not working.done():
+        working.cancel()
+        return False
+    working.result()
+    return True
 
 
 def _environment(config: Path) -> dict[str, str]:
@@ -346,54 +256,7 @@ def _environment(config: Path) -> dict[str, str]:
         "TIDEGATE_CONFIG": str(config),
         "TIDEGATE_DEMO": "1",
         "PYTHONUNBUFFERED": "1",
-        # One thread each: the numeric libraries would otherwise fight over two cores.
+        # One thread each: the numeric libraries would otherwise fight over the cores.
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }
-
-
-async def _require_broker(url: str, seconds: float = 20.0) -> None:
-    host, _, port = url.removeprefix("kafka://").partition(",")[0].rpartition(":")
-    cause = "no answer"
-    loop = asyncio.get_running_loop()
-    until = loop.time() + seconds
-    while loop.time() < until:
-        try:
-            _, writer = await asyncio.wait_for(asyncio.open_connection(host, int(port)), 2)
-        except (OSError, ValueError, TimeoutError) as exc:
-            cause = str(exc) or type(exc).__name__
-            await asyncio.sleep(0.2)
-            continue
-        writer.close()
-        return
-    raise BrokerUnavailableError(url, cause)
-
-
-async def _stage_counts(port: int) -> dict[str, float]:
-    """Counters of one stage from its /metrics; empty if it does not answer."""
-    counts: dict[str, float] = {}
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session,
-            session.get(f"http://127.0.0.1:{port}/metrics") as answer,
-        ):
-            text = await answer.text()
-    except (aiohttp.ClientError, TimeoutError):
-        return counts
-    for family in text_string_to_metric_families(text):
-        name = family.name.removeprefix("tidegate_stage_")
-        if name in {"records_in", "records_out", "batches", "errors"}:
-            counts[name] = sum(s.value for s in family.samples if s.name.endswith("_total"))
-    return counts
-
-
-def _pids(supervisor: Supervisor) -> dict[int, str]:
-    return {c.pid: c.name for c in supervisor.children.values() if c.running}
-
-
-def _last_words(supervisor: Supervisor) -> list[str]:
-    return [
-        f"{child.name} ended with code {child.ended[-1]}: {child.last_words()}"
-        for child in supervisor.children.values()
-        if child.ended
-    ]

@@ -28,12 +28,21 @@ class Ports:
     api: int
     webhook: int
 
+    @property
+    def api_url(self) -> str:
+        return f"http://127.0.0.1:{self.api}"
+
+    @property
+    def gateway_url(self) -> str:
+        return f"http://127.0.0.1:{self.gateway}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoPlan:
     """Settings of the run and the secrets made for it."""
 
     settings: Settings
+    ports: Ports
     keys: Mapping[str, str]
     webhook_secret: str
 
@@ -92,7 +101,7 @@ def demo_settings(  # noqa: PLR0913  every argument is one fact of the machine o
         scaling=scaling,
         api=base.api.model_copy(update={"port": ports.api}),
     )
-    return DemoPlan(settings=settings, keys=keys, webhook_secret=secret)
+    return DemoPlan(settings=settings, ports=ports, keys=keys, webhook_secret=secret)
 
 
 def cap_for(measured_tokens_per_s: float) -> float:

@@ -31,6 +31,13 @@ class WebhookReceiver:
         if self._runner is not None:
             await self._runner.cleanup()
 
+    def counts(self) -> dict[str, int]:
+        return {
+            "delivered": len(self.delivered),
+            "repeated": self.repeated,
+            "refused": self.refused,
+        }
+
     async def _receive(self, request: web.Request) -> web.Response:
         body = await request.read()
         try:
