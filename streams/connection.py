@@ -1,0 +1,105 @@
+"""Broker settings in, Kafka clients out: the one place that knows address and credentials."""
+
+import asyncio
+import ssl
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from streams.errors import BrokerUnavailableError, InvalidParameterError
+from streams.settings import BrokerSettings, StreamSettings
+
+PATIENCE_S: Final = 20.0
+"""How long a starting process waits for a broker that does not answer yet."""
+
+REQUEST_TIMEOUT_MS: Final = 20_000
+METADATA_MAX_AGE_MS: Final = 10_000
+RETRY_BACKOFF_MS: Final = 10
+"""aiokafka waits this long between the steps of a transaction too: its default of 100 ms made the
+95th percentile of a commit 110 ms, 10 ms made it 17 ms."""
+
+
+def client_options(broker: BrokerSettings) -> dict[str, Any]:
+    """Arguments that every aiokafka client takes: where the broker is and how to log in."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": broker.bootstrap.split(","),
+        "security_protocol": broker.security.upper(),
+        "request_timeout_ms": REQUEST_TIMEOUT_MS,
+        "metadata_max_age_ms": METADATA_MAX_AGE_MS,
+        "retry_backoff_ms": RETRY_BACKOFF_MS,
+    }
+    if broker.security.endswith("ssl"):
+        options["ssl_context"] = _ssl_context(broker.ca_file)
+    if broker.security.startswith("sasl"):
+        options["sasl_mechanism"] = broker.sasl_mechanism
+        options["sasl_plain_username"] = broker.username
+        options["sasl_plain_password"] = broker.password.get_secret_value()
+    return options
+
+
+def new_producer(settings: StreamSettings, **options: Any) -> AIOKafkaProducer:
+    """A producer that waits for all replicas; ``options`` as aiokafka names them."""
+    limit = settings.topics.max_message_bytes
+    defaults: dict[str, Any] = {
+        "acks": "all",
+        "max_batch_size": min(limit, 262_144),
+        # Their sum, with the overhead of a batch, has to stay under the topic's limit.
+        "max_request_size": limit,
+    }
+    return AIOKafkaProducer(**(client_options(settings.broker) | defaults | options))
+
+
+def new_consumer(settings: StreamSettings, **options: Any) -> AIOKafkaConsumer:
+    """A consumer without a group that sees committed records only and never commits."""
+    defaults: dict[str, Any] = {
+        "group_id": None,
+        "enable_auto_commit": False,
+        "isolation_level": "read_committed",
+        "auto_offset_reset": "earliest",
+        "max_partition_fetch_bytes": max(1_048_576, settings.topics.max_message_bytes),
+    }
+    return AIOKafkaConsumer(**(client_options(settings.broker) | defaults | options))
+
+
+def new_admin(settings: StreamSettings) -> AIOKafkaAdminClient:
+    return AIOKafkaAdminClient(**client_options(settings.broker))
+
+
+def full_name(settings: StreamSettings, topic: str) -> str:
+    """The topic's name at the broker: prefix and name."""
+    return settings.topics.prefix + topic
+
+
+def bare_name(settings: StreamSettings, topic: str) -> str:
+    return topic.removeprefix(settings.topics.prefix)
+
+
+async def wait_for_broker(settings: StreamSettings, *, patience_s: float = PATIENCE_S) -> None:
+    """Return once a broker answers; raises BrokerUnavailableError after ``patience_s``."""
+    cause = "no answer"
+    try:
+        async with asyncio.timeout(patience_s):
+            while True:
+                admin = new_admin(settings)
+                try:
+                    await admin.start()
+                except (KafkaError, OSError) as exc:
+                    cause = str(exc) or type(exc).__name__
+                else:
+                    return
+                finally:
+                    await admin.close()
+                await asyncio.sleep(0.25)
+    except TimeoutError:
+        raise BrokerUnavailableError(
+            settings.broker.url, f"tried for {patience_s:g} s; {cause}"
+        ) from None
+
+
+def _ssl_context(ca_file: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file or None)
+    except OSError as exc:
+        raise InvalidParameterError("broker.ca_file", ca_file, "a readable PEM file") from exc

@@ -1,0 +1,196 @@
+"""The thread that fetches: one batch per partition, and only where one is wanted.
+
+Written against the internals of faust-streaming 0.15.3 and aiokafka 0.14.0.
+"""
+# ruff: noqa: SLF001  # neither library has a public door to a batch and its exact interval
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from streams.batch import Message, RecordBatch
+from streams.connection import bare_name, client_options
+from streams.log import get_logger
+
+log = get_logger(__name__)
+
+HEARTBEAT_S: Final = 1.0
+FETCH_WAIT_MS: Final = 500
+"""The broker answers an empty fetch after this long; a new position is fetched only then."""
+NEVER_MS: Final = 2_000_000_000
+FAUST_LOGGER: Final = logging.getLogger("faust.tidegate")
+"""Faust's services log under the module of their class; ours are to be as quiet as its own."""
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """Runs in a thread and loop of its own; ``wants`` is written by the main thread."""
+
+    app: Any
+    logger = FAUST_LOGGER
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.wants: dict[TP, int] = {}
+
+    def wake(self) -> None:
+        """From any thread: look again for what is wanted."""
+        self.thread_loop.call_soon_threadsafe(self._notify)
+
+    def _notify(self) -> None:
+        if self._consumer is not None and self._consumer._fetcher is not None:
+            fetcher = self._consumer._fetcher
+            for waiter in tuple(fetcher._fetch_waiters):
+                fetcher._notify(waiter)
+
+    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:  # noqa: ARG002
+        app = self.app
+        session_ms = int(app.settings.broker.session_timeout_s * 1000)
+        options = client_options(app.settings.broker)
+        options["request_timeout_ms"] = max(options["request_timeout_ms"], 2 * session_ms)
+        # Not among the arguments below: whatever could commit or move positions on its own.
+        return AIOKafkaConsumer(
+            **options,
+            group_id=app.conf.id,
+            partition_assignment_strategy=[StickyPartitionAssignor],
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            max_partition_fetch_bytes=max(1_048_576, app.settings.topics.max_message_bytes),
+            max_poll_interval_ms=NEVER_MS,
+            session_timeout_ms=session_ms,
+            rebalance_timeout_ms=session_ms,
+            heartbeat_interval_ms=int(HEARTBEAT_S * 1000),
+        )
+
+    async def _fetch_records(
+        self,
+        consumer: AIOKafkaConsumer,
+        active_partitions: set[TP],
+        timeout: float | None = None,  # noqa: ASYNC109  # Faust's signature
+        max_records: int | None = None,  # noqa: ARG002  # Faust's signature
+    ) -> dict[TP, list[RecordBatch]]:
+        fetcher = consumer._fetcher
+        if consumer._closed or fetcher._closed:
+            raise ConsumerStoppedError
+        deadline = self.thread_loop.time() + (timeout or 0.0)
+        with fetcher._subscriptions.fetch_context():
+            while self.consumer.flow_active:
+                # The set belongs to the main thread and changes under us: a copy, each time.
+                taken = {tp: self._take(consumer, tp) for tp in tuple(active_partitions)}
+                found = {tp: [batch] for tp, batch in taken.items() if batch is not None}
+                left_s = deadline - self.thread_loop.time()
+                if found or left_s <= 0:
+                    return found
+                waiter = fetcher._create_fetch_waiter()
+                await asyncio.wait([waiter], timeout=left_s)
+                waiter.cancel()
+        return {}
+
+    def _take(self, consumer: AIOKafkaConsumer, tp: TP) -> RecordBatch | None:
+        """What was fetched of this partition, if it is wanted and starts where it is wanted."""
+        subscription = consumer._subscription.subscription
+        if subscription is None or subscription._reassignment_in_progress:
+            return None
+        state = subscription.assignment.state_value(tp) if subscription.assignment else None
+        if state is None:
+            return None
+        if tp.topic in self.app.unread:
+            state.pause()
+        start = self.wants.get(tp)
+        if start is None:
+            return None
+        if not state.has_valid_position or state.position != start:
+            state.seek(start)
+            self._discard(consumer, tp)
+            return None
+        return self._drain(consumer, tp, start)
+
+    def _drain(self, consumer: AIOKafkaConsumer, tp: TP, start: int) -> RecordBatch | None:
+        result = consumer._fetcher._records.get(tp)
+        if result is None:
+            return None
+        if not isinstance(result, FetchResult):
+            self._discard(consumer, tp)
+            log.error("fetch_failed", partition=tp.partition, topic=tp.topic, error=result._error)
+            return None
+        if not result.check_assignment(tp):
+            self._discard(consumer, tp)
+            return None
+        topic = bare_name(self.app.settings, tp.topic)
+        try:
+            messages = list(unpacked(result._partition_records, topic, tp.partition))
+        except CorruptRecordException as exc:
+            self._discard(consumer, tp)
+            log.error("checksum_wrong", topic=topic, partition=tp.partition, cause=str(exc))  # noqa: TRY400
+            return None
+        result._update_position()
+        self._discard(consumer, tp)
+        self.wants.pop(tp, None)
+        following = result._partition_records.next_fetch_offset
+        return RecordBatch(topic, tp.partition, start, following, messages)
+
+    def _discard(self, consumer: AIOKafkaConsumer, tp: TP) -> None:
+        fetcher = consumer._fetcher
+        if fetcher._records.pop(tp, None) is not None:
+            fetcher._notify(fetcher._wait_consume_future)
+
+    async def is_member(self) -> bool:
+        """Whether the group's coordinator counts us in, asked now."""
+        consumer = self._ensure_consumer()
+        coordinator, subscription = consumer._coordinator, consumer._subscription.subscription
+        if subscription is None or coordinator.need_rejoin(subscription):
+            return False
+        alive = bool(await coordinator._do_heartbeat())
+        return alive and not coordinator.need_rejoin(subscription)
+
+    async def committed(self, tp: TP) -> int | None:
+        partition = TopicPartition(tp.topic, tp.partition)
+        found = await self._ensure_consumer()._coordinator.fetch_committed_offsets([partition])
+        return found[partition].offset if partition in found else None
+
+    async def commit_offset(self, tp: TP, offset: int) -> None:
+        await self._ensure_consumer().commit({TopicPartition(tp.topic, tp.partition): offset})
+
+
+def unpacked(records: Any, topic: str, partition: int) -> Iterator[Message]:
+    """The committed records of one fetch answer; leaves ``next_fetch_offset`` behind the last one.
+
+    aiokafka's own loop makes a consumer record of each (2 µs); this reads its batches directly.
+    """
+    while records._records.has_next():
+        batch = records._records.next_batch()
+        if records._check_crcs and not batch.validate_crc():
+            raise CorruptRecordException(f"invalid checksum in {topic}/{partition}")
+        if not _aborted_or_control(records, batch):
+            for record in batch:
+                # A fetch into the middle of a compressed batch brings the whole of it.
+                if record.offset >= records.next_fetch_offset:
+                    yield Message(
+                        topic,
+                        partition,
+                        record.offset,
+                        record.timestamp * 1000,
+                        record.key,
+                        record.value,
+                        record.headers,
+                    )
+        records.next_fetch_offset = batch.next_offset
+
+
+def _aborted_or_control(records: Any, batch: Any) -> bool:
+    if records._isolation_level == READ_COMMITTED and batch.producer_id is not None:
+        records._consume_aborted_up_to(batch.base_offset)
+        if batch.is_control_batch and records._contains_abort_marker(batch):
+            records._aborted_producers.discard(batch.producer_id)
+        if batch.is_transactional and batch.producer_id in records._aborted_producers:
+            return True
+    return bool(batch.is_control_batch)

@@ -1,0 +1,309 @@
+"""One owned partition of a log stage: taken over, worked through batch by batch, let go."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from streams import metrics
+from streams.batch import RecordBatch
+from streams.errors import OwnershipLostError, TidegateError
+from streams.log import get_logger
+from streams.retry import Attempts, persist
+from streams.stage import Out
+from streams.transaction import Transaction
+
+log = get_logger(__name__)
+
+GATHER_S: Final = 0.02
+"""With a minimal interval: how long to wait for a further batch before committing."""
+GATHER_MESSAGES: Final = 50_000
+LET_FINISH_S: Final = 1.5
+"""How long a commit under way may take when the partition is taken from us."""
+
+
+class LogHandler(Protocol):
+    """The thinking of a log stage on one partition; dropped when ownership or a commit is lost."""
+
+    async def restore(self, replay: AsyncIterator[RecordBatch]) -> None:
+        """Take in the log before the committed offset again, in silence."""
+        ...
+
+    async def handle(self, batch: RecordBatch) -> Sequence[Out]:
+        """Outputs of a batch; they and the batch's offset are written together."""
+        ...
+
+    async def idle(self, position: int, clock_us: int) -> Sequence[Out]:
+        """Nothing to read, about once a second; outputs are written as those of ``handle`` are.
+
+        ``position`` is the end of the log, found after the clock showed ``clock_us``.
+        """
+        ...
+
+
+class Log(Protocol):
+    """What a partition needs of the broker."""
+
+    def want(self, start: int) -> None: ...
+    def unwant(self) -> None: ...
+    async def is_member(self) -> bool: ...
+    async def committed(self) -> int | None: ...
+    async def begin(self) -> int:
+        """First offset that the log still has."""
+        ...
+
+    def replay(self, start: int, end: int) -> AsyncIterator[RecordBatch]: ...
+    def transaction(self) -> Transaction: ...
+
+
+class OffsetExpiredError(TidegateError):
+    """The log no longer holds what comes after the committed offset."""
+
+
+@dataclass(frozen=True, slots=True)
+class AtEnd:
+    """The log ended at ``position`` when asked after ``clock_us``."""
+
+    position: int
+    clock_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """The group assigned anew, or nothing has come although there is more to read."""
+
+
+Item = RecordBatch | AtEnd | Recheck
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What a stage does on each of its partitions; see ``attach_log_stage``."""
+
+    stage: str
+    handler: Callable[[str, int], LogHandler]
+    replay: bool = False
+    min_interval_s: float = 0.0
+
+
+class Partition:
+    """Runs as a task of its own while the group says that the partition is ours."""
+
+    def __init__(self, topic: str, partition: int, source: Log, work: Work) -> None:
+        self.position: int | None = None
+        """Where the next batch has to start; None until taken over."""
+        self.active_at = 0.0
+        """Loop time at which something was last committed or read."""
+        self._log = source
+        self._work = work
+        self._topic = topic
+        self._number = partition
+        self._name = f"{topic}/{partition}"
+        self._inbox: asyncio.Queue[Item] = asyncio.Queue()
+        self._ours = asyncio.Event()
+        self._busy = asyncio.Lock()
+        self._committed: int | None = None
+        self._next_commit_at = 0.0
+        self._attempts = Attempts()
+        self._task: asyncio.Task[None] | None = None
+
+    # Called by the stage.
+
+    def assigned(self) -> None:
+        """Ours, for the first time or again."""
+        self._ours.set()
+        if self._task is None:
+            self._task = asyncio.create_task(self._live(), name=f"partition-{self._name}")
+        else:
+            self._inbox.put_nowait(Recheck())
+
+    async def revoked(self) -> None:
+        """In question: finish what is being committed, begin nothing."""
+        self._ours.clear()
+        self._log.unwant()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LET_FINISH_S), self._busy:
+                pass
+
+    async def close(self) -> None:
+        await self.revoked()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def deliver(self, item: Item) -> None:
+        """A batch that was wanted, or news of the log's end; at most a few wait at a time."""
+        self._inbox.put_nowait(item)
+
+    @property
+    def quiet(self) -> bool:
+        """Taken over, and nothing waits or is being worked on."""
+        waiting = self._inbox.empty() and not self._busy.locked()
+        return waiting and self._ours.is_set() and self.position is not None
+
+    # The task.
+
+    async def _live(self) -> None:
+        await persist(self._own, on_error=self._failed, attempts=self._attempts)
+
+    def _failed(self, error: Exception) -> None:
+        metrics.ERRORS.labels(self._work.stage).inc()
+        lost = isinstance(error, OwnershipLostError)
+        log.log(
+            20 if lost else 40,
+            "partition_dropped",
+            stage=self._work.stage,
+            partition=self._name,
+            error=f"{type(error).__name__}: {error}",
+            exc_info=None if isinstance(error, TidegateError) or _of_kafka(error) else error,
+        )
+
+    async def _own(self) -> None:
+        await self._ours.wait()
+        transaction = self._log.transaction()
+        try:
+            handler = await self._take_over(transaction)
+            await self._work_through(handler, transaction)
+        finally:
+            self.position = None
+            self._log.unwant()
+            await transaction.close()
+
+    async def _take_over(self, transaction: Transaction) -> LogHandler:
+        await self._confirm()
+        await transaction.open()
+        # We may have been frozen meanwhile and have fenced the rightful owner: ask again.
+        await self._confirm()
+        self._committed = await self._log.committed()
+        begin = await self._log.begin()
+        start = begin if self._committed is None else self._committed
+        self._check_begin(begin, start)
+        handler = self._work.handler(self._topic, self._number)
+        await handler.restore(self._log.replay(begin, start) if self._work.replay else _nothing())
+        while not self._inbox.empty():
+            self._inbox.get_nowait()
+        self._advance(start)
+        self._log.want(start)
+        log.info("partition_taken", stage=self._work.stage, partition=self._name, offset=start)
+        return handler
+
+    async def _confirm(self) -> None:
+        if not self._ours.is_set() or not await self._log.is_member():
+            raise OwnershipLostError(f"{self._name} is not ours for the moment")
+
+    def _check_begin(self, begin: int, position: int) -> None:
+        if begin > position:
+            raise OffsetExpiredError(
+                f"{self._name}: offset {position} has expired, the log begins at {begin}; records "
+                f"are lost, reset the group's offset to go on"
+            )
+
+    async def _work_through(self, handler: LogHandler, transaction: Transaction) -> None:
+        while True:
+            item = await self._inbox.get()
+            if not self._ours.is_set():
+                continue  # a Recheck follows once the partition is ours again
+            match item:
+                case RecordBatch():
+                    await self._take(item, handler, transaction)
+                case AtEnd():
+                    await self._rest(item, handler, transaction)
+                case Recheck():
+                    await self._recheck()
+
+    async def _take(self, batch: RecordBatch, handler: LogHandler, tx: Transaction) -> None:
+        if batch.start != self.position:
+            self._log.want(self._position)
+            return
+        if self._work.min_interval_s:
+            batch = await self._gather(batch)
+            if not self._ours.is_set():
+                return
+        self._log.want(batch.next)
+        if batch.messages:
+            async with self._busy:
+                out = await handler.handle(batch)
+                await self._commit(tx, out, batch.next)
+            metrics.RECORDS_IN.labels(self._work.stage).inc(len(batch.messages))
+        self._advance(batch.next)
+
+    async def _rest(self, end: AtEnd, handler: LogHandler, tx: Transaction) -> None:
+        if end.position != self.position:
+            return
+        async with self._busy:
+            out = await handler.idle(end.position, end.clock_us)
+            if out:
+                await self._commit(tx, out, end.position)
+
+    async def _commit(self, tx: Transaction, out: Sequence[Out], offset: int) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await tx.commit(out, offset)
+        self._committed = offset
+        self._attempts.succeeded()
+        self._next_commit_at = began + self._work.min_interval_s
+        metrics.BATCHES.labels(self._work.stage).inc()
+        metrics.RECORDS_OUT.labels(self._work.stage).inc(len(out))
+        metrics.COMMIT_SECONDS.labels(self._work.stage).set(loop.time() - began)
+
+    async def _recheck(self) -> None:
+        """Go on where we were if nobody else has been here, else take over anew."""
+        await self._confirm()
+        committed = await self._log.committed()
+        if committed != self._committed:
+            raise OwnershipLostError(
+                f"{self._name}: committed at {committed}, expected {self._committed}"
+            )
+        self._check_begin(await self._log.begin(), self._position)
+        self._log.want(self._position)
+
+    async def _gather(self, first: RecordBatch) -> RecordBatch:
+        """Wait until the next commit is due and join what has come by then."""
+        batches, count = [first], len(first.messages)
+        wait_s = self._next_commit_at - asyncio.get_running_loop().time()
+        if wait_s <= 0:
+            return first
+        await asyncio.sleep(wait_s)
+        while count < GATHER_MESSAGES:
+            self._log.want(batches[-1].next)
+            try:
+                item = await asyncio.wait_for(self._inbox.get(), GATHER_S)
+            except TimeoutError:
+                break
+            if isinstance(item, Recheck):
+                self._inbox.put_nowait(item)
+                break
+            if isinstance(item, RecordBatch) and item.start == batches[-1].next:
+                batches.append(item)
+                count += len(item.messages)
+        return joined(batches)
+
+    def _advance(self, position: int) -> None:
+        self.position = position
+        self.active_at = asyncio.get_running_loop().time()
+
+    @property
+    def _position(self) -> int:
+        if self.position is None:
+            raise OwnershipLostError(f"{self._name} is not taken over")
+        return self.position
+
+
+def joined(batches: Sequence[RecordBatch]) -> RecordBatch:
+    """Adjacent batches of one partition as one."""
+    if len(batches) == 1:
+        return batches[0]
+    first = batches[0]
+    messages = [message for batch in batches for message in batch.messages]
+    return RecordBatch(first.topic, first.partition, first.start, batches[-1].next, messages)
+
+
+async def _nothing() -> AsyncIterator[RecordBatch]:
+    no_batches: tuple[RecordBatch, ...] = ()
+    for batch in no_batches:
+        yield batch
+
+
+def _of_kafka(error: Exception) -> bool:
+    return type(error).__module__.startswith("aiokafka")

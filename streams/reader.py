@@ -1,0 +1,152 @@
+"""Topics read as a whole, without a group: for views, states and everything that only looks."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from types import TracebackType
+from typing import Final, Literal, Self
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from streams.batch import Message
+from streams.connection import PATIENCE_S, full_name, new_consumer, wait_for_broker
+from streams.errors import BrokerUnavailableError
+from streams.log import get_logger
+from streams.replay import message_of
+from streams.retry import Attempts
+from streams.settings import StreamSettings
+
+log = get_logger(__name__)
+
+POLL_MS: Final = 1_000
+MAX_RECORDS: Final = 5_000
+NEW_PARTITIONS_S: Final = 10.0
+
+
+class TopicReader:
+    """All partitions of some topics (names without prefix), committed records only.
+
+    start: where to begin; ``since_us`` instead: at the first record stamped then or later.
+    ``caught_up`` is set with the batch that completes what was there at the start.
+    """
+
+    def __init__(
+        self,
+        settings: StreamSettings,
+        topics: Sequence[str],
+        *,
+        start: Literal["earliest", "latest"] = "earliest",
+        since_us: int | None = None,
+    ) -> None:
+        self.caught_up = asyncio.Event()
+        self._settings = settings
+        self._topics = [full_name(settings, topic) for topic in topics]
+        self._start = start
+        self._since_us = since_us
+        self._consumer: AIOKafkaConsumer | None = None
+        self._ends: dict[TopicPartition, int] = {}
+
+    async def __aenter__(self) -> Self:
+        """Raises BrokerUnavailableError if the broker or a topic is not there within 20 s."""
+        await wait_for_broker(self._settings)
+        self._consumer = new_consumer(self._settings, max_poll_records=MAX_RECORDS)
+        try:
+            await self._consumer.start()
+            found = await self._wait_for_partitions(self._consumer)
+            self._consumer.assign(found)
+            await self._go_to_start(self._consumer, found)
+        except BaseException:
+            await self._consumer.stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._consumer is not None:
+            await self._consumer.stop()
+
+    async def batches(self) -> AsyncIterator[list[Message]]:
+        """Without end; a batch holds records of several partitions, each partition's in order."""
+        consumer, attempts = self._opened(), Attempts()
+        await self._check_caught_up(consumer)
+        looked_at = asyncio.get_running_loop().time()
+        while True:
+            try:
+                found = await consumer.getmany(timeout_ms=POLL_MS)
+                attempts.succeeded()
+            except KafkaError as exc:
+                log.warning("read_failed", topics=self._topics, error=str(exc))
+                await attempts.pause()
+                continue
+            messages = [
+                message_of(self._settings, record)
+                for records in found.values()
+                for record in records
+            ]
+            await self._check_caught_up(consumer)
+            if messages:
+                yield messages
+            if asyncio.get_running_loop().time() - looked_at > NEW_PARTITIONS_S:
+                looked_at = asyncio.get_running_loop().time()
+                await self._add_new_partitions(consumer)
+
+    def _opened(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            raise BrokerUnavailableError(self._settings.broker.url, "the reader is not open")
+        return self._consumer
+
+    def _partitions(self, consumer: AIOKafkaConsumer) -> set[TopicPartition]:
+        return {
+            TopicPartition(topic, partition)
+            for topic in self._topics
+            for partition in consumer.partitions_for_topic(topic) or ()
+        }
+
+    async def _wait_for_partitions(self, consumer: AIOKafkaConsumer) -> set[TopicPartition]:
+        deadline = asyncio.get_running_loop().time() + PATIENCE_S
+        while True:
+            await consumer.topics()
+            found = self._partitions(consumer)
+            missing = set(self._topics) - {tp.topic for tp in found}
+            if not missing:
+                return found
+            if asyncio.get_running_loop().time() > deadline:
+                names = ", ".join(sorted(missing))
+                raise BrokerUnavailableError(self._settings.broker.url, f"no topic {names}")
+            await asyncio.sleep(0.25)
+
+    async def _go_to_start(self, consumer: AIOKafkaConsumer, found: set[TopicPartition]) -> None:
+        begins = await consumer.beginning_offsets(list(found))
+        self._ends = await consumer.end_offsets(list(found))
+        starts = self._ends if self._start == "latest" else begins
+        if self._since_us is not None:
+            stamp_ms = self._since_us // 1000
+            times = await consumer.offsets_for_times(dict.fromkeys(found, stamp_ms))
+            starts = {tp: at.offset if at else self._ends[tp] for tp, at in times.items()}
+        for tp in found:
+            consumer.seek(tp, starts.get(tp, self._ends[tp]))
+
+    async def _check_caught_up(self, consumer: AIOKafkaConsumer) -> None:
+        if self.caught_up.is_set():
+            return
+        for tp, end in list(self._ends.items()):
+            if await consumer.position(tp) >= end:
+                del self._ends[tp]
+        if not self._ends:
+            self.caught_up.set()
+
+    async def _add_new_partitions(self, consumer: AIOKafkaConsumer) -> None:
+        known = consumer.assignment()
+        new = self._partitions(consumer) - known
+        if not new:
+            return
+        log.info("partitions_added", partitions=sorted(new))
+        # assign() forgets all positions: carry them over.
+        positions = {tp: await consumer.position(tp) for tp in known}
+        consumer.assign(known | new)
+        for tp in known | new:
+            consumer.seek(tp, positions.get(tp, 0))
