@@ -15,10 +15,26 @@ class DetectorSettings(BaseModel, frozen=True, extra="forbid"):
     """A name of ``detectors.banks.BANKS``."""
     series: Literal["request", "engine", "gpu"]
     values: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Values of the catalogue; a bank on several at once (`isolation_forest`) takes them together."""
+    """Values of the catalogue; a bank on several (`isolation_forest`) takes them together."""
     options: dict[str, Any] = Field(default_factory=dict, alias="with")
     where: dict[str, str] = {}
     """Labels a series must have, such as `{pool: codex}`."""
+    by: tuple[str, ...] = ()
+    """Sum series up over all labels but these, such as `[cluster, pool]`; empty: each its own."""
+    given: str = ""
+    """A value that stands for load: judge relative to what alike series show at the same load."""
+    smooth_s: Annotated[float, Field(ge=0)] = 0.0
+    """Half-life of a mean that is judged instead of single windows; 0 judges each window."""
+    direction: Literal["above", "below", "both"] = "both"
+    min_abs: Annotated[float, Field(ge=0)] = 0.0
+    """Distance from what was expected below which nothing is an anomaly, in the value's unit."""
+    min_ratio: Annotated[float, Field(ge=0)] = 0.0
+    """The same as a share of what was expected."""
+    after_s: Annotated[float, Field(ge=0)] | None = None
+    """Instead of ``DetectionSettings.anomaly_after_s``."""
+    graced: bool = True
+    """Starts nothing for a while after a change of the same object; rules with a fixed meaning and
+    what only clients bring about should not be."""
 
 
 class ChannelSettings(BaseModel, frozen=True, extra="forbid"):
@@ -43,6 +59,8 @@ class DetectionSettings(BaseModel, frozen=True, extra="forbid"):
     """The one knob: how many wrong pages a team stands per week."""
     detectors: tuple[DetectorSettings, ...] = ()
     """Empty: the built-in set (``detectors.defaults.DEFAULTS``)."""
+    max_series: Annotated[int, Field(ge=1)] = 2_000
+    """Series per shard and kind that detectors keep state of; further ones are not judged."""
     anomaly_after_s: Annotated[float, Field(ge=0)] = 2.0
     """Seconds above the boundary before an anomaly is said."""
     anomaly_ends_after_s: Annotated[float, Field(ge=0)] = 10.0

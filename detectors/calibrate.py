@@ -1,0 +1,95 @@
+"""Raw score in, 1.0 at the boundary out: how rare a score is given the series' own past."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from detectors.banks.base import Floats, Rows, bounded, cleared, grown
+
+WEEK_S: Final = 604_800.0
+CLUSTER_S: Final = 10.0
+"""Alarms come in clusters: this many seconds in a row are one."""
+TAIL_FROM: Final = 0.5
+"""Raw score at which the tail begins that is fitted."""
+USUAL_SHARE: Final = 0.1
+"""Share of raw scores in the tail that a series is taken to have until it shows more."""
+MOST: Final = 5.0
+"""Raw scores enter the fit up to here: one outage must not raise the boundary for hours."""
+
+
+def alpha_for(false_pages_per_week: float, judgements: int) -> float:
+    """Probability at the boundary, so that ``judgements`` scores per window stay in the budget.
+
+    >>> f"{alpha_for(1, 100):.1e}"
+    '1.7e-07'
+    """
+    chances = WEEK_S / CLUSTER_S * max(1, judgements)
+    return min(0.01, max(1e-12, false_pages_per_week / chances))
+
+
+@dataclass(slots=True)
+class CalibrationState:
+    """One row per series; everything a checkpoint has to keep."""
+
+    seen: Floats
+    share: Floats
+    """Weighted share of raw scores above ``TAIL_FROM``."""
+    tail: Floats
+    """Weighted number of scores in the tail."""
+    excess: Floats
+    """Weighted mean of how far they lie in it."""
+
+
+class Calibration:
+    """Exponential tail of a series' own raw scores.
+
+    ``P(raw > s) = share * exp(-(s - 0.5) / mean excess)`` for s above 0.5, ``score = log p / log
+    alpha``. Share and excess are never taken to be smaller than a quiet series would have them, and
+    the score is never above the raw one: a young or quiet series keeps the bank's own boundary,
+    a restless one gets a wider one.
+
+    half_life_s: seconds after which a score counts half.
+    """
+
+    def __init__(self, *, half_life_s: float = 1_800.0, step_s: float = 1.0) -> None:
+        self._weight = 1 - 0.5 ** (step_s / half_life_s)
+        self.state = CalibrationState(*(np.zeros(0) for _ in range(4)))
+
+    def admit(self, row: int) -> None:
+        self.state = cleared(self.state, row)
+
+    def tail_probability(self, rows: Rows, raw: Floats, alpha: float) -> Floats:
+        """How likely the series shows a raw score as high as this one or higher."""
+        share, excess = self._fit(rows, alpha)
+        inside = np.exp(np.log(share) * np.minimum(raw, TAIL_FROM) / TAIL_FROM)
+        beyond = np.exp(-np.minimum(np.maximum(raw - TAIL_FROM, 0) / excess, 600))
+        return inside * beyond
+
+    def score(self, rows: Rows, raw: Floats, alpha: float) -> Floats:
+        """1.0 where the tail probability is ``alpha``, or where the raw score is 1.0 if later."""
+        rarity = np.log(np.maximum(self.tail_probability(rows, raw, alpha), 1e-300))
+        return bounded(np.minimum(rarity / np.log(alpha), raw))
+
+    def boundary(self, rows: Rows, alpha: float) -> Floats:
+        """The raw score at which the score is 1.0; at least 1."""
+        share, excess = self._fit(rows, alpha)
+        return np.maximum(1.0, TAIL_FROM + excess * np.log(share / alpha))
+
+    def learn(self, rows: Rows, raw: Floats, weights: Floats) -> None:
+        state = self.state = grown(self.state, rows)
+        gain = weights * np.maximum(self._weight, 1 / (state.seen[rows] + 1))
+        above = raw > TAIL_FROM
+        state.share[rows] += gain * (above - state.share[rows])
+        state.seen[rows] += 1
+        tail = rows[above]
+        state.tail[tail] += 1
+        into = weights[above] * np.maximum(self._weight, 1 / state.tail[tail])
+        state.excess[tail] += into * (np.minimum(raw[above], MOST) - TAIL_FROM - state.excess[tail])
+
+    def _fit(self, rows: Rows, alpha: float) -> tuple[Floats, Floats]:
+        state = grown(self.state, rows)
+        # At these two the boundary is the raw score 1.0 exactly.
+        least = (1 - TAIL_FROM) / np.log(USUAL_SHARE / alpha)
+        share = np.clip(state.share[rows], USUAL_SHARE, 0.999)
+        return share, np.maximum(state.excess[rows], least)

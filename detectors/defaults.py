@@ -1,0 +1,160 @@
+"""The detectors everybody gets: rules with a fixed meaning first, then what is learned.
+
+Numbers here are chosen for few false alarms on pools of any size: a deviation has to be large both
+in the series' own terms and in absolute ones before anybody is told.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from detectors.settings import DetectorSettings
+
+POOL: Final = ("cluster", "pool")
+CLIENT: Final = ("cluster", "pool", "tenant")
+
+HARDWARE_SLOWDOWN: Final = 0x08 | 0x40 | 0x80
+"""NVML clocks-event reasons: slowdown, thermal slowdown, power brake."""
+
+MIB: Final = 1024.0 * 1024.0
+
+
+def _detector(
+    kind: str, series: str, *values: str, options: Mapping[str, Any], **more: Any
+) -> DetectorSettings:
+    return DetectorSettings.model_validate(
+        {"kind": kind, "series": series, "values": values, "with": dict(options), **more}
+    )
+
+
+def _rule(
+    kind: str, series: str, value: str, /, *, after_s: float = 0.0, **more: Any
+) -> DetectorSettings:
+    """A fixed meaning: changes excuse nothing."""
+    return _detector(kind, series, value, graced=False, after_s=after_s, **more)
+
+
+_REPLICAS: Final = (
+    # Three silent scrapes: one may be lost to a busy machine, a killed process stays silent.
+    _rule(
+        "limit",
+        "engine",
+        "up_min",
+        after_s=3,
+        direction="below",
+        options={"limit": 0.5, "normal": 1.0, "armed": 1},
+    ),
+    _rule("limit", "engine", "stalled_s_max", after_s=2, options={"limit": 4.0}),
+    # Both relative to what replicas of the pool show at the same number of requests in flight.
+    _detector(
+        "peers",
+        "engine",
+        "inter_token_s_mean",
+        given="in_flight_mean",
+        smooth_s=3,
+        direction="above",
+        min_ratio=0.6,
+        min_abs=0.03,
+        after_s=3,
+        options={"ratio": 1.8, "floor": 0.2, "warmup_s": 15},
+    ),
+    _detector(
+        "ewma",
+        "engine",
+        "inter_token_s_mean",
+        given="in_flight_mean",
+        smooth_s=3,
+        direction="above",
+        min_ratio=0.6,
+        min_abs=0.03,
+        after_s=3,
+        options={"half_life_s": 60, "sigmas": 6, "warmup_s": 20, "floor": 0.1},
+    ),
+    _rule(
+        "rise",
+        "engine",
+        "rss_bytes_max",
+        after_s=10,
+        min_ratio=0.3,
+        options={"limit": 1024.0 * MIB, "over_s": 300, "warmup_s": 60},
+    ),
+    _detector(
+        "river",
+        "engine",
+        "ttft_s_mean",
+        direction="above",
+        min_ratio=3,
+        min_abs=4,
+        after_s=4,
+        options={"floor": 0.2},
+    ),
+    _detector(
+        "isolation_forest",
+        "engine",
+        "in_flight_mean",
+        "output_tokens_per_s",
+        "cpu_ratio_mean",
+        smooth_s=3,
+        after_s=10,
+        options={"sigmas": 8, "floors": [1.0, 3.0, 0.3]},
+    ),
+)
+
+_DEMAND: Final = (
+    _rule(
+        "limit",
+        "request",
+        "rejected_per_s",
+        by=CLIENT,
+        smooth_s=2,
+        after_s=2,
+        options={"limit": 2.0},
+    ),
+    _rule(
+        "limit",
+        "request",
+        "error_ratio",
+        by=POOL,
+        smooth_s=5,
+        after_s=3,
+        options={"limit": 0.3},
+    ),
+    _rule("limit", "request", "queue_s_p95", by=POOL, smooth_s=5, after_s=3, options={"limit": 30}),
+    # What clients send is no consequence of our changes, so a scale-up must not excuse it.
+    _detector(
+        "ewma",
+        "request",
+        "arrived_per_s",
+        by=POOL,
+        smooth_s=3,
+        direction="above",
+        min_ratio=1.0,
+        min_abs=2.0,
+        after_s=3,
+        graced=False,
+        options={"half_life_s": 60, "sigmas": 5, "warmup_s": 20, "floor": 0.3},
+    ),
+    _detector(
+        "ewma",
+        "request",
+        "queued_max",
+        by=POOL,
+        smooth_s=3,
+        direction="above",
+        min_ratio=2.0,
+        min_abs=20,
+        after_s=5,
+        graced=False,
+        options={"half_life_s": 60, "sigmas": 5, "warmup_s": 20, "floor": 2.0},
+    ),
+)
+
+_GPUS: Final = (
+    _rule("limit", "gpu", "xid_max", options={"limit": 1}),
+    _rule("limit", "gpu", "throttle_reasons_max", options={"limit": 1, "mask": HARDWARE_SLOWDOWN}),
+    _rule("rise", "gpu", "ecc_uncorrected_max", options={"limit": 1, "over_s": 600}),
+    _rule("rise", "gpu", "remapped_rows_max", options={"limit": 1, "over_s": 600}),
+    _rule("limit", "gpu", "temperature_c_max", options={"limit": 95, "normal": 70}),
+    _rule("limit", "gpu", "memory_temperature_c_max", options={"limit": 105, "normal": 80}),
+)
+
+DEFAULTS: Final[tuple[DetectorSettings, ...]] = (*_REPLICAS, *_DEMAND, *_GPUS)

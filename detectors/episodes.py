@@ -1,0 +1,120 @@
+"""Scores above 1 in, anomalies out: when one begins, goes on and ends."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final
+
+import numpy as np
+
+from detectors.banks.base import Rows
+from streams.schemas.anomalies import Anomaly
+
+SECOND_US: Final = 1_000_000
+UPDATE_EVERY_US: Final = 2 * SECOND_US
+MAX_OPEN: Final = 1_000
+"""Anomalies open at once per series kind; a further one is not opened and counted."""
+
+Slot = tuple[int, str]
+"""(row of the roster, what is judged there): at most one anomaly is open in each."""
+
+
+class Hits:
+    """Which of the last 64 windows of each row scored 1 or more.
+
+    need: so many of the last ``2 * need`` windows begin an anomaly.
+    """
+
+    def __init__(self, need: int) -> None:
+        self._need = min(max(1, need), 32)
+        self._span = np.uint64((1 << (2 * self._need)) - 1)
+        self._bits = np.zeros(0, np.uint64)
+
+    def admit(self, row: int) -> None:
+        if row >= self._bits.size:
+            longer = np.zeros(max(8, 2 * self._bits.size, row + 1), np.uint64)
+            longer[: self._bits.size] = self._bits
+            self._bits = longer
+        self._bits[row] = 0
+
+    def mark(self, rows: Rows) -> Rows:
+        """One window passes; ``rows`` had a hit. Returns those of them that have enough."""
+        self._bits <<= np.uint64(1)
+        self._bits[rows] |= np.uint64(1)
+        recent = np.bitwise_count(self._bits[rows] & self._span)
+        enough: Rows = rows[recent >= self._need]
+        return enough
+
+    def windows_ago(self, row: int) -> int:
+        """How many windows ago the oldest hit of the span was."""
+        return int(self._bits[row] & self._span).bit_length() - 1
+
+
+@dataclass(slots=True)
+class _Episode:
+    anomaly: Anomaly
+    hit_us: int
+    """Start of the last window that scored 1 or more."""
+    said_us: int
+    fresh: Anomaly | None = None
+    """The strongest finding of the window at hand."""
+
+
+class Episodes:
+    """The open anomalies of one series kind.
+
+    ends_after_us: quiet time after which an anomaly has ended; a series that is gone is quiet.
+    """
+
+    def __init__(self, *, interval_us: int, ends_after_us: int) -> None:
+        self._interval_us = interval_us
+        self._ends_after_us = max(interval_us, ends_after_us)
+        self._open: dict[Slot, _Episode] = {}
+        self.left_out = 0
+
+    def is_open(self, slot: Slot) -> bool:
+        return slot in self._open
+
+    def begin(self, slot: Slot, found: Anomaly) -> None:
+        """``found`` says when it started; the strongest of a window wins."""
+        if slot not in self._open and len(self._open) >= MAX_OPEN:
+            self.left_out += 1
+        elif slot not in self._open:
+            self._open[slot] = _Episode(found, found.at_us, 0, found)
+        else:
+            self.go_on(slot, found)
+
+    def go_on(self, slot: Slot, found: Anomaly) -> None:
+        episode = self._open[slot]
+        episode.hit_us = found.at_us
+        if episode.fresh is None or found.score > episode.fresh.score:
+            episode.fresh = found
+
+    def settle(self, end_us: int) -> Iterator[Anomaly]:
+        """What is to be said once all detectors have seen the window that ends at ``end_us``."""
+        for slot, episode in list(self._open.items()):
+            found, episode.fresh = episode.fresh, None
+            if found is not None:
+                episode.anomaly = _continued(episode.anomaly, found)
+                if end_us - episode.said_us >= UPDATE_EVERY_US:
+                    episode.said_us = end_us
+                    yield episode.anomaly
+            elif end_us - (episode.hit_us + self._interval_us) >= self._ends_after_us:
+                del self._open[slot]
+                yield episode.anomaly.but(ended_at_us=episode.hit_us + self._interval_us)
+
+
+def _continued(before: Anomaly, now: Anomaly) -> Anomaly:
+    """``now`` under the identity of ``before``."""
+    same = now if now.feature == before.feature else before.but(at_us=now.at_us, score=now.score)
+    return same.but(
+        id=before.id,
+        started_at_us=before.started_at_us,
+        peak_score=max(before.peak_score, now.score),
+    )
+
+
+def anomaly_id(series_id: str, what: str, started_at_us: int) -> str:
+    """The same for the same finding, whoever computes it and how often."""
+    text = f"{series_id}/{what}/{started_at_us}"
+    return f"A-{blake2b(text.encode(), digest_size=6).hexdigest()}"

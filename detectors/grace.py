@@ -1,0 +1,105 @@
+"""Changes in, what they excuse out: who is starting, stopped on purpose, or lost."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from streams.schemas.telemetry import Change
+
+SECOND_US: Final = 1_000_000
+MAX_OBJECTS: Final = 4_096
+"""Pools and replicas remembered; the one that changed longest ago makes room."""
+START_US: Final = 600 * SECOND_US
+"""A replica that has not said it is ready by then is judged like any other."""
+LOST_US: Final = 5 * SECOND_US
+"""So long the word that a replica was lost counts as it not answering."""
+GRACED: Final = frozenset(
+    {
+        "scaled",
+        "replica_started",
+        "replica_ready",
+        "replica_stopped",
+        "taken_back",
+        "deployed",
+        "configured",
+        "model_loaded",
+        "node_maintenance",
+    }
+)
+
+WIDE: Final = frozenset({"deployed", "configured", "model_loaded"})
+"""Of a pool, these change every replica in it; that it was scaled does not."""
+
+Key = tuple[str, str, str]
+"""(cluster, pool, replica); replica is empty for the pool."""
+
+
+@dataclass(slots=True)
+class _Known:
+    changed_us: int = -1
+    """Of the last change that has a grace."""
+    wide_us: int = -1
+    """Of the last one that reaches every replica of a pool."""
+    off_us: int = -1
+    on_us: int = 0
+    """From ``off_us`` until ``on_us`` it is not meant to answer; 0: for good."""
+    lost_us: int = -1
+
+
+class Grace:
+    """What is known of each pool and replica from changes; event times decide, not arrival.
+
+    grace_us: how long learned detectors start nothing on an object that was changed.
+    """
+
+    def __init__(self, *, grace_us: int) -> None:
+        self._grace_us = grace_us
+        self._known: dict[Key, _Known] = {}
+
+    def take(self, change: Change) -> None:
+        key = (change.cluster, change.pool, change.replica)
+        known = self._known.pop(key, None) or _Known()
+        self._known[key] = known
+        if len(self._known) > MAX_OBJECTS:
+            del self._known[next(iter(self._known))]
+        if change.kind in GRACED:
+            known.changed_us = max(known.changed_us, change.at_us)
+        if change.kind in WIDE:
+            known.wide_us = max(known.wide_us, change.at_us)
+        match change.kind:
+            case "replica_started":
+                known.off_us, known.on_us = change.at_us, change.at_us + START_US
+            case "replica_stopped":
+                known.off_us, known.on_us = change.at_us, 0
+            case "replica_ready":
+                known.on_us = change.at_us
+            case "replica_lost":
+                known.lost_us = change.at_us
+            case _:
+                pass
+
+    def excused(self, labels: Mapping[str, str], at_us: int, interval_us: int) -> bool:
+        """The window at ``at_us`` lies in the grace of its own pool or replica."""
+        own, pool = self._of(labels), self._of({**labels, "replica": ""})
+        changes = (own.changed_us if own else -1, pool.wide_us if pool else -1)
+        return any(us >= 0 and us - interval_us < at_us < us + self._grace_us for us in changes)
+
+    def off(self, labels: Mapping[str, str], at_us: int, interval_us: int) -> bool:
+        """The replica is starting, or was stopped on purpose."""
+        known = self._of(labels)
+        if known is None or known.off_us < 0 or at_us + interval_us <= known.off_us:
+            return False
+        return known.on_us == 0 or at_us < known.on_us
+
+    def lost(self, at_us: int) -> list[dict[str, str]]:
+        """Labels of replicas that were said to be lost shortly before ``at_us``."""
+        return [
+            {"cluster": cluster, "pool": pool, "replica": replica}
+            for (cluster, pool, replica), known in self._known.items()
+            if replica and 0 <= known.lost_us <= at_us < known.lost_us + LOST_US
+        ]
+
+    def _of(self, labels: Mapping[str, str]) -> _Known | None:
+        return self._known.get(
+            (labels.get("cluster", ""), labels.get("pool", ""), labels.get("replica", ""))
+        )

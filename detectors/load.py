@@ -1,0 +1,94 @@
+"""A value and the load it was measured at in, what alike series show at that load out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from detectors.banks.base import Floats, Rows, cleared, grown
+from detectors.banks.peers import group_of
+
+LEVELS: Final = 64
+"""Loads of this and above share the last level."""
+MAX_GROUPS: Final = 1_024
+"""Groups with a curve; the one that learned longest ago makes room for a new one."""
+GROUPED_BY: Final = ("cluster", "pool")
+
+
+@dataclass(slots=True)
+class _Curve:
+    seen: Floats
+    log_mean: Floats
+
+
+@dataclass(slots=True)
+class _Rows:
+    group: Rows
+
+
+class LoadCurves:
+    """Latency and power rise with load: judged without it, every surge is an anomaly.
+
+    Per group of alike series and whole number of load, an exponentially weighted mean of the
+    value's logarithm. At a load not seen often enough, the greater of what the next higher load
+    shows and of what the next lower one shows in proportion; a group without any: the value itself.
+
+    half_life_s: seconds of observation of one series after which one counts half.
+    enough: observations of a level before it is believed.
+    """
+
+    def __init__(self, *, half_life_s: float = 300.0, enough: int = 10, step_s: float) -> None:
+        self._weight = 1 - 0.5 ** (step_s / half_life_s)
+        self._enough = enough
+        self._rows = _Rows(np.zeros(0, np.int64))
+        self._curves: dict[int, _Curve] = {}
+
+    def admit(self, row: int, labels: Mapping[str, str]) -> None:
+        self._rows = cleared(self._rows, row)
+        self._rows.group[row] = group_of(labels, GROUPED_BY)
+
+    def expected(self, rows: Rows, values: Floats, load: Floats) -> Floats:
+        """What alike series show at ``load``; positive. Changes nothing."""
+        groups = grown(self._rows, rows).group[rows].tolist()
+        pairs = zip(groups, _level(load).tolist(), strict=True)
+        logs = np.array([self._at(group, level) for group, level in pairs])
+        return np.where(np.isnan(logs), np.maximum(values, 1e-9), np.exp(logs))
+
+    def learn(self, rows: Rows, values: Floats, load: Floats, weights: Floats) -> None:
+        """Take values in; those that are not above 0 have no logarithm and are passed over."""
+        groups = grown(self._rows, rows).group[rows].tolist()
+        entries = zip(groups, _level(load).tolist(), values.tolist(), weights.tolist(), strict=True)
+        for group, level, value, weight in entries:
+            if value > 0 and weight > 0:
+                self._learn(group, level, float(np.log(value)), weight)
+
+    def _learn(self, group: int, level: int, log: float, weight: float) -> None:
+        curve = self._curves.pop(group, None) or _Curve(np.zeros(LEVELS), np.zeros(LEVELS))
+        self._curves[group] = curve
+        if len(self._curves) > MAX_GROUPS:
+            del self._curves[next(iter(self._curves))]
+        gain = weight * max(self._weight, 1 / (curve.seen[level] + 1))
+        curve.log_mean[level] += gain * (log - curve.log_mean[level])
+        curve.seen[level] += weight
+
+    def _at(self, group: int, level: int) -> float:
+        curve = self._curves.get(group)
+        if curve is None:
+            return np.nan
+        known = np.flatnonzero(curve.seen >= self._enough)
+        at = int(np.searchsorted(known, level))
+        if at < known.size and known[at] == level:
+            return float(curve.log_mean[level])
+        candidates = []
+        if at < known.size:
+            candidates.append(float(curve.log_mean[known[at]]))
+        if at > 0:
+            lower = known[at - 1]
+            candidates.append(float(curve.log_mean[lower] + np.log(level / max(lower, 1))))
+        # The greater: a load we know too little of must not make a value look high.
+        return max(candidates, default=np.nan)
+
+
+def _level(load: Floats) -> Rows:
+    return np.clip(np.rint(load), 1, LEVELS - 1).astype(np.int64)

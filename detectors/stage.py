@@ -1,0 +1,61 @@
+"""WATCH: partials in, windows and anomalies out. All thinking is in watch.py."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from detectors.settings import DetectionSettings
+from detectors.watch import Watch
+from streams.app import App
+from streams.batched import RecordBatch
+from streams.log_stage import attach_log_stage
+from streams.settings import StreamSettings
+from streams.stage import Out
+from streams.topics import RAW_TOPICS
+
+STAGE = "watch"
+
+
+class WatchHandler:
+    """One shard's ``Watch`` behind the log.
+
+    A restart replays all of the log that the broker still has before the committed offset through a
+    new machine, in silence, and so comes to the same state. Snapshots will shorten that.
+    """
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+
+    async def restore(self, replay: AsyncIterator[RecordBatch]) -> None:
+        async for batch in replay:
+            await self._step(batch)
+
+    async def handle(self, batch: RecordBatch) -> Sequence[Out]:
+        return await self._step(batch)
+
+    async def idle(self, position: int, clock_us: int) -> Sequence[Out]:  # noqa: ARG002
+        # The machine's clock is the log's: where nothing is written, no time passes.
+        return ()
+
+    async def _step(self, batch: RecordBatch) -> Sequence[Out]:
+        # A forest takes some 50 ms to grow: in a thread it does not hold up the loop, and as the
+        # step is awaited its result counts from the same window on in every run.
+        return await asyncio.to_thread(self._watch.step, batch.messages)
+
+
+def attach(app: App, detection: DetectionSettings, stream: StreamSettings) -> None:
+    """Run a ``Watch`` over each shard this worker owns."""
+    partitions = range(stream.topics.raw_partitions)
+    sources = [(topic, partition) for topic in RAW_TOPICS for partition in partitions]
+
+    def handler(_topic: str, shard: int) -> WatchHandler:
+        return WatchHandler(
+            Watch(
+                shard,
+                detection,
+                stream.windows,
+                sources,
+                block_bytes=stream.topics.block_bytes,
+            )
+        )
+
+    attach_log_stage(app, stage=STAGE, topics=["partials"], handler=handler, replay=True)

@@ -1,0 +1,202 @@
+"""One shard's log of partials in, windows and anomalies out: a machine without clock or I/O."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from hashlib import sha256
+from typing import Final, Protocol, get_args
+
+import msgspec
+
+from detectors.defaults import DEFAULTS
+from detectors.grace import Grace
+from detectors.panel import Panel
+from detectors.settings import DetectionSettings
+from streams.codec import Block, BlockHeader, decode_block, encode_block
+from streams.errors import CorruptMessageError
+from streams.schemas.anomalies import Anomaly, SeriesKind
+from streams.schemas.system import DeadLetter
+from streams.schemas.telemetry import Change
+from streams.settings import WindowSettings
+from streams.stage import Out
+from streams.windows.blocks import decode_table, encode_table
+from streams.windows.merge import Closed, ShardMerge
+from streams.windows.progress import Source
+from streams.windows.rows import empty_table
+from streams.windows.table import Table
+
+SECOND_US: Final = 1_000_000
+KINDS: Final[tuple[SeriesKind, ...]] = get_args(SeriesKind)
+CATCH_UP_WINDOWS: Final = 120
+"""Windows without any record that detectors step through one by one after a gap."""
+ANOMALIES_PER_BLOCK: Final = 250
+HEAD_BYTES: Final = 4_096
+
+
+class LogMessage(Protocol):
+    """A message of `partials` as far as the machine looks at it (``streams.batched.Message``)."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp_us(self) -> int: ...
+    @property
+    def value(self) -> bytes | None: ...
+
+
+class Watch:
+    """Everything WATCH does on one shard; the same log gives the same bytes.
+
+    Its clock is the append time of `partials`. Changes come as control blocks in the same log. A
+    message that cannot be read becomes a dead letter; nothing it says is acted on.
+
+    sources: the raw (topic, partition) pairs whose watermarks a window waits for.
+    block_bytes: size at which a block of windows is cut into parts.
+    """
+
+    def __init__(
+        self,
+        shard: int,
+        settings: DetectionSettings,
+        windows: WindowSettings,
+        sources: Collection[Source],
+        *,
+        block_bytes: int = 900_000,
+    ) -> None:
+        self.shard = shard
+        self._interval_us = {
+            str(kind): (windows.gpu_interval_s if kind == "gpu" else windows.interval_s) * SECOND_US
+            for kind in KINDS
+        }
+        self._stall_us = round(windows.stall_s * SECOND_US)
+        self._block_bytes = block_bytes
+        self.merge = ShardMerge(shard, sources, self._interval_us, windows.max_series)
+        self._grace = Grace(grace_us=round(settings.grace_after_change_s * SECOND_US))
+        chosen = settings.model_copy(update={"detectors": settings.detectors or DEFAULTS})
+        self._panels = {
+            kind: Panel(kind, chosen, interval_us=self._interval_us[kind]) for kind in KINDS
+        }
+        self._next_us: dict[SeriesKind, int] = {}
+        """Start of the next window that a kind's detectors step through."""
+        self._told_us = 0
+        """Final watermark of the last block written."""
+
+    def step(self, messages: Iterable[LogMessage]) -> list[Out]:
+        """What the next messages of the log bring about, in order."""
+        return [out for message in messages for out in self._take(message)]
+
+    def _take(self, message: LogMessage) -> Iterator[Out]:
+        try:
+            block = decode_block(message.value or b"")
+            closed = self._understood(block, message.timestamp_us)
+        except CorruptMessageError as exc:
+            yield _dead_letter(message, str(exc))
+            return
+        yield from self._results(closed)
+        for held in self.merge.provisional(message.timestamp_us, self._stall_us):
+            header = self._header(held.table.kind, self._told_us)
+            yield from self._encoded(
+                held.table, header.but(provisional=True, coverage=held.coverage)
+            )
+
+    def _understood(self, block: Block, append_us: int) -> Closed:
+        header = block.header
+        match header.kind:
+            case "delta":
+                table = decode_table(block) if block.columns else None
+                return self.merge.add(header, table, append_us)
+            case "control":
+                changes = _changes(block.payload)
+                closed = self.merge.add(header, None, append_us)
+                for change in changes if closed.fresh else ():
+                    self._grace.take(change)
+                return closed
+            case other:
+                raise CorruptMessageError(f"block kind must be delta or control, got {other!r}")
+
+    def _results(self, closed: Closed) -> Iterator[Out]:
+        anomalies = list(self._detected(closed))
+        before_us, now_us = self._told_us, closed.watermark_us
+        told = now_us // SECOND_US > before_us // SECOND_US
+        if not (told or closed.tables or anomalies):
+            return
+        self._told_us = now_us
+        tables = closed.tables or (empty_table("request"),)
+        for number, table in enumerate(tables, 1):
+            # A reader may act on a watermark as soon as it sees it: only the last block has it.
+            mark_us = now_us if number == len(tables) else before_us
+            yield from self._encoded(table, self._header(table.kind, mark_us))
+        yield from self._told(anomalies, now_us)
+
+    def _detected(self, closed: Closed) -> Iterator[Anomaly]:
+        for kind, panel in self._panels.items():
+            tables = {int(t.window_us[0]): t for t in closed.tables if t.kind == kind}
+            for at_us in self._due(kind, tables, closed.watermark_us):
+                yield from panel.step(tables.get(at_us), at_us, self._grace)
+
+    def _due(self, kind: SeriesKind, windows: Collection[int], watermark_us: int) -> list[int]:
+        """Windows to step through: those with rows, and the empty ones between them."""
+        step = self._interval_us[kind]
+        first = self._next_us.get(kind, min(windows, default=-1))
+        if first < 0:
+            return []
+        last = max(watermark_us // step * step - step, max(windows, default=0))
+        empty = range(max(first, last - CATCH_UP_WINDOWS * step), last + 1, step)
+        self._next_us[kind] = max(first, last + step)
+        return sorted({at_us for at_us in (*empty, *windows) if at_us >= first})
+
+    def _header(self, kind: str, watermark_us: int) -> BlockHeader:
+        return BlockHeader(
+            kind="window",
+            shard=self.shard,
+            watermark_us=watermark_us,
+            interval_us=self._interval_us[_kind(kind)],
+        )
+
+    def _encoded(self, table: Table, header: BlockHeader) -> Iterator[Out]:
+        for value in encode_table(table, header, max_bytes=self._block_bytes):
+            yield self._out("windows", value)
+
+    def _told(self, anomalies: Sequence[Anomaly], watermark_us: int) -> Iterator[Out]:
+        parts = [
+            anomalies[start : start + ANOMALIES_PER_BLOCK]
+            for start in range(0, len(anomalies), ANOMALIES_PER_BLOCK)
+        ] or [[]]
+        header = BlockHeader(kind="anomaly", shard=self.shard, watermark_us=watermark_us)
+        for number, part in enumerate(parts, 1):
+            payload = msgspec.json.encode(part) if part else b""
+            numbered = header.but(part=number, parts=len(parts))
+            yield self._out("anomalies", encode_block(numbered, payload=payload))
+
+    def _out(self, topic: str, value: bytes) -> Out:
+        return Out(topic=topic, key=str(self.shard), value=value, partition=self.shard)
+
+
+def _kind(name: str) -> SeriesKind:
+    return next(kind for kind in KINDS if kind == name)
+
+
+def _changes(payload: bytes) -> list[Change]:
+    try:
+        return msgspec.json.decode(payload, type=list[Change]) if payload else []
+    except msgspec.MsgspecError as exc:
+        raise CorruptMessageError(f"control block: {exc}") from exc
+
+
+def _dead_letter(message: LogMessage, detail: str) -> Out:
+    value = message.value or b""
+    letter = DeadLetter(
+        at_us=message.timestamp_us,
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        reason="corrupt_frame",
+        detail=detail,
+        sha256=sha256(value).hexdigest(),
+        size_bytes=len(value),
+        head=value[:HEAD_BYTES].decode(errors="replace"),
+    )
+    key = f"{message.topic}/{message.partition}/{message.offset}"
+    return Out(topic="dead-letters", key=key, value=letter)
