@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from msgspec.structs import replace
-
 from streams.clock import SECOND_US
 from streams.schemas.telemetry import EngineSample
 from streams.sources.prometheus_text import Sample
@@ -148,7 +146,7 @@ class EngineMeter:
 
     def silent(self, at_us: int, waited_s: float) -> EngineSample:
         """No answer in time."""
-        return replace(self._empty, at_us=at_us, up=0.0, scrape_s=waited_s)
+        return self._empty.but(at_us=at_us, up=0.0, scrape_s=waited_s)
 
     def sample(self, reading: EngineReading, at_us: int, scrape_s: float) -> EngineSample:
         now, before = reading.counters, self._before
@@ -158,8 +156,7 @@ class EngineMeter:
         }
         interval_s = (at_us - self._before_us) / SECOND_US if before is not None else 1.0
         self._before, self._before_us = now, at_us
-        return replace(
-            self._empty,
+        return self._empty.but(
             at_us=at_us,
             interval_s=interval_s,
             up=1.0,
