@@ -1,0 +1,172 @@
+"""A replica as the gateway finds it: what is in flight there and how it answers."""
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from streams.clock import SECOND_US
+from streams.schemas.scaling import ReplicaState, ReplicaStatus
+
+Break = Literal["moved", "first_byte", "too_long"]
+"""Why the gateway itself ended an attempt: its replica went silent, or a time limit passed."""
+
+
+class Guard(Protocol):
+    """Ends what runs under it; ``asyncio.Timeout`` is one."""
+
+    def reschedule(self, when: float | None) -> None: ...
+
+
+@dataclass(slots=True, eq=False)
+class Flight:
+    """One request at one replica."""
+
+    lane: "Lane"
+    request_id: str
+    taken_at_us: int
+    byte_at_us: int
+    """When its last byte came; at first, when it was sent."""
+    streamed: bool = False
+    """Bytes are expected all along, not only at the end."""
+    heard: bool = False
+    """Its first byte has come."""
+    begun: bool = False
+    """Its client is being answered: it can no longer move to another replica."""
+    first_byte_by_us: int | None = None
+    end_by_us: int | None = None
+    guard: Guard | None = None
+    broken: Break | None = None
+
+    def break_off(self, why: Break) -> None:
+        """End the attempt now; whoever runs it sees ``broken``."""
+        if self.broken is None:
+            self.broken = why
+            if self.guard is not None:
+                self.guard.reschedule(0.0)
+
+    def overdue(self, now_us: int) -> Break | None:
+        if self.end_by_us is not None and now_us >= self.end_by_us:
+            return "too_long"
+        waits = self.first_byte_by_us if not self.heard else None
+        return "first_byte" if waits is not None and now_us >= waits else None
+
+
+@dataclass(slots=True)
+class Interval:
+    """What a lane saw since it was last asked."""
+
+    finished: int = 0
+    failed: int = 0
+    first_bytes: int = 0
+    first_bytes_us: int = 0
+    tokens: int = 0
+    gaps_us: int = 0
+
+    @property
+    def ttft_s(self) -> float | None:
+        return self.first_bytes_us / self.first_bytes / 1e6 if self.first_bytes else None
+
+    @property
+    def inter_token_s(self) -> float | None:
+        return self.gaps_us / self.tokens / 1e6 if self.tokens else None
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """One replica: its status, its requests in flight, and whether it is set aside.
+
+    A *sign* of life is any byte of any request, or an answered probe.
+    """
+
+    pool: str
+    replica: str
+    address: str
+    slots: int
+    pid: int = 0
+    state: ReplicaState = "ready"
+    flights: set[Flight] = field(default_factory=set)
+    set_aside_at_us: int | None = None
+    sign_at_us: int = 0
+    taken_at_us: int = 0
+    probed_at_us: int = 0
+    probing: bool = False
+    interval: Interval = field(default_factory=Interval)
+
+    @property
+    def in_flight(self) -> int:
+        return len(self.flights)
+
+    @property
+    def has_room(self) -> bool:
+        return (
+            self.state == "ready"
+            and self.address != ""
+            and self.set_aside_at_us is None
+            and len(self.flights) < self.slots
+        )
+
+    @property
+    def gone(self) -> bool:
+        """Not there any more, as whoever runs it says."""
+        return self.state in {"failed", "stopped"}
+
+    def is_same(self, status: ReplicaStatus) -> bool:
+        """Whether the status speaks of this process and not of a later one of the same name."""
+        return self.address == status.address and self.pid in {0, status.pid}
+
+    def take(self, request_id: str, now_us: int, *, streamed: bool) -> Flight:
+        """A request starts here."""
+        if not self.flights:
+            self.sign_at_us = now_us  # an idle replica owes no sign of life
+        self.taken_at_us = now_us
+        flight = Flight(self, request_id, now_us, now_us, streamed)
+        self.flights.add(flight)
+        return flight
+
+    def heard(self, flight: Flight, now_us: int, tokens: int) -> None:
+        """Bytes of a stream came in, with so many tokens among them.
+
+        The first bytes count as time to first token, later ones as time between tokens.
+        """
+        waited_us = max(0, now_us - flight.byte_at_us)
+        self.sign_at_us = flight.byte_at_us = now_us
+        if not flight.heard:
+            flight.heard = True
+            self.interval.first_bytes += 1
+            self.interval.first_bytes_us += waited_us
+        elif tokens:
+            self.interval.tokens += tokens
+            self.interval.gaps_us += waited_us
+
+    def sign(self, now_us: int) -> None:
+        self.sign_at_us = now_us
+
+    def end(self, flight: Flight, *, failed: bool | None) -> None:
+        """A request left; ``failed`` is None when its client gave up."""
+        self.flights.discard(flight)
+        if failed is not None:
+            self.interval.failed += failed
+            self.interval.finished += not failed
+
+    def silent_s(self, now_us: int) -> float:
+        return max(0, now_us - self.sign_at_us) / SECOND_US
+
+    def stalled_s(self, now_us: int) -> float:
+        """Longest wait for a next byte in flight; of a replica set aside, its silence.
+
+        What is not streamed sends nothing until its end: it waits since the last sign of life.
+        """
+        if self.set_aside_at_us is not None:
+            return self.silent_s(now_us)
+        oldest_us = min(
+            (
+                one.byte_at_us if one.streamed else max(one.byte_at_us, self.sign_at_us)
+                for one in self.flights
+            ),
+            default=now_us,
+        )
+        return max(0, now_us - oldest_us) / SECOND_US
+
+    def take_interval(self) -> Interval:
+        """What was counted since the last call; counting starts anew."""
+        interval, self.interval = self.interval, Interval()
+        return interval

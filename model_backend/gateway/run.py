@@ -1,0 +1,135 @@
+"""The gateway as a process: settings to a listening door, until it is told to stop."""
+
+import asyncio
+import errno
+import signal
+import ssl
+import sys
+from typing import Final
+
+from aiohttp import web
+
+from model_backend.gateway.app import create_gateway
+from model_backend.gateway.pools_view import PoolsView
+from model_backend.settings import BackendSettings, GatewaySettings
+from streams.batched import Message
+from streams.clock import system_clock
+from streams.codec import decode_record
+from streams.errors import CorruptMessageError, InvalidParameterError, PortTakenError, TidegateError
+from streams.log import get_logger
+from streams.publisher import Publisher
+from streams.reader import TopicReader
+from streams.retry import Attempts, persist
+from streams.schemas.scaling import PoolStatus, ReplicaStatus
+from streams.settings import StreamSettings
+
+GRACE_S: Final = 10.0
+"""After SIGTERM, so long may streams go on."""
+_log = get_logger(__name__)
+
+
+def run_gateway(settings: BackendSettings, stream: StreamSettings, cluster: str) -> int:
+    """Serve until SIGTERM or SIGINT; the exit code. Says in one sentence why it cannot.
+
+    Goes on without a broker: replicas are those known last, or fixed in the settings; telemetry
+    waits in a bounded buffer.
+    """
+    try:
+        asyncio.run(serve(settings, stream, cluster))
+    except TidegateError as exc:
+        sys.stderr.write(f"tidegate gateway: {exc}\n")
+        return 1
+    return 0
+
+
+async def serve(settings: BackendSettings, stream: StreamSettings, cluster: str) -> None:
+    """Raises PortTakenError, or InvalidParameterError for keys or certificates that will not do."""
+    stopped = _stop_on_signals()
+    view = PoolsView(settings.pools, cluster=cluster)
+    tls = server_tls(settings.gateway)
+    async with Publisher(stream, buffer=settings.gateway.emit_buffer) as publisher:
+        app = create_gateway(
+            settings, cluster=cluster, emit=publisher.offer, pools=view, clock=system_clock
+        )
+        runner = web.AppRunner(
+            app, handler_cancellation=True, access_log=None, shutdown_timeout=GRACE_S
+        )
+        await runner.setup()
+        following = asyncio.create_task(_follow(view, stream))
+        try:
+            await _listen(runner, settings.gateway, tls)
+            await stopped.wait()
+        finally:
+            # Stops accepting, lets what is under way end within the grace, cuts the rest.
+            await runner.cleanup()
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+
+
+def feed(view: PoolsView, message: Message) -> None:
+    """Take one message of `pools` in; one that cannot be read changes nothing."""
+    parts = (message.key or b"").decode("utf-8", "replace").split("/")
+    try:
+        if message.value is None:
+            if len(parts) == 3:
+                view.forget(parts[1], parts[2])
+        else:
+            view.feed(decode_record(message.value, _KINDS.get(len(parts), PoolStatus)))
+    except CorruptMessageError as exc:
+        _log.warning("pool_record_unreadable", key="/".join(parts), cause=str(exc))
+
+
+_KINDS: Final[dict[int, type[PoolStatus] | type[ReplicaStatus]]] = {2: PoolStatus, 3: ReplicaStatus}
+"""By the number of parts of the key."""
+
+
+def server_tls(settings: GatewaySettings) -> ssl.SSLContext | None:
+    """None without a certificate. Raises InvalidParameterError if it cannot be used."""
+    if not settings.tls_cert and not settings.tls_key:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.tls_cert, settings.tls_key or None)
+    except OSError as exc:  # ssl.SSLError is one
+        pair = f"{settings.tls_cert}, {settings.tls_key}"
+        raise InvalidParameterError(
+            "gateway.tls_cert, gateway.tls_key", pair, f"a certificate and its key ({exc})"
+        ) from exc
+    return context
+
+
+async def _listen(
+    runner: web.AppRunner, settings: GatewaySettings, tls: ssl.SSLContext | None
+) -> None:
+    try:
+        await web.TCPSite(runner, settings.host, settings.port, ssl_context=tls).start()
+    except OSError as exc:
+        if exc.errno == errno.EADDRINUSE:
+            setting = "TIDEGATE_BACKEND__GATEWAY__PORT"
+            raise PortTakenError("gateway", settings.port, setting) from exc
+        raise InvalidParameterError(
+            "gateway.host", settings.host, f"an address of this machine ({exc.strerror})"
+        ) from exc
+    _log.info("gateway_listens", host=settings.host, port=settings.port, tls=tls is not None)
+
+
+async def _follow(view: PoolsView, stream: StreamSettings) -> None:
+    """Feed the view from `pools`; without a broker, keep trying."""
+
+    async def read() -> None:
+        async with TopicReader(stream, ["pools"]) as reader:
+            async for messages in reader.batches():
+                for message in messages:
+                    feed(view, message)
+
+    def lost(exc: Exception) -> None:
+        _log.warning("pools_unread", cause=str(exc))
+
+    await persist(read, on_error=lost, attempts=Attempts())
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    return stopped
