@@ -10,7 +10,7 @@ import faust
 import msgspec
 
 from streams.batched import Message, RecordBatch
-from streams.codec import Block, decode_block, decode_record
+from streams.codec import Block, decode_block, decode_frame, decode_record, is_frame
 from streams.errors import CorruptMessageError, InvalidParameterError
 from streams.log_stage import attach_log_stage
 from streams.schemas.anomalies import Anomaly
@@ -79,6 +79,9 @@ def message_points(message: Message) -> list[Point]:
         case "pools":
             kind = PoolStatus if (message.key or b"").count(b"/") == 1 else ReplicaStatus
             return record_points(decode_record(message.value, kind))
+        case "changes" if is_frame(message.value):
+            lines = decode_frame(message.value)[1]
+            return [point for line in lines for point in record_points(_record("changes", line))]
         case _:
             return record_points(_record(message.topic, message.value))
 
