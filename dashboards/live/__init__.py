@@ -1,0 +1,61 @@
+"""The live page: what is wrong, where, since when, and what the scaler did about it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from fastapi import FastAPI
+from nicegui import app as pages
+from nicegui import ui
+
+from autoscaler.api.view import View
+from dashboards.live.frame import Artist, Frame
+from dashboards.live.page import Page, Publish
+from streams.clock import SECOND_US, Clock
+
+_STATIC = Path(__file__).parent / "static"
+_HEAD = (
+    '<link rel="stylesheet" href="live-static/page.css">'
+    '<script src="live-static/page.js" defer></script>'
+)
+_ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 26 26" fill="none" stroke="#0b7480"'
+    ' stroke-width="2.4" stroke-linecap="round"><path d="M4 3v20M22 3v20M4 5h18"/>'
+    '<path d="M4 15c3-3 6 3 9 0s6-3 9 0M4 20c3-3 6 3 9 0s6-3 9 0"/></svg>'
+)
+
+
+def mount(app: FastAPI, view: View, publish: Publish, clock: Clock) -> None:
+    """Serve the page at ``/`` of the API. Without a reader it draws nothing and has no timer.
+
+    publish: brings what a reader asked for (commands, feedback) to its topic.
+    """
+    draw = shared(Artist(), view, clock)
+
+    def root() -> None:
+        ui.add_head_html(_HEAD)
+        Page(draw, publish, clock).build()
+
+    pages.add_static_files("/live-static", _STATIC)
+    ui.run_with(
+        app,
+        root=root,
+        title="Tidegate",
+        favicon=_ICON,
+        dark=None,
+        tailwind=False,
+        binding_refresh_interval=None,
+        show_welcome_message=False,
+    )
+
+
+def shared(artist: Artist, view: View, clock: Clock) -> Callable[[], Frame]:
+    """Draws at most once a second, however many read."""
+    newest: list[Frame] = []
+
+    def draw() -> Frame:
+        now_us = clock()
+        if not newest or now_us - newest[0].now_us >= 0.9 * SECOND_US:
+            newest[:] = [artist.draw(view, now_us)]
+        return newest[0]
+
+    return draw

@@ -1,0 +1,143 @@
+"""What the view holds of a pool in, the few numbers a chart needs out."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from autoscaler.api.series_store import Line
+from autoscaler.api.view import View
+from dashboards.live.wording import feature
+from streams.clock import SECOND_US
+from streams.schemas.anomalies import Anomaly
+from streams.schemas.scaling import Decision
+from streams.windows.features import find_value
+
+Floats = npt.NDArray[np.float64]
+Curve = list[float | None]
+Json = dict[str, Any]
+
+SPAN_S: Final = 600
+STEP_S: Final = 3
+USUAL_S: Final = 300
+"""How far back the band of usual values looks."""
+SPARK_S: Final = 120
+_ENOUGH: Final = 20
+"""Points from which a usual range means something."""
+_LATENCIES: Final = ("ttft_s_p95", "inter_token_s_p95", "duration_s_p95", "queue_s_p95")
+
+
+def demand_chart(decisions: Sequence[Decision], now_us: int) -> Json:
+    """Offered work against capacity, with the forecast's quantiles at the time they speak of."""
+    since_us = now_us - SPAN_S * SECOND_US
+    rows = sorted((one for one in decisions if one.at_us >= since_us), key=lambda one: one.at_us)
+    ahead = [_forecast(one) for one in rows]
+    return {
+        "kind": "demand",
+        "from": since_us // 1_000,
+        "now": now_us // 1_000,
+        "t": [one.at_us // 1_000 for one in rows],
+        "demand": [_rounded(one.demand) for one in rows],
+        "capacity": [_capacity(one, one.current) for one in rows],
+        "wanted": [_capacity(one, one.desired) for one in rows],
+        "replicas": [one.current for one in rows],
+        "forecast": [point for point in ahead if point],
+        "unit": next((one.forecast.unit for one in reversed(rows) if one.forecast), "slots"),
+    }
+
+
+def _capacity(decision: Decision, replicas: int) -> float | None:
+    per_replica = decision.capacity_per_replica
+    return None if per_replica is None else _rounded(per_replica * replicas)
+
+
+def _forecast(decision: Decision) -> list[float] | None:
+    """``[ms, lowest quantile, highest quantile]``."""
+    if not decision.forecast or not decision.forecast.quantiles:
+        return None
+    at_ms = (decision.at_us + round(decision.forecast.horizon_s * SECOND_US)) // 1_000
+    values = [quantile.value for quantile in decision.forecast.quantiles]
+    return [at_ms, round(min(values), 3), round(max(values), 3)]
+
+
+def latency_charts(view: View, cluster: str, pool: str, now_us: int) -> list[Json]:
+    """The first two latencies that the pool shows, with what is usual and what was anomalous."""
+    where = {"cluster": cluster, "pool": pool}
+    found = ((name, view.series("pool", name, where)) for name in _LATENCIES)
+    shown = [(name, lines[0]) for name, lines in found if lines and _seen(lines[0])]
+    anomalies = view.anomalies(pool=pool)
+    return [_latency(name, line, anomalies, now_us) for name, line in shown[:2]]
+
+
+def _latency(name: str, line: Line, anomalies: Sequence[Anomaly], now_us: int) -> Json:
+    since_us = now_us - SPAN_S * SECOND_US
+    values = binned(line, now_us, span_s=SPAN_S + USUAL_S, step_s=STEP_S)
+    low, high = usual(values, USUAL_S // STEP_S)
+    shown = SPAN_S // STEP_S
+    return {
+        "kind": "latency",
+        "title": feature(name),
+        "unit": find_value("request", name).unit,
+        "from": since_us // 1_000,
+        "step": STEP_S * 1_000,
+        "now": now_us // 1_000,
+        "value": curve(values[-shown:]),
+        "low": curve(low[-shown:]),
+        "high": curve(high[-shown:]),
+        "marks": [
+            [max(one.started_at_us, since_us) // 1_000, (one.ended_at_us or now_us) // 1_000]
+            for one in anomalies
+            if one.feature.rpartition(".")[2].startswith(name.rpartition("_")[0])
+            and (one.ended_at_us or now_us) > since_us
+        ],
+    }
+
+
+def binned(line: Line, now_us: int, *, span_s: int, step_s: int) -> Floats:
+    """The largest value of each step of the last ``span_s`` seconds; NaN where none was seen."""
+    bins = np.full(span_s // step_s, np.nan)
+    at = (line.at_us - (now_us - span_s * SECOND_US)) // (step_s * SECOND_US)
+    inside = (at >= 0) & (at < bins.size) & np.isfinite(line.values)
+    np.fmax.at(bins, at[inside], line.values[inside])
+    return bins
+
+
+def usual(values: Floats, bins: int) -> tuple[Floats, Floats]:
+    """10th and 90th percentile of the ``bins`` values before each, NaN while there are too few."""
+    before = np.concatenate([np.full(bins, np.nan), values[:-1]])
+    windows = np.lib.stride_tricks.sliding_window_view(before, bins)
+    enough = np.isfinite(windows).sum(axis=1) >= _ENOUGH
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # windows without any value
+        low, high = np.nanquantile(windows, [0.1, 0.9], axis=1)
+    return np.where(enough, low, np.nan), np.where(enough, high, np.nan)
+
+
+def curve(values: Floats) -> Curve:
+    """JSON has no NaN: a gap is null."""
+    return [_rounded(value) for value in values.tolist()]
+
+
+def spark(line: Line | None, now_us: int, *, width: float = 120, height: float = 28) -> str:
+    """An SVG path of the last two minutes, scaled from 0 to its own largest value."""
+    if line is None:
+        return ""
+    values = binned(line, now_us, span_s=SPARK_S, step_s=2)
+    top = np.nanmax(values, initial=0.0) or 1.0
+    steps = width / (values.size - 1)
+    path: list[str] = []
+    for i, value in enumerate(values.tolist()):
+        if value == value:  # noqa: PLR0124 - NaN
+            pen = "L" if path and i and values[i - 1] == values[i - 1] else "M"
+            path.append(f"{pen}{i * steps:.1f} {height - 1 - value / top * (height - 3):.1f}")
+    return "".join(path)
+
+
+def _seen(line: Line) -> bool:
+    return bool(np.isfinite(line.values).any())
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or value != value else float(f"{value:.4g}")  # noqa: PLR0124

@@ -1,0 +1,110 @@
+"""The first thing an operator reads: is anything wrong, where, since when, and what was done."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from autoscaler.api.health import Health
+from autoscaler.api.summary import PoolSummary
+from dashboards.live.story import newest_turn
+from dashboards.live.wording import count
+from streams.schemas.anomalies import Anomaly
+from streams.schemas.incidents import Incident
+from streams.schemas.scaling import Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the headline is made of."""
+
+    health: Health
+    pools: Sequence[PoolSummary]
+    incidents: Sequence[Incident]
+    """Open ones first, then newest first."""
+    anomalies: Sequence[Anomaly]
+    """Open ones."""
+    decisions: Sequence[Decision]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headline:
+    """``since_us`` is shown as a running clock beside the title."""
+
+    tone: Literal["quiet", "warn", "bad", "blind", "waiting"]
+    title: str
+    lines: tuple[str, ...]
+    since_us: int | None = None
+
+
+def headline(facts: Facts) -> Headline:
+    """One state of affairs in at most four sentences."""
+    opened = [one for one in facts.incidents if one.state == "open"]
+    if opened:
+        return _trouble(opened, facts)
+    if not facts.pools:
+        waiting = "Waiting for the first records."
+        return Headline(tone="waiting", title=waiting, lines=(_sentence(facts.health.sentence),))
+    if facts.health.status == "degraded":
+        return Headline(
+            tone="blind",
+            title="Part of the picture is missing.",
+            lines=(_sentence(facts.health.sentence), "Pools are not shrunk meanwhile."),
+        )
+    return _quiet(facts)
+
+
+def _trouble(opened: Sequence[Incident], facts: Facts) -> Headline:
+    worst = min(opened, key=lambda one: (one.severity != "critical", one.started_at_us))
+    cause = worst.causes[0].sentence if worst.causes else "The cause is not known yet."
+    users = "Users are affected." if worst.users_hurt else "No user is affected so far."
+    lines = [_sentence(cause), users, *_what_was_done(worst, facts)]
+    if others := [one.title for one in opened if one.id != worst.id]:
+        lines.append(f"Also: {_sentence('; '.join(others[:3]))}")
+    if facts.health.status == "degraded":
+        lines.append(_sentence(facts.health.sentence))
+    return Headline(
+        tone="bad" if worst.severity == "critical" else "warn",
+        title=_sentence(worst.title),
+        lines=tuple(lines),
+        since_us=worst.started_at_us,
+    )
+
+
+def _what_was_done(incident: Incident, facts: Facts) -> list[str]:
+    turn = newest_turn(facts.decisions, incident.pool, incident.started_at_us)
+    if turn:
+        wish = count(turn.desired, "replica")
+        return [f"The scaler took {turn.pool} from {turn.current} to {wish}: {turn.reason}."]
+    pool = next((one for one in facts.pools if one.pool == incident.pool), None)
+    if pool and pool.decided_at_us:
+        kept = count(pool.desired_replicas, "replica")
+        return [f"The scaler keeps {pool.pool} at {kept}: {pool.reason}."]
+    return []
+
+
+def _quiet(facts: Facts) -> Headline:
+    ready = sum(pool.ready for pool in facts.pools)
+    lines = [
+        f"{count(ready, 'replica')} in {count(len(facts.pools), 'pool')} "
+        f"{'serves' if ready == 1 else 'serve'} "
+        f"{sum(pool.arrivals_per_s for pool in facts.pools):.2g} requests a second."
+    ]
+    if coming := sum(pool.starting for pool in facts.pools):
+        lines.append(f"{count(coming, 'replica')} on the way.")
+    if facts.anomalies:
+        lines.append(
+            f"{count(len(facts.anomalies), 'anomaly', 'anomalies')} under observation, no incident."
+        )
+    if facts.incidents:
+        lines.append(f"Last: {_sentence(facts.incidents[0].title)}")
+    return Headline(tone="quiet", title="All quiet.", lines=tuple(lines))
+
+
+def _sentence(text: str) -> str:
+    """With a full stop.
+
+    >>> _sentence("codex-2 is frozen"), _sentence("Done.")
+    ('codex-2 is frozen.', 'Done.')
+    """
+    text = text.strip()
+    return text if text.endswith((".", "!", "?")) else f"{text}."

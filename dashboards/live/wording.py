@@ -1,0 +1,107 @@
+"""Numbers, spans and instants as people read them."""
+
+import math
+from typing import Final
+
+from streams.clock import SECOND_US
+
+_MINUTE_S: Final = 60
+_HOUR_S: Final = 3_600
+_NOTHING: Final = "–"
+_WORDS: Final = {
+    "ttft_s": "time to first token",
+    "inter_token_s": "time between tokens",
+    "queue_s": "wait in the queue",
+    "duration_s": "time to the end",
+    "error_ratio": "errors",
+    "stalled_s": "wait for a next byte",
+    "in_flight": "requests in flight",
+    "running": "requests running",
+    "waiting": "requests waiting",
+    "cpu_ratio": "CPU",
+    "rss_bytes": "memory",
+    "up": "answers",
+}
+_HOW: Final = ("mean", "min", "max", "p50", "p95", "p99")
+
+
+def number(value: float | None) -> str:
+    """Three digits that matter.
+
+    >>> [number(x) for x in (0, 0.0123, 1.5, 12, 123.4, 45_600, 7_890_000, None)]
+    ['0', '0.0123', '1.5', '12', '123', '45.6k', '7.89M', '–']
+    """
+    if value is None or not math.isfinite(value):
+        return _NOTHING
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= size:
+            return f"{value / (1e3 if letter == 'k' else size):.3g}{letter}"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def span(seconds: float) -> str:
+    """A length of time.
+
+    >>> [span(s) for s in (0.0421, 0.61, 3.2, 59.7, 61, 150, 3600, 9000, 200_000)]
+    ['42 ms', '0.61 s', '3.2 s', '60 s', '1 min', '2 min', '1 h', '2 h 30 min', '2 d']
+    """
+    if seconds < 0.1:
+        return f"{seconds * 1_000:.0f} ms"
+    if seconds < 10:
+        return f"{seconds:.2g} s"
+    if seconds < _MINUTE_S:
+        return f"{seconds:.0f} s"
+    if seconds < _HOUR_S:
+        return f"{seconds // _MINUTE_S:.0f} min"
+    if seconds < 24 * _HOUR_S:
+        minutes = seconds % _HOUR_S // _MINUTE_S
+        return f"{seconds // _HOUR_S:.0f} h" + (f" {minutes:.0f} min" if minutes else "")
+    return f"{seconds / (24 * _HOUR_S):.0f} d"
+
+
+def span_us(micros: float) -> str:
+    return span(micros / SECOND_US)
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """A number with its unit.
+
+    >>> quantity(0.42, "s"), quantity(0.031, "ratio"), quantity(512e6, "bytes"), quantity(3, "W")
+    ('0.42 s', '3.1 %', '512 MB', '3 W')
+    """
+    if value is None or not math.isfinite(value):
+        return _NOTHING
+    match unit:
+        case "s":
+            return span(value)
+        case "ratio":
+            return f"{value * 100:.2g} %"
+        case "bytes":
+            return f"{value / 1e6:.0f} MB" if value < 1e9 else f"{value / 1e9:.3g} GB"
+        case _:
+            return f"{number(value)} {unit}"
+
+
+def count(how_many: int, one: str, many: str = "") -> str:
+    """How many of what.
+
+    >>> count(1, "replica"), count(3, "replica"), count(0, "query", "queries")
+    ('1 replica', '3 replicas', '0 queries')
+    """
+    return f"{how_many} {one if how_many == 1 else many or one + 's'}"
+
+
+def feature(name: str) -> str:
+    """A value's name in the catalogue as words.
+
+    >>> feature("engine.inter_token_s_p95"), feature("request.error_ratio"), feature("x_per_s")
+    ('time between tokens p95', 'errors', 'x per second')
+    """
+    bare = name.rpartition(".")[2]
+    stem, _, how = bare.rpartition("_")
+    if how in _HOW:
+        words = _WORDS.get(stem, stem.replace("_", " "))
+        return words if how == "mean" else f"{words} {how}"
+    if bare.endswith("_per_s"):
+        return f"{bare.removesuffix('_per_s').replace('_', ' ')} per second"
+    return _WORDS.get(bare, bare.replace("_", " "))
