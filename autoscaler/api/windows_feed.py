@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 from streams.windows.blocks import decode_table
-from streams.windows.merge import merge_tables
+from streams.windows.regroup import merge_tables, regroup
 
 from autoscaler.api.series_store import SeriesStore
 from streams.clock import SECOND_US
@@ -66,6 +66,4 @@ def pool_totals(table: Table) -> Table:
         pool_of[series] = series_id("request", pool)
         labels[pool_of[series]] = pool
     renamed = np.array([pool_of[series] for series in table.series.tolist()], np.int64)
-    return merge_tables(
-        [Table(table.kind, table.window_us, renamed, table.ints, table.sparse, labels)]
-    )
+    return regroup(Table(table.kind, table.window_us, renamed, table.ints, table.sparse, labels))

@@ -57,6 +57,8 @@ class Decision(Record, frozen=True, kw_only=True):
     reactive_missed: int = 0
     """The same under the reactive policy, from a fluid model of its queue and start delay."""
     unattainable: str = ""
+    wanted: int | None = None
+    """What would be desired if the ladder and ``dry_run`` let the planner act."""
     inputs: dict[str, float] = {}
     inputs_through_us: int = 0
 

@@ -1,0 +1,111 @@
+"""What one replica carries and how long a new one takes, learned from what is seen. Pure."""
+
+import math
+from collections import deque
+from typing import Final
+
+from streams.errors import InvalidParameterError
+from streams.schemas.scaling import ReplicaStatus
+
+FORGET_AFTER: Final = 200.0
+"""Requests after which one counts half."""
+FULL_RATIO: Final = 0.8
+ENOUGH_AT_FULL: Final = 10.0
+PRIOR_SPREAD: Final = 20.0
+"""Requests times occupancy squared: how much variety it takes to believe in a slope."""
+MAX_STRETCH: Final = 4.0
+
+
+class ServiceTime:
+    """Seconds that a request holds a slot, given how many share the replica.
+
+    A straight line ``a + b * n`` through (requests at each replica, serving time) of what finished,
+    older ones counting less: in an engine whose tokens per second are limited, requests slow each
+    other down (b > 0); where they do not, b is near 0. ``full_s(slots)`` is the time in a full
+    replica, so that ``arrivals per second * full_s`` is demand in slots, however many replicas
+    share the load at the moment. Without it, demand would shrink whenever a replica is added, and
+    the pool would swing.
+
+    It is *identified* once enough requests finished in replicas that were at least 80 % full;
+    before that it is read off the line, at most four times what was seen.
+
+    >>> times = ServiceTime()
+    >>> for n in (1.0, 2.0, 3.0) * 60:
+    ...     times.learn(occupancy=n, served_s=2.0 + n, count=1)
+    >>> times.identified, round(times.full_s(4), 1)
+    (False, 5.6)
+    """
+
+    def __init__(self) -> None:
+        self._n = self._x = self._y = self._xx = self._xy = 0.0
+        self._at_full = 0.0
+
+    def learn(self, *, occupancy: float, served_s: float, count: int, slots: int = 0) -> None:
+        """Take in ``count`` requests that finished after ``served_s`` on average.
+
+        Meanwhile each replica, of ``slots`` slots, had ``occupancy`` requests.
+        """
+        if not (math.isfinite(served_s) and served_s >= 0):
+            raise InvalidParameterError("served_s", served_s, "finite and at least 0")
+        keep = 0.5 ** (count / FORGET_AFTER)
+        self._n = keep * self._n + count
+        self._x = keep * self._x + count * occupancy
+        self._y = keep * self._y + count * served_s
+        self._xx = keep * self._xx + count * occupancy**2
+        self._xy = keep * self._xy + count * occupancy * served_s
+        full = slots > 0 and occupancy >= FULL_RATIO * slots
+        self._at_full = keep * self._at_full + (count if full else 0)
+
+    @property
+    def known(self) -> bool:
+        """Something finished."""
+        return self._n >= 1
+
+    @property
+    def identified(self) -> bool:
+        """Enough was seen of full replicas lately."""
+        return self._at_full >= ENOUGH_AT_FULL
+
+    def mean_s(self) -> float:
+        """0 before anything finished."""
+        return self._y / self._n if self.known else 0.0
+
+    def full_s(self, slots: int) -> float:
+        """Serving time where ``slots`` requests share a replica; 0 before anything finished."""
+        if not self.known:
+            return 0.0
+        mean_x, mean_y = self._x / self._n, self._y / self._n
+        spread = max(0.0, self._xx - self._n * mean_x**2)
+        slope = max(0.0, (self._xy - self._n * mean_x * mean_y) / (spread + PRIOR_SPREAD))
+        return min(max(mean_y, mean_y + slope * (slots - mean_x)), MAX_STRETCH * mean_y)
+
+
+class LeadTime:
+    """Seconds from ordering a replica to its being ready: the upper median of the last twenty.
+
+    >>> lead = LeadTime(prior_s=8)
+    >>> lead.seconds()
+    8.0
+    """
+
+    def __init__(self, prior_s: float) -> None:
+        self.prior_s = float(prior_s)
+        self._seen: deque[float] = deque(maxlen=20)
+        self._replicas: deque[str] = deque(maxlen=200)
+
+    def see(self, replica: ReplicaStatus) -> None:
+        """Takes each replica once, when it is ready and says when it was ordered."""
+        if replica.state != "ready" or not replica.ordered_at_us:
+            return
+        if replica.replica in self._replicas or replica.since_us < replica.ordered_at_us:
+            return
+        self._replicas.append(replica.replica)
+        self._seen.append((replica.since_us - replica.ordered_at_us) / 1e6)
+
+    @property
+    def learned(self) -> bool:
+        return bool(self._seen)
+
+    def seconds(self) -> float:
+        ordered = sorted(self._seen)
+        return ordered[len(ordered) // 2] if ordered else self.prior_s

@@ -1,0 +1,172 @@
+"""Final windows of requests in, a pool's seconds out: what was asked of it and what it held."""
+
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.clock import SECOND_US
+from streams.windows.features import FEATURES
+from streams.windows.histogram import bucket_of
+from streams.windows.table import Ints, Table
+
+PoolKey = tuple[str, str]
+"""(cluster, pool)"""
+
+REMEMBERED_S: Final = 180
+MAX_TENANTS: Final = 1_000
+"""Per pool and second; the arrivals of further tenants count under no name."""
+MIN_SPAN_S: Final = 5.0
+MAX_SPAN_S: Final = 60.0
+
+_SCALE: Final = {feature.name: feature.scale for feature in FEATURES["request"]}
+
+
+@dataclass(slots=True)
+class PoolSecond:
+    """One pool in one window of a second, all its series summed up."""
+
+    window_us: int
+    arrived: int = 0
+    """Valid requests within their limits; retries are not counted again."""
+    finished: int = 0
+    failed: int = 0
+    rejected: int = 0
+    late: int = 0
+    """Requests whose wait for a replica, told in this second, was longer than the SLO."""
+    queued: float = 0.0
+    in_flight: float = 0.0
+    gauged: bool = False
+    """The pool's gauges were there: what it holds is known."""
+    served_n: int = 0
+    """Requests that ended with known waiting and serving times,"""
+    served_s: float = 0.0
+    """and how long replicas had them, together."""
+    ready: int = 0
+    """Replicas that were ready, filled in by whoever knows."""
+    arrived_of: dict[str, int] = field(default_factory=dict)
+    """Tenant -> arrivals."""
+
+
+def pool_seconds(
+    table: Table, slo_queue_s: Mapping[PoolKey, float]
+) -> Mapping[PoolKey, Sequence[PoolSecond]]:
+    """The rows of the pools in ``slo_queue_s``, summed up per pool and window, oldest first."""
+    seconds: dict[PoolKey, dict[int, PoolSecond]] = {}
+    late = _late_counts(table, slo_queue_s)
+    columns = {name: column.tolist() for name, column in table.ints.items()}
+    for row, (window_us, series) in enumerate(
+        zip(table.window_us.tolist(), table.series.tolist(), strict=True)
+    ):
+        labels = table.labels.get(series, {})
+        pool = (labels.get("cluster", ""), labels.get("pool", ""))
+        if pool not in slo_queue_s:
+            continue
+        second = seconds.setdefault(pool, {}).setdefault(window_us, PoolSecond(window_us))
+        _add(second, {name: column[row] for name, column in columns.items()})
+        second.late += int(late[row])
+        _count_tenant(second, labels.get("tenant", ""), columns["arrived"][row])
+    return {pool: [rows[at] for at in sorted(rows)] for pool, rows in seconds.items()}
+
+
+def _add(second: PoolSecond, row: Mapping[str, int]) -> None:
+    second.arrived += row.get("arrived", 0)
+    second.finished += row.get("finished", 0)
+    second.failed += row.get("failed", 0)
+    second.rejected += row.get("rejected", 0)
+    if row.get("in_flight.n", 0):
+        second.gauged = True
+        # Each gateway tells its own share, so the means of its series add up.
+        second.queued += _mean(row, "queued")
+        second.in_flight += _mean(row, "in_flight")
+    if row.get("queue_s.n", 0) and row.get("finished", 0):
+        n = min(row["queue_s.n"], row.get("duration_s.n", 0))
+        second.served_n += n
+        second.served_s += n * max(0.0, _mean(row, "duration_s") - _mean(row, "queue_s"))
+
+
+def _mean(row: Mapping[str, int], feature: str) -> float:
+    n = row.get(f"{feature}.n", 0)
+    return row[f"{feature}.sum"] / n / _SCALE[feature] if n else 0.0
+
+
+def _count_tenant(second: PoolSecond, tenant: str, arrived: int) -> None:
+    if arrived and (tenant in second.arrived_of or len(second.arrived_of) < MAX_TENANTS):
+        second.arrived_of[tenant] = second.arrived_of.get(tenant, 0) + arrived
+
+
+def _late_counts(table: Table, slo_queue_s: Mapping[PoolKey, float]) -> Ints:
+    """Per row, how many waits were longer than the SLO of the row's pool (within 1 %)."""
+    counts = np.zeros(len(table), np.int64)
+    histogram = table.sparse.get("queue_s")
+    if histogram is None or not histogram.row.size:
+        return counts
+    limits = np.array([_slo_of(table, series, slo_queue_s) for series in table.series.tolist()])
+    edges = bucket_of((limits * _SCALE["queue_s"]).astype(np.int64))
+    over: npt.NDArray[np.bool_] = histogram.bucket > edges[histogram.row]
+    np.add.at(counts, histogram.row[over], histogram.count[over])
+    return counts
+
+
+def _slo_of(table: Table, series: int, slo_queue_s: Mapping[PoolKey, float]) -> float:
+    labels = table.labels.get(series, {})
+    return slo_queue_s.get((labels.get("cluster", ""), labels.get("pool", "")), 1.0)
+
+
+class DemandMeter:
+    """The last three minutes of one pool, and its offered work in slots.
+
+    By Little's law, work offered is arrivals per second times the seconds that each holds a slot.
+    Arrivals are counted over about one such time: those are the requests that would be in flight if
+    none had to wait. What does have to wait is the backlog and is counted apart.
+    """
+
+    def __init__(self) -> None:
+        self._seconds: deque[PoolSecond] = deque(maxlen=REMEMBERED_S)
+
+    def add(self, seconds: Iterable[PoolSecond]) -> Sequence[PoolSecond]:
+        """Take in what is newer than all before; gives back what was taken."""
+        taken = []
+        for second in seconds:
+            if self._seconds and second.window_us <= self._seconds[-1].window_us:
+                continue
+            self._seconds.append(second)
+            taken.append(second)
+        return taken
+
+    @property
+    def newest_us(self) -> int | None:
+        """End of the newest window."""
+        return self._seconds[-1].window_us + SECOND_US if self._seconds else None
+
+    def last(self, seconds: float) -> Sequence[PoolSecond]:
+        """The windows of the last so many seconds before the newest window's end."""
+        if not self._seconds:
+            return ()
+        since_us = self._seconds[-1].window_us + SECOND_US - round(seconds * SECOND_US)
+        return [second for second in self._seconds if second.window_us >= since_us]
+
+    def offered(self, service_s: float, without: Collection[str] = ()) -> float:
+        """Slots that the present arrivals fill, leaving out those of some tenants."""
+        span_s = min(max(service_s, MIN_SPAN_S), MAX_SPAN_S)
+        recent = self.last(span_s)
+        if not recent:
+            return 0.0
+        arrived = sum(
+            second.arrived - sum(second.arrived_of.get(tenant, 0) for tenant in without)
+            for second in recent
+        )
+        return arrived / span_s * service_s
+
+    def held(self, seconds: float = 3.0) -> tuple[float, float]:
+        """Requests in flight and queued, mean over the last windows that have gauges."""
+        gauged = [second for second in self.last(seconds) if second.gauged]
+        if not gauged:
+            return 0.0, 0.0
+        return (
+            sum(second.in_flight for second in gauged) / len(gauged),
+            sum(second.queued for second in gauged) / len(gauged),
+        )

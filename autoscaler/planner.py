@@ -1,0 +1,133 @@
+"""Ticks in, decisions and rules out: the thinking of PLAN."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from autoscaler.concerns import Concerns
+from autoscaler.decide import decide
+from autoscaler.demand import PoolKey, pool_seconds
+from autoscaler.pool_memory import Circumstances, PoolMemory
+from autoscaler.rules import Bounds, RuleBook, refusal
+from autoscaler.settings import ScalingSettings
+from model_backend.settings import BackendSettings
+from streams.clock import SECOND_US
+from streams.errors import InvalidParameterError
+from streams.schemas.anomalies import Anomaly
+from streams.schemas.incidents import Command, Incident, Rule
+from streams.schemas.scaling import Decision, PoolStatus, ReplicaStatus
+from streams.stage import Arrival, Out, Outcome, Tick
+from streams.windows.table import Table
+
+
+class Planner:
+    """Decides for every pool of its cluster, every ``decide_every_s`` of event time.
+
+    A pool is decided for once its driver has spoken of it. Kept between runs are the rules of
+    people and the open concerns; demand and capacity are learned anew, and until a pool has been
+    watched for ``scale_down_after_s``, nothing of it is taken away.
+    """
+
+    inputs: tuple[str, ...] = ("windows", "incidents", "anomalies", "pools", "commands")
+
+    def __init__(
+        self, scaling: ScalingSettings, backend: BackendSettings, *, cluster: str = "local"
+    ) -> None:
+        self._scaling = scaling
+        self._settings: Final = {
+            (pool.cluster, pool.name): pool for pool in backend.pools if pool.cluster == cluster
+        }
+        self._slo_queue_s = {key: pool.slo_queue_s for key, pool in self._settings.items()}
+        self._pools = {key: PoolMemory(pool, scaling) for key, pool in self._settings.items()}
+        self._concerns = Concerns()
+        self._rules = RuleBook()
+        self._decided_us = 0
+
+    def restore(self, state: Mapping[str, bytes]) -> None:
+        self._rules.restore(state)
+        self._concerns.restore(state)
+
+    def step(self, tick: Tick) -> Outcome:
+        """Take in what arrived, end what has run out, and decide if it is time to."""
+        out: list[Out] = []
+        rules: list[Rule] = []
+        commands = 0
+        for arrival in tick.arrivals:
+            if isinstance(arrival.record, Command):
+                commands += 1
+                self._command(arrival.record, tick.now_us, rules, out)
+            else:
+                self._see(arrival)
+        rules.extend(self._rules.expire(tick.now_us))
+        out += [Out(topic="rules", key=rule.id, value=rule) for rule in rules]
+        out += [
+            Out(topic="decisions", key=f"{decision.cluster}/{decision.pool}", value=decision)
+            for decision in self._decisions(tick)
+        ]
+        kept = self._rules.state(rules) if rules or commands else {}
+        return Outcome(out=out, state=kept | self._concerns.take_changes())
+
+    def _see(self, arrival: Arrival) -> None:
+        match arrival.record:
+            case Table(kind="request") as table:
+                for key, seconds in pool_seconds(table, self._slo_queue_s).items():
+                    self._pools[key].see_seconds(seconds, trusted=self._concerns.trusted(key))
+            case PoolStatus() as status if (status.cluster, status.pool) in self._pools:
+                self._pools[status.cluster, status.pool].see_status(status)
+            case ReplicaStatus() as replica if (replica.cluster, replica.pool) in self._pools:
+                self._pools[replica.cluster, replica.pool].see_replica(replica.replica, replica)
+            case Incident() as incident:
+                self._concerns.see_incident(arrival.key, incident)
+            case Anomaly() as anomaly:
+                self._concerns.see_anomaly(anomaly)
+            case None:
+                self._forget(arrival)
+            case _:
+                pass  # windows of engines and GPUs, pools of others
+
+    def _forget(self, tombstone: Arrival) -> None:
+        cluster, _, rest = tombstone.key.partition("/")
+        pool, _, replica = rest.partition("/")
+        if tombstone.topic == "incidents":
+            self._concerns.see_incident(tombstone.key, None)
+        elif tombstone.topic == "pools" and replica and (cluster, pool) in self._pools:
+            self._pools[cluster, pool].see_replica(replica, None)
+
+    def _command(self, command: Command, now_us: int, rules: list[Rule], out: list[Out]) -> None:
+        bounds = {
+            key: Bounds(
+                low=self._settings[key].min_replicas,
+                high=self._settings[key].max_replicas,
+                standing=memory.status.desired,
+            )
+            for key, memory in self._pools.items()
+            if memory.status is not None
+        }
+        try:
+            rules.extend(self._rules.carry_out(command, bounds))
+        except InvalidParameterError as exc:
+            out.append(refusal(command, exc, now_us))
+
+    def _decisions(self, tick: Tick) -> list[Decision]:
+        every_us = round(self._scaling.decide_every_s * SECOND_US)
+        if tick.now_us // every_us <= self._decided_us // every_us:
+            return []
+        self._decided_us = tick.now_us
+        return [
+            self._decide(key, memory, memory.status, tick)
+            for key, memory in sorted(self._pools.items())
+            if memory.status is not None
+        ]
+
+    def _decide(self, key: PoolKey, memory: PoolMemory, status: PoolStatus, tick: Tick) -> Decision:
+        pool = self._settings[key]
+        low, high = self._rules.limits(key, pool.min_replicas, pool.max_replicas)
+        about = Circumstances(
+            ladder=self._rules.ladder(key, self._scaling.ladder),
+            low=low,
+            high=high,
+            order=self._rules.order(key),
+            blocks=self._concerns.blocks(key, tick.now_us),
+            suspects=self._concerns.suspects(key),
+            stalled=tick.stalled,
+        )
+        return memory.decided(decide(memory.situation(tick.now_us, status, about)))

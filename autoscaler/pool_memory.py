@@ -1,0 +1,249 @@
+"""One pool as the planner knows it: what came in, what was learned, the situation at a moment."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from autoscaler.capacity import LeadTime, ServiceTime
+from autoscaler.demand import DemandMeter, PoolSecond
+from autoscaler.forecasters import FORECASTERS
+from autoscaler.growth import GrowthWatch
+from autoscaler.settings import ScalingSettings
+from autoscaler.shadow import Reactive, Terms
+from autoscaler.situation import Block, Order, Situation
+from model_backend.settings import PoolSettings
+from streams.clock import SECOND_US
+from streams.schemas.scaling import (
+    Decision,
+    Forecast,
+    Ladder,
+    PoolStatus,
+    Quantile,
+    ReplicaStatus,
+)
+
+PIPELINE_S: Final = 4.0
+"""From the end of a window until a decision made from it reaches the driver."""
+HOUR_S: Final = 3_600
+FAILED_WITHIN_S: Final = 300
+GAP_S: Final = 10.0
+"""A longer gap in the figures, and the pool counts as watched from its end on."""
+MAX_PROPOSALS: Final = 4_096
+MAX_REPLICAS: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What concerns a pool but is not learned from its own figures."""
+
+    ladder: Ladder
+    low: int
+    high: int
+    order: Order | None = None
+    blocks: tuple[Block, ...] = ()
+    suspects: tuple[str, ...] = ()
+    stalled: bool = False
+
+
+class PoolMemory:
+    """Learns from each second and each status; ``situation`` changes nothing."""
+
+    def __init__(self, pool: PoolSettings, scaling: ScalingSettings) -> None:
+        self._pool = pool
+        self._scaling = scaling
+        self.status: PoolStatus | None = None
+        self._meter = DemandMeter()
+        self._service = ServiceTime()
+        self._lead = LeadTime(pool.start_delay_s)
+        self._forecaster = FORECASTERS[scaling.forecaster]()
+        self._growth = GrowthWatch()
+        self._reactive: Reactive | None = None
+        self._replicas: dict[str, ReplicaStatus] = {}
+        self._failed_starts: deque[int] = deque(maxlen=100)
+        self._proposals: deque[tuple[int, int]] = deque(maxlen=MAX_PROPOSALS)
+        self._ordered: deque[tuple[int, int]] = deque(maxlen=1_000)
+        self._told = 0
+        self._watched_since_us: int | None = None
+        self._gauged_us: int | None = None
+        self._missed = 0
+        self._seen_through_us = 0
+
+    # What comes in
+
+    def see_status(self, status: PoolStatus) -> None:
+        self.status = status
+        if status.start_delay_s > 0:
+            self._lead.prior_s = status.start_delay_s
+        if self._reactive is None and status.ready:
+            self._reactive = Reactive(status.ready)
+
+    def see_replica(self, name: str, replica: ReplicaStatus | None) -> None:
+        """None: it is forgotten by its driver."""
+        before = self._replicas.pop(name, None)
+        if replica is None:
+            return
+        if len(self._replicas) >= MAX_REPLICAS:
+            del self._replicas[next(iter(self._replicas))]
+        self._replicas[name] = replica
+        self._lead.see(replica)
+        if replica.state == "failed" and before is not None and before.state == "starting":
+            self._failed_starts.append(replica.since_us)
+
+    def see_seconds(self, seconds: Sequence[PoolSecond], *, trusted: bool) -> None:
+        """New final windows; nothing is learned of serving times while they are not trusted."""
+        ready = self.status.ready if self.status else 0
+        for second in seconds:
+            second.ready = ready
+        for second in self._meter.add(seconds):
+            self._missed += second.late + second.failed
+            if second.gauged:
+                self._watch(second.window_us + SECOND_US)
+            if trusted:
+                self._learn(second)
+            end_us = second.window_us + SECOND_US
+            self._forecaster.observe(end_us, self._offered())
+            self._growth.see([second])
+            if self._reactive is not None and self._service.known:
+                self._reactive.second(end_us, second.arrived, self._terms())
+
+    def _watch(self, end_us: int) -> None:
+        if self._gauged_us is None or end_us - self._gauged_us > GAP_S * SECOND_US:
+            self._watched_since_us = end_us
+        self._gauged_us = end_us
+
+    def _learn(self, second: PoolSecond) -> None:
+        if not second.served_n:
+            return
+        served_s = second.served_s / second.served_n
+        recent = [row for row in self._meter.last(max(1.0, served_s)) if row.gauged and row.ready]
+        if recent:
+            occupancy = sum(row.in_flight / row.ready for row in recent) / len(recent)
+            self._service.learn(
+                occupancy=occupancy,
+                served_s=served_s,
+                count=second.served_n,
+                slots=self.slots,
+            )
+
+    # What is known
+
+    @property
+    def slots(self) -> int:
+        return (self.status.slots_per_replica if self.status else 0) or self._pool.slots
+
+    def _service_s(self) -> float:
+        return self._service.full_s(self.slots)
+
+    def _offered(self, suspects: Sequence[str] = ()) -> float:
+        """Work offered in slots; before anything finished, what the pool holds."""
+        if self._service.known:
+            return self._meter.offered(self._service_s(), suspects)
+        return sum(self._meter.held())
+
+    def _terms(self) -> Terms:
+        return Terms(
+            slots=self.slots,
+            service_s=self._service_s(),
+            lead_s=self._lead.seconds(),
+            slo_queue_s=self._pool.slo_queue_s,
+            target_ratio=self._scaling.target_ratio,
+            scale_down_after_s=self._scaling.scale_down_after_s,
+            low=self._pool.min_replicas,
+            high=self._pool.max_replicas,
+        )
+
+    def situation(self, now_us: int, status: PoolStatus, about: Circumstances) -> Situation:
+        """The pool at ``now_us`` (the end of the newest closed interval)."""
+        forecast = self._forecast()
+        in_flight, queued = self._meter.held()
+        return Situation(
+            cluster=status.cluster,
+            pool=status.pool,
+            now_us=now_us,
+            standing=status.desired,
+            ready=status.ready,
+            starting=status.starting,
+            low=about.low,
+            high=about.high,
+            slots=self.slots,
+            demand=self._offered(),
+            forecast=forecast,
+            upper=forecast.quantiles[-1].value,
+            in_flight=in_flight,
+            queued=queued,
+            service_s=self._service_s(),
+            identified=self._service.identified,
+            lead_s=self._lead.seconds(),
+            slo_queue_s=self._pool.slo_queue_s,
+            missed=self._missed,
+            target_ratio=self._scaling.target_ratio,
+            data_age_s=_age_s(self._gauged_us, now_us),
+            stalled=about.stalled,
+            highest_recent=self._highest_recent(now_us),
+            watched_s=self._watched_s(now_us),
+            scale_down_after_s=self._scaling.scale_down_after_s,
+            gpus_per_replica=self._gpus_per_replica(),
+            gpus_ordered=self._gpus_ordered(now_us),
+            gpus_per_hour=self._scaling.gpus_per_hour,
+            failed_starts=self._failed_lately(now_us),
+            fruitless=self._growth.fruitless(now_us),
+            suspects=about.suspects,
+            suspect_demand=max(0.0, self._offered() - self._offered(about.suspects)),
+            blocks=about.blocks,
+            block_expires_s=self._scaling.block_expires_s,
+            order=about.order,
+            ladder=about.ladder,
+            dry_run=self._scaling.dry_run,
+        )
+
+    def _forecast(self) -> Forecast:
+        horizon_s = self._lead.seconds() + PIPELINE_S
+        asked = (0.5, self._scaling.quantile)
+        values = self._forecaster.forecast(horizon_s, asked).tolist()
+        return Forecast(
+            feature="demand",
+            unit="slots",
+            horizon_s=horizon_s,
+            quantiles=tuple(Quantile(q=q, value=v) for q, v in zip(asked, values, strict=True)),
+            model=self._scaling.forecaster,
+        )
+
+    def _highest_recent(self, now_us: int) -> int:
+        since_us = now_us - self._scaling.scale_down_after_s * SECOND_US
+        return max((size for at_us, size in self._proposals if at_us > since_us), default=0)
+
+    def _watched_s(self, now_us: int) -> float:
+        return _age_s(self._watched_since_us, now_us) if self._watched_since_us else 0.0
+
+    def _failed_lately(self, now_us: int) -> int:
+        since_us = now_us - FAILED_WITHIN_S * SECOND_US
+        return sum(at_us > since_us for at_us in self._failed_starts)
+
+    def _gpus_per_replica(self) -> int:
+        return max((replica.gpus for replica in self._replicas.values()), default=0) or 1
+
+    def _gpus_ordered(self, now_us: int) -> int:
+        since_us = now_us - HOUR_S * SECOND_US
+        return sum(gpus for at_us, gpus in self._ordered if at_us > since_us)
+
+    # What was decided
+
+    def decided(self, decision: Decision) -> Decision:
+        """Remember it; the reactive policy's figures are filled in."""
+        self._missed = 0
+        self._proposals.append((decision.at_us, decision.proposed))
+        standing = self.status.desired if self.status else decision.desired
+        fresh = decision.desired - max(standing, self._told)
+        if fresh > 0:
+            self._ordered.append((decision.at_us, fresh * self._gpus_per_replica()))
+        self._told = decision.desired
+        if self._reactive is None:
+            return decision
+        return decision.but(
+            reactive=self._reactive.wanted, reactive_missed=self._reactive.take_missed()
+        )
+
+
+def _age_s(since_us: int | None, now_us: int) -> float:
+    return 1e9 if since_us is None else max(0.0, (now_us - since_us) / SECOND_US)

@@ -1,0 +1,200 @@
+"""Commands in, rules in force out: what people ordered, until when, and what was refused."""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from autoscaler.demand import PoolKey
+from autoscaler.situation import Order
+from streams.codec import decode_record, encode_record
+from streams.errors import InvalidParameterError
+from streams.schemas.incidents import Audit, Command, Rule
+from streams.schemas.scaling import Ladder
+from streams.stage import Out
+
+STATE_PREFIX: Final = "rule/"
+DONE_KEY: Final = "commands"
+MAX_RULES: Final = 1_000
+MAX_DONE: Final = 256
+"""Commands remembered, so that each is carried out once however often it is delivered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What settings allow a pool, and where it stands now."""
+
+    low: int
+    high: int
+    standing: int
+
+
+class RuleBook:
+    """At most one hold or override, one limits and one ladder rule per pool; silences by their id.
+
+    ``state`` keeps it: one key per rule in force, and the last commands.
+    """
+
+    def __init__(self) -> None:
+        self._rules: dict[str, Rule] = {}
+        self._done: deque[str] = deque(maxlen=MAX_DONE)
+
+    def restore(self, state: Mapping[str, bytes]) -> None:
+        for key, value in state.items():
+            if key.startswith(STATE_PREFIX):
+                rule = decode_record(value, Rule)
+                self._rules[rule.id] = rule
+        self._done.extend(msgspec.json.decode(state.get(DONE_KEY, b"[]"), type=list[str]))
+
+    def state(self, changed: Sequence[Rule]) -> dict[str, bytes | None]:
+        """What to keep after these rules changed or ended."""
+        kept: dict[str, bytes | None] = {DONE_KEY: msgspec.json.encode(list(self._done))}
+        for rule in changed:
+            kept[STATE_PREFIX + rule.id] = None if rule.ended else encode_record(rule)
+        return kept
+
+    def order(self, pool: PoolKey) -> Order | None:
+        """The hold or override in force."""
+        rule = self._rules.get(_id("order", *pool))
+        if rule is None or rule.replicas is None:
+            return None
+        return Order(kind=rule.kind, replicas=rule.replicas, actor=rule.actor, reason=rule.reason)
+
+    def limits(self, pool: PoolKey, low: int, high: int) -> tuple[int, int]:
+        """The bounds of settings, narrowed by a person's limits."""
+        rule = self._rules.get(_id("limits", *pool))
+        if rule is None:
+            return low, high
+        asked = (rule.min_replicas, rule.max_replicas)
+        narrow_low, narrow_high = (
+            min(max(value, low), high) if value is not None else bound
+            for value, bound in zip(asked, (low, high), strict=True)
+        )
+        return narrow_low, max(narrow_low, narrow_high)
+
+    def ladder(self, pool: PoolKey, default: Ladder) -> Ladder:
+        rule = self._rules.get(_id("ladder", *pool))
+        return rule.ladder if rule is not None and rule.ladder is not None else default
+
+    def carry_out(self, command: Command, pools: Mapping[PoolKey, Bounds]) -> Sequence[Rule]:
+        """The rules that the command sets or ends; none for one that was carried out before.
+
+        Raises InvalidParameterError if the command cannot be carried out.
+        """
+        if command.id in self._done:
+            return ()
+        self._done.append(command.id)
+        pool = (command.cluster, command.pool)
+        if command.kind == "resolve":
+            return ()  # RESPOND's
+        if command.kind == "silence":
+            return self._set(_silence(command), command)
+        if pool not in pools:
+            known = ", ".join(sorted("/".join(key) for key in pools)) or "none is known yet"
+            raise InvalidParameterError("pool", "/".join(pool), f"one of: {known}")
+        if command.kind == "release":
+            rule = self._rules.get(_id("order", *pool))
+            return () if rule is None else self._end(rule, command.at_us)
+        return self._set(_pool_rule(command, pools[pool]), command)
+
+    def expire(self, now_us: int) -> Sequence[Rule]:
+        """End what has run out."""
+        over = [
+            rule
+            for rule in self._rules.values()
+            if rule.expires_at_us is not None and rule.expires_at_us <= now_us
+        ]
+        return [ended for rule in over for ended in self._end(rule, now_us)]
+
+    def _set(self, rule: Rule, command: Command) -> Sequence[Rule]:
+        before = self._rules.get(rule.id)
+        if before is not None and before.at_us > command.at_us:
+            return ()  # an older command that came late
+        if before is None and len(self._rules) >= MAX_RULES:
+            raise InvalidParameterError("rules", len(self._rules), f"fewer than {MAX_RULES}")
+        self._rules[rule.id] = rule
+        return (rule,)
+
+    def _end(self, rule: Rule, at_us: int) -> Sequence[Rule]:
+        del self._rules[rule.id]
+        return (rule.but(ended=True, at_us=max(at_us, rule.at_us)),)
+
+
+def refusal(command: Command, cause: InvalidParameterError, now_us: int) -> Out:
+    """The audit record of a command that cannot be carried out."""
+    audit = Audit(
+        id=f"{command.id}/refused",
+        at_us=now_us,
+        actor=command.actor,
+        action=command.kind,
+        target=f"{command.cluster}/{command.pool}",
+        status=422,
+        detail=str(cause),
+    )
+    return Out(topic="audit", key=audit.id, value=audit)
+
+
+def _id(what: str, cluster: str, pool: str) -> str:
+    return f"{what}:{cluster}/{pool}"
+
+
+def _silence(command: Command) -> Rule:
+    if not command.matchers or command.expires_at_us is None:
+        raise InvalidParameterError("silence", command.id, "one with matchers and an end")
+    return Rule(
+        id=f"silence:{command.id}",
+        kind="silence",
+        at_us=command.at_us,
+        actor=command.actor,
+        reason=command.reason,
+        cluster=command.cluster,
+        pool=command.pool,
+        matchers=command.matchers,
+        expires_at_us=command.expires_at_us,
+    )
+
+
+def _pool_rule(command: Command, bounds: Bounds) -> Rule:
+    rule = Rule(
+        id=_id("order" if command.kind in {"hold", "override"} else command.kind, *_pool(command)),
+        kind="hold",
+        at_us=command.at_us,
+        actor=command.actor,
+        reason=command.reason,
+        cluster=command.cluster,
+        pool=command.pool,
+        expires_at_us=command.expires_at_us,
+    )
+    match command.kind:
+        case "hold":
+            return rule.but(replicas=bounds.standing)
+        case "override":
+            return rule.but(kind="override", replicas=_replicas(command.replicas, bounds))
+        case "limits":
+            low, high = _limits(command, bounds)
+            return rule.but(kind="limits", min_replicas=low, max_replicas=high)
+        case "ladder" if command.ladder is not None:
+            return rule.but(kind="ladder", ladder=command.ladder)
+        case _:
+            raise InvalidParameterError("ladder", command.ladder, "given")
+
+
+def _pool(command: Command) -> PoolKey:
+    return command.cluster, command.pool
+
+
+def _replicas(asked: int | None, bounds: Bounds) -> int:
+    if asked is None or not bounds.low <= asked <= bounds.high:
+        raise InvalidParameterError("replicas", asked, f"{bounds.low} to {bounds.high}")
+    return asked
+
+
+def _limits(command: Command, bounds: Bounds) -> tuple[int, int]:
+    low = bounds.low if command.min_replicas is None else command.min_replicas
+    high = bounds.high if command.max_replicas is None else command.max_replicas
+    if not bounds.low <= low <= high <= bounds.high:
+        allowed = f"within {bounds.low} to {bounds.high}, the least first"
+        raise InvalidParameterError("limits", f"{low} to {high}", allowed)
+    return low, high

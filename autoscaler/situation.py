@@ -1,0 +1,152 @@
+"""Everything a decision depends on, as plain values: nothing else may be looked at."""
+
+from dataclasses import dataclass
+
+from streams.schemas.scaling import Decision, Forecast, Ladder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """An open incident during which the pool must not shrink."""
+
+    incident: str
+    open_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a person ordered: this many replicas, whatever the planner thinks."""
+
+    kind: str
+    """`hold` or `override`."""
+    replicas: int
+    actor: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """One pool at the end of one interval. Demand and loads are in slots (requests at once)."""
+
+    cluster: str = "local"
+    pool: str
+    now_us: int
+
+    standing: int
+    """Replicas the driver was told to have."""
+    ready: int
+    starting: int = 0
+    low: int
+    high: int
+    slots: int
+    """Requests a replica serves at once."""
+
+    demand: float
+    """Offered work at present: arrivals per second times serving time in a full replica."""
+    forecast: Forecast | None = None
+    upper: float
+    """The forecast's upper quantile when a replica ordered now is ready."""
+    in_flight: float = 0.0
+    queued: float = 0.0
+    service_s: float = 0.0
+    """Serving time in a full replica; 0 while unknown."""
+    identified: bool = False
+    lead_s: float = 0.0
+    slo_queue_s: float = 1.0
+    missed: int = 0
+
+    target_ratio: float = 0.7
+    data_age_s: float = 0.0
+    """Age of the newest window that says what the pool holds."""
+    stalled: bool = False
+    highest_recent: int = 0
+    """Largest number of replicas proposed within ``scale_down_after_s``."""
+    watched_s: float = 0.0
+    """How long the planner has watched the pool without a gap."""
+    scale_down_after_s: float = 60.0
+    gpus_per_replica: int = 1
+    gpus_ordered: int = 0
+    """Ordered within the last hour."""
+    gpus_per_hour: int = 64
+    failed_starts: int = 0
+    """Replicas that failed lately before they were ready."""
+    fruitless: str = ""
+    """Why more replicas do not help, if the last ones did not."""
+    suspects: tuple[str, ...] = ()
+    """Clients whose demand is not trusted."""
+    suspect_demand: float = 0.0
+
+    blocks: tuple[Block, ...] = ()
+    block_expires_s: float = 900.0
+    order: Order | None = None
+    ladder: Ladder = "shadow"
+    dry_run: bool = False
+
+
+_NUMBERS = (
+    "standing",
+    "ready",
+    "starting",
+    "low",
+    "high",
+    "slots",
+    "demand",
+    "upper",
+    "in_flight",
+    "queued",
+    "service_s",
+    "identified",
+    "lead_s",
+    "slo_queue_s",
+    "missed",
+    "target_ratio",
+    "data_age_s",
+    "stalled",
+    "highest_recent",
+    "watched_s",
+    "scale_down_after_s",
+    "gpus_per_replica",
+    "gpus_ordered",
+    "gpus_per_hour",
+    "failed_starts",
+    "suspect_demand",
+    "block_expires_s",
+)
+_WHOLE = frozenset(
+    name for name in _NUMBERS if Situation.__annotations__[name] in {int, bool, "int", "bool"}
+)
+
+
+def inputs_of(situation: Situation) -> dict[str, float]:
+    """The situation as numbers, for ``Decision.inputs``; names are left out."""
+    inputs = {name: float(getattr(situation, name)) for name in _NUMBERS}
+    inputs["fruitless"] = float(bool(situation.fruitless))
+    inputs["suspects"] = float(len(situation.suspects))
+    for number, block in enumerate(situation.blocks):
+        inputs[f"block_{number}_open_s"] = block.open_s
+    if situation.order is not None:
+        inputs[situation.order.kind] = float(situation.order.replicas)
+    return inputs
+
+
+def situation_of(decision: Decision) -> Situation:
+    """The situation a recorded decision was made in; deciding again gives the same numbers."""
+    inputs = decision.inputs
+    values = {name: int(inputs[name]) if name in _WHOLE else inputs[name] for name in _NUMBERS}
+    blocks = sorted(name for name in inputs if name.startswith("block_") and name[6].isdigit())
+    orders = [kind for kind in ("hold", "override") if kind in inputs]
+    return Situation(
+        cluster=decision.cluster,
+        pool=decision.pool,
+        now_us=decision.at_us,
+        forecast=decision.forecast,
+        ladder=decision.ladder,
+        dry_run=decision.dry_run,
+        fruitless="the last replicas added did not help" if inputs["fruitless"] else "",
+        suspects=tuple(f"client {n + 1}" for n in range(int(inputs["suspects"]))),
+        blocks=tuple(Block(incident="an incident", open_s=inputs[name]) for name in blocks),
+        order=Order(kind=orders[0], replicas=int(inputs[orders[0]]), actor="someone")
+        if orders
+        else None,
+        **values,  # type: ignore[arg-type]  # each name with the type its field has, see _WHOLE
+    )
