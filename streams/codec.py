@@ -41,8 +41,19 @@ BLOCK_MAGIC: Final = b"TGB1"
 FRAME_MAGIC: Final = b"TGF1"
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 """What a body may decode to: a small message must not become a large one."""
+MAX_FRAME_BYTES: Final = 16 * 1024 * 1024
+MAX_FRAME_RECORDS: Final = 100_000
+MAX_COLUMNS: Final = 1_000
 
-_ENVELOPE: Final = struct.Struct("<4sBBHIIII")
+_VERSION: Final = 1
+_START: Final = struct.Struct("<4sBBH")
+_CRC: Final = struct.Struct("<I")
+_LENGTHS: Final = struct.Struct("<III")
+_ENVELOPE_BYTES: Final = _START.size + _CRC.size + _LENGTHS.size
+_CHECKED_FROM: Final = _START.size + _CRC.size
+_LZ4_MOST: Final = 255
+"""No byte of lz4 can stand for more than this many."""
+_DTYPES: Final = frozenset(["|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f4", "<f8"])
 _JSON: Final = msgspec.json.Encoder()
 
 
@@ -78,7 +89,7 @@ class BlockHeader(Record, frozen=True, kw_only=True):
     """Share of sources whose watermark has passed the windows in the block."""
     columns: tuple[tuple[str, str, int], ...] = ()
     """(name, numpy dtype such as ``<i8``, number of values)"""
-    dictionary: dict[str, dict[str, str]] = {}
+    dictionary: dict[str, dict[str, str]] = msgspec.field(default_factory=dict)
     """series id in hex -> labels, for every series in the block"""
 
 
@@ -131,13 +142,17 @@ def encode_block(
 
 def decode_block(data: bytes) -> Block:
     """Raises CorruptMessageError for anything that is not a whole, sound block."""
-    raw, body = _open(BLOCK_MAGIC, data)
+    raw, body = _open(BLOCK_MAGIC, data, MAX_BODY_BYTES)
     header = decode_record(raw, BlockHeader)
+    if len(header.columns) > MAX_COLUMNS:
+        raise CorruptMessageError(f"{len(header.columns)} columns, allowed are {MAX_COLUMNS}")
     columns: dict[str, npt.NDArray[np.generic]] = {}
     at = 0
     for name, dtype, count in header.columns:
-        if len(dtype) != 3 or dtype[0] not in "<|" or dtype[1] not in "iuf" or count < 0:
-            raise CorruptMessageError(f"column {name!r} has dtype {dtype!r} and {count} values")
+        if dtype not in _DTYPES or count < 0 or name in columns:
+            raise CorruptMessageError(
+                f"column {name!r} comes twice or has dtype {dtype!r} and {count} values"
+            )
         size = np.dtype(dtype).itemsize * count
         if at + size > len(body):
             raise CorruptMessageError(f"column {name!r} reaches beyond the body")
@@ -152,14 +167,15 @@ def encode_frame(header: FrameHeader, lines: bytes, *, codec: Codec = Codec.LZ4)
 
 def decode_frame(data: bytes) -> tuple[FrameHeader, list[bytes]]:
     """Header and one JSON document per record; raises CorruptMessageError."""
-    raw, body = _open(FRAME_MAGIC, data)
+    raw, body = _open(FRAME_MAGIC, data, MAX_FRAME_BYTES)
     header = decode_record(raw, FrameHeader)
-    lines = body.split(b"\n") if body else []
-    if lines and not lines[-1]:
-        lines.pop()
-    if len(lines) != header.count:
-        raise CorruptMessageError(f"frame promises {header.count} records and holds {len(lines)}")
-    return header, lines
+    if header.count > MAX_FRAME_RECORDS:
+        raise CorruptMessageError(f"{header.count} records, allowed are {MAX_FRAME_RECORDS}")
+    lines = body.removesuffix(b"\n")
+    held = lines.count(b"\n") + 1 if body else 0  # Counted before a list of them is made.
+    if held != header.count:
+        raise CorruptMessageError(f"frame promises {header.count} records and holds {held}")
+    return header, lines.split(b"\n") if held else []
 
 
 def is_block(data: bytes) -> bool:
@@ -179,25 +195,29 @@ def _seal(magic: bytes, header: bytes, body: bytes, codec: Codec) -> bytes:
             stored = zstandard.ZstdCompressor().compress(body)
         case Codec.NONE:
             pass
-    rest = struct.pack("<III", len(header), len(stored), len(body)) + header + stored
-    return _ENVELOPE.pack(magic, 1, codec, 0, crc32c.crc32c(rest), 0, 0, 0)[:12] + rest
+    checked = _LENGTHS.pack(len(header), len(stored), len(body)) + header + stored
+    return _START.pack(magic, _VERSION, codec, 0) + _CRC.pack(crc32c.crc32c(checked)) + checked
 
 
-def _open(magic: bytes, data: bytes) -> tuple[bytes, bytes]:
-    if len(data) < _ENVELOPE.size:
+def _open(magic: bytes, data: bytes, max_body_bytes: int) -> tuple[bytes, bytes]:
+    """Header and decoded body; nothing is believed before lengths and checksum agree."""
+    if len(data) < _ENVELOPE_BYTES:
         raise CorruptMessageError(f"{len(data)} bytes are too few for an envelope")
-    found, version, codec, _, crc, header_size, stored_size, body_size = _ENVELOPE.unpack_from(data)
-    if found != magic or version != 1:
-        raise CorruptMessageError(f"magic {found!r} version {version}, expected {magic!r} 1")
-    if len(data) != _ENVELOPE.size + header_size + stored_size:
+    found, version, codec, _ = _START.unpack_from(data)
+    (crc,) = _CRC.unpack_from(data, _START.size)
+    header_size, stored_size, body_size = _LENGTHS.unpack_from(data, _CHECKED_FROM)
+    if found != magic or version != _VERSION:
+        raise CorruptMessageError(
+            f"magic {found!r} version {version}, expected {magic!r} {_VERSION}"
+        )
+    if len(data) != _ENVELOPE_BYTES + header_size + stored_size:
         raise CorruptMessageError("length does not match the envelope")
-    if body_size > MAX_BODY_BYTES:
-        raise CorruptMessageError(f"body of {body_size} bytes exceeds {MAX_BODY_BYTES}")
-    if crc32c.crc32c(memoryview(data)[12:]) != crc:
+    if body_size > max_body_bytes:
+        raise CorruptMessageError(f"body of {body_size} bytes, allowed are {max_body_bytes}")
+    if crc32c.crc32c(memoryview(data)[_CHECKED_FROM:]) != crc:
         raise CorruptMessageError("checksum does not match")
-    header_end = _ENVELOPE.size + header_size
-    stored = data[header_end:]
-    return data[_ENVELOPE.size : header_end], _decompress(codec, stored, body_size)
+    body_at = _ENVELOPE_BYTES + header_size
+    return data[_ENVELOPE_BYTES:body_at], _decompress(codec, data[body_at:], body_size)
 
 
 def _decompress(codec: int, stored: bytes, body_size: int) -> bytes:
@@ -206,15 +226,22 @@ def _decompress(codec: int, stored: bytes, body_size: int) -> bytes:
             case Codec.NONE:
                 body = stored
             case Codec.LZ4:
-                body = (
-                    lz4.block.decompress(stored, uncompressed_size=body_size) if body_size else b""
-                )
+                body = _lz4(stored, body_size)
             case Codec.ZSTD:
-                body = zstandard.ZstdDecompressor().decompress(stored, max_output_size=body_size)
+                # Read piece by piece: ``decompress`` allocates whatever the body says of itself.
+                reader = zstandard.ZstdDecompressor(max_window_size=MAX_BODY_BYTES)
+                body = reader.stream_reader(stored).read(body_size + 1)
             case _:
                 raise CorruptMessageError(f"unknown codec {codec}")
     except (lz4.block.LZ4BlockError, zstandard.ZstdError, ValueError) as exc:
         raise CorruptMessageError(f"body does not decompress ({exc})") from exc
     if len(body) != body_size:
         raise CorruptMessageError(f"body holds {len(body)} bytes, expected {body_size}")
+    return body
+
+
+def _lz4(stored: bytes, body_size: int) -> bytes:
+    if body_size > _LZ4_MOST * len(stored):
+        raise CorruptMessageError(f"{len(stored)} bytes of lz4 cannot hold {body_size}")
+    body: bytes = lz4.block.decompress(stored, uncompressed_size=body_size) if body_size else b""
     return body

@@ -13,18 +13,25 @@ class DeadLetter(Record, frozen=True, kw_only=True):
     offset: int
     reason: str
     """`not_json`, `missing_field`, `wrong_type`, `not_finite`, `far_future`, `too_large`,
-    `corrupt_frame`, `unknown_kind`."""
+    `too_deep`, `out_of_range`, `corrupt_frame`, `unknown_kind`."""
     detail: str
     sha256: str
     size_bytes: int
+    line: int = 0
+    """Which record of the message, from 0: frames and JSON lines hold many."""
     head: str = ""
     """First 4 KiB, secrets and prompts redacted, bytes that are no UTF-8 replaced."""
 
 
 class Quality(Record, frozen=True, kw_only=True):
-    """What one source partition sent in one interval, as INGEST counted it."""
+    """What one source partition sent in one interval, as INGEST counted it.
+
+    Always: records = accepted + late + far_future + dead. Records of repeated frames are not among
+    them.
+    """
 
     at_us: int
+    """Append time at which the interval began, in whole seconds."""
     source: str
     partition: int
     records: int
@@ -34,7 +41,27 @@ class Quality(Record, frozen=True, kw_only=True):
     dead: int = 0
     duplicate_frames: int = 0
     behind_s: float | None = None
-    """Append time less event time, the interval's median."""
+    """Append time less event time, the median of the newest batch in the interval."""
+
+
+class FrameMark(Record, frozen=True, kw_only=True):
+    """Which frames of a producer INGEST has counted, on one source partition."""
+
+    producer: str
+    boot: str
+    sequence: int
+    """The highest so far."""
+    seen: int = 1
+    """Bit i: the frame with ``sequence - i`` has been counted."""
+
+
+class SourceMark(Record, frozen=True, kw_only=True):
+    """How far INGEST has come on one source partition."""
+
+    next_offset: int
+    watermark_us: int
+    quality: Quality | None = None
+    """What was counted and not yet published."""
 
 
 class Usage(Record, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from streams.schemas.base import Record
 RequestKind = Literal["arrived", "finished", "rejected", "cancelled", "gauge"]
 
 
-class RequestEvent(Record, frozen=True, kw_only=True):
+class RequestEvent(Record, frozen=True, kw_only=True, gc=False):
     """One step in the life of a request, or (``gauge``) what a pool holds at this second.
 
     ``at_us`` is when the event was emitted, so nothing about demand waits for a request to end.
@@ -38,7 +38,7 @@ class RequestEvent(Record, frozen=True, kw_only=True):
     in_flight: float | None = None
 
 
-class EngineSample(Record, frozen=True, kw_only=True):
+class EngineSample(Record, frozen=True, kw_only=True, gc=False):
     """One look at a replica: its own metrics, its process, or how the gateway finds it.
 
     Counters are already differences since the sample before; a missing value is ``None``.
@@ -72,7 +72,7 @@ class EngineSample(Record, frozen=True, kw_only=True):
     """Mean time between output tokens over the interval."""
 
 
-class GpuSample(Record, frozen=True, kw_only=True):
+class GpuSample(Record, frozen=True, kw_only=True, gc=False):
     """One reading of a GPU (names and units: NVML). Cumulative counters stay cumulative."""
 
     at_us: int

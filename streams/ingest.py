@@ -1,0 +1,93 @@
+"""INGEST: requests, engine, gpu and changes in; partials, dead letters, quality and marks out."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final
+
+from aiokafka import TopicPartition
+
+from streams import metrics
+from streams.batched import App, Message, RecordBatch
+from streams.codec import decode_record
+from streams.connection import full_name, new_consumer
+from streams.intake import INPUTS, STATE_TOPIC, Ingest
+from streams.log_stage import attach_log_stage
+from streams.replay import message_of
+from streams.schemas.system import FrameMark, SourceMark
+from streams.settings import StreamSettings
+from streams.stage import Out
+
+STAGE: Final = "ingest"
+_QUIET_MS: Final = 300
+"""The embedded broker names the end of a log too low: read until nothing comes for this long."""
+
+Stored = Callable[[], AsyncIterator[Message]]
+"""Reads the partition of ``state.ingest`` that holds the marks of a source partition."""
+
+
+class IngestHandler:
+    """``Ingest`` on one owned partition: a ``LogHandler``."""
+
+    def __init__(
+        self, topic: str, partition: int, settings: StreamSettings, *, stored: Stored
+    ) -> None:
+        self._key = f"{topic}/{partition}"
+        self._ingest = Ingest(topic, partition, settings)
+        self._stored = stored
+
+    async def restore(self, replay: AsyncIterator[RecordBatch]) -> None:  # noqa: ARG002 -- empty
+        """The marks of the last committed step; the raw log itself is not read again."""
+        newest: dict[str, bytes] = {}
+        async for message in self._stored():
+            key = (message.key or b"").decode(errors="replace")
+            if key == self._key or key.startswith(f"{self._key}/"):
+                newest.pop(key, None)  # The oldest mark comes first.
+                if message.value is not None:
+                    newest[key] = message.value
+        source = newest.pop(self._key, None)
+        if source is not None:
+            self._ingest.resume(decode_record(source, SourceMark))
+        for mark in newest.values():
+            self._ingest.remember(decode_record(mark, FrameMark))
+
+    async def handle(self, batch: RecordBatch) -> Sequence[Out]:
+        out = self._ingest.step(batch)
+        counts = self._ingest.newest
+        if counts is not None:
+            metrics.LATE.labels(STAGE).inc(counts.late)
+            metrics.DEAD_LETTERS.labels(STAGE).inc(counts.dead + counts.far_future)
+        return out
+
+    async def idle(self, position: int, clock_us: int) -> Sequence[Out]:
+        return self._ingest.idle(position, clock_us)
+
+
+def attach(app: App, settings: StreamSettings) -> None:
+    """Make ``app`` the INGEST stage."""
+
+    def handler(topic: str, partition: int) -> IngestHandler:
+        return IngestHandler(
+            topic, partition, settings, stored=lambda: stored_marks(settings, partition)
+        )
+
+    attach_log_stage(
+        app,
+        stage=STAGE,
+        topics=INPUTS,
+        handler=handler,
+        min_interval_s=settings.windows.commit_interval_s,
+    )
+
+
+async def stored_marks(settings: StreamSettings, partition: int) -> AsyncIterator[Message]:
+    """All of one partition of ``state.ingest``, from its beginning to its end."""
+    tp = TopicPartition(full_name(settings, STATE_TOPIC), partition)
+    async with new_consumer(settings) as consumer:
+        consumer.assign([tp])
+        end = (await consumer.end_offsets([tp]))[tp]
+        await consumer.seek_to_beginning(tp)
+        while True:
+            found = (await consumer.getmany(tp, timeout_ms=_QUIET_MS)).get(tp, [])
+            for record in found:
+                yield message_of(settings, record)
+            if not found and await consumer.position(tp) >= end:
+                return

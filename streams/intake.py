@@ -1,0 +1,226 @@
+"""One source partition in, batch by batch; blocks, dead letters and marks out: INGEST, pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import numpy as np
+
+from streams.clock import SECOND_US
+from streams.codec import BlockHeader
+from streams.dead_letters import dead_letter
+from streams.decode import Decoded, Decoder, Flaw
+from streams.errors import InvalidParameterError
+from streams.partials import Controls, Deltas, Partials
+from streams.punctuality import Punctuality
+from streams.repeats import Repeats
+from streams.schemas.system import FrameMark, Quality, SourceMark
+from streams.settings import StreamSettings
+from streams.stage import Out
+from streams.tally import Tally
+from streams.topics import TOPICS
+from streams.windows.check import Reject
+from streams.windows.columns import Mask, whole_numbers
+from streams.windows.table import Ints
+
+if TYPE_CHECKING:
+    from streams.batched import RecordBatch
+
+STATE_TOPIC: Final = "state.ingest"
+KIND_OF: Final = {"requests": "request", "engine": "engine", "gpu": "gpu"}
+INPUTS: Final = (*KIND_OF, "changes")
+_FAR: Final = "event time is {:.3f} s after the append time, allowed are {:g} s"
+
+
+@dataclass(frozen=True, slots=True)
+class _Sorted:
+    """The records of a batch by what becomes of them."""
+
+    fit: Sequence[int]
+    late: int
+    far: Sequence[int]
+    behind_us: Ints
+    """Append time less event time of every record."""
+    append_us: int
+    """The newest append time."""
+
+
+class Ingest:
+    """What becomes of one source partition; the same log gives the same sums, however it is cut.
+
+    Always: records in = records in blocks + late + dead letters, besides those of repeated frames.
+    Its state is in what it writes: ``resume`` and ``remember`` take it up again.
+    """
+
+    def __init__(self, topic: str, partition: int, settings: StreamSettings) -> None:
+        self.newest: Quality | None = None
+        """Counts of the last step."""
+        self._topic = topic
+        self._partition = partition
+        self._repeats = Repeats()
+        self._decoder = Decoder(
+            _record_of(topic),
+            max_message_bytes=settings.topics.max_message_bytes,
+            repeats=self._repeats,
+        )
+        self._partials = _partials_of(topic, settings)
+        self._punctuality = Punctuality.of(settings.windows)
+        self._tally = Tally()
+        self._next: int | None = None
+
+    def resume(self, mark: SourceMark) -> None:
+        """Take up where a step before left off; call with what ``state.ingest`` holds."""
+        self._next = mark.next_offset
+        self._punctuality.watermark_us = mark.watermark_us
+        self._tally.pending = mark.quality
+
+    def remember(self, mark: FrameMark) -> None:
+        """Take up which frames of a producer have been counted; oldest marks first."""
+        self._repeats.remember(mark)
+
+    def step(self, batch: "RecordBatch") -> list[Out]:
+        """All there is to write for the log interval [batch.start, batch.next), in one go."""
+        if self._next is not None and batch.start < self._next:
+            self._read_again()
+        decoded = self._decoder.decode(batch.messages)
+        found = self._sort(decoded, batch)
+        records = _chosen(decoded.records, found.fit)
+        made = self._partials.make(records, self._header(batch.start, batch.next))
+        rejected = [_flaw(decoded, found.fit[at], why) for at, why in made.rejects.items()]
+        far = [_flaw(decoded, at, self._far(int(-found.behind_us[at]))) for at in found.far]
+        self.newest = self._counted(decoded, found, len(rejected))
+        return [
+            *_to_shards(made.blocks),
+            *_letters(decoded, [*decoded.flaws, *far, *rejected], batch),
+            *self._frame_marks(decoded),
+            *self._progress(batch.next, self._tally.add(self.newest)),
+        ]
+
+    def idle(self, position: int, clock_us: int) -> list[Out]:
+        """The log ends at ``position``; the clock showed ``clock_us`` before that was found."""
+        self._punctuality.at_end(clock_us)
+        made = self._partials.make((), self._header(position, position))
+        return [
+            *_to_shards(made.blocks),
+            *self._progress(position, self._tally.end_before(clock_us)),
+        ]
+
+    def _sort(self, decoded: Decoded, batch: "RecordBatch") -> _Sorted:
+        append_us = whole_numbers(batch.messages, "timestamp_us")
+        reached = self._punctuality.read(append_us)
+        message = np.array(decoded.message, np.int64)
+        at_us = whole_numbers(decoded.records, "at_us")
+        behind_us = append_us[message] - at_us
+        far: Mask = behind_us < -self._punctuality.max_skew_us
+        late: Mask = ~far & (self._partials.window_ends(at_us) <= reached[message])
+        fit = np.flatnonzero(~(late | far))
+        return _Sorted(
+            fit=fit.tolist(),
+            late=int(np.count_nonzero(late)),
+            far=np.flatnonzero(far).tolist(),
+            behind_us=behind_us,
+            append_us=int(append_us.max(initial=0)),
+        )
+
+    def _header(self, start: int, following: int) -> BlockHeader:
+        # Markers of transactions take offsets without a batch: they lie in the next block.
+        begin = start if self._next is None else min(start, self._next)
+        self._next = following
+        return BlockHeader(
+            kind="",
+            shard=0,
+            source=self._topic,
+            partition=self._partition,
+            from_offset=begin,
+            next_offset=following,
+            watermark_us=self._punctuality.watermark_us,
+        )
+
+    def _read_again(self) -> None:
+        """Forget: it is from after this point and, without transactions, perhaps never written."""
+        self._repeats.clear()
+        self._punctuality.watermark_us = 0
+        self._next = None
+
+    def _far(self, ahead_us: int) -> Reject:
+        limit_s = self._punctuality.max_skew_us / SECOND_US
+        return Reject("far_future", _FAR.format(ahead_us / SECOND_US, limit_s))
+
+    def _counted(self, decoded: Decoded, found: _Sorted, rejected: int) -> Quality:
+        behind = found.behind_us[found.fit]
+        return Quality(
+            at_us=found.append_us,
+            source=self._topic,
+            partition=self._partition,
+            records=len(decoded.records) + len(decoded.flaws),
+            accepted=len(found.fit) - rejected,
+            late=found.late,
+            far_future=len(found.far),
+            dead=len(decoded.flaws) + rejected,
+            duplicate_frames=decoded.repeated_frames,
+            behind_s=float(np.median(behind)) / SECOND_US if behind.size else None,
+        )
+
+    def _progress(self, position: int, ended: Quality | None) -> Iterator[Out]:
+        if ended is not None:
+            yield Out(topic="quality", key=self._key(), value=ended)
+        mark = SourceMark(
+            next_offset=position,
+            watermark_us=self._punctuality.watermark_us,
+            quality=self._tally.pending,
+        )
+        yield self._state(self._key(), mark)
+
+    def _frame_marks(self, decoded: Decoded) -> Iterator[Out]:
+        for (producer, boot), mark in decoded.marks.items():
+            yield self._state(self._key(producer, boot), mark)
+        for producer, boot in self._repeats.forget_oldest():
+            yield self._state(self._key(producer, boot), None)
+
+    def _key(self, *more: str) -> str:
+        return "/".join([self._topic, str(self._partition), *more])
+
+    def _state(self, key: str, value: msgspec.Struct | None) -> Out:
+        return Out(topic=STATE_TOPIC, key=key, value=value, partition=self._partition)
+
+
+def _record_of(topic: str) -> type[msgspec.Struct]:
+    record = TOPICS[topic].record if topic in INPUTS else None
+    if record is None:
+        raise InvalidParameterError("topic", topic, f"one of {', '.join(INPUTS)}")
+    return record
+
+
+def _partials_of(topic: str, settings: StreamSettings) -> Partials:
+    shards, block_bytes = settings.topics.shards, settings.topics.block_bytes
+    if topic not in KIND_OF:
+        return Controls(shards=shards, block_bytes=block_bytes)
+    windows = settings.windows
+    interval_s = windows.gpu_interval_s if topic == "gpu" else windows.interval_s
+    return Deltas(
+        KIND_OF[topic],
+        interval_us=interval_s * SECOND_US,
+        shards=shards,
+        block_bytes=block_bytes,
+    )
+
+
+def _chosen(records: list[msgspec.Struct], places: Sequence[int]) -> list[msgspec.Struct]:
+    return records if len(places) == len(records) else [records[at] for at in places]
+
+
+def _flaw(decoded: Decoded, at: int, why: Reject) -> Flaw:
+    return Flaw(decoded.message[at], decoded.line[at], why)
+
+
+def _to_shards(blocks: Sequence[Sequence[bytes]]) -> Iterator[Out]:
+    for shard, parts in enumerate(blocks):
+        for part in parts:
+            yield Out(topic="partials", key=str(shard), value=part, partition=shard)
+
+
+def _letters(decoded: Decoded, flaws: Sequence[Flaw], batch: "RecordBatch") -> Iterator[Out]:
+    for flaw in sorted(flaws, key=lambda flaw: (flaw.message, flaw.line)):
+        raw = decoded.raw(batch.messages, flaw.message, flaw.line)
+        yield dead_letter(batch.messages[flaw.message], flaw.line, raw, flaw.reject)

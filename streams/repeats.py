@@ -1,0 +1,58 @@
+"""Frames that a retrying producer has sent twice, recognised by (producer, boot, sequence)."""
+
+from collections import OrderedDict
+from typing import Final
+
+from streams.codec import FrameHeader
+from streams.schemas.system import FrameMark
+
+WINDOW: Final = 63
+"""Frames may overtake each other by this many; what is older counts as repeated. (JSON readers
+elsewhere hold 64-bit numbers with a sign.)"""
+MAX_PRODUCERS: Final = 10_000
+"""The one that was silent longest is forgotten first: its repeats would count again."""
+
+Key = tuple[str, str]
+"""Producer and boot."""
+
+
+class Repeats:
+    """Which of the last sequences of each producer have been seen: a window of bits, as IPsec."""
+
+    def __init__(self, max_producers: int = MAX_PRODUCERS) -> None:
+        self._max_producers = max_producers
+        self._marks: OrderedDict[Key, FrameMark] = OrderedDict()
+
+    def take(self, frame: FrameHeader) -> FrameMark | None:
+        """The producer's new mark, or None for a frame that was seen before."""
+        key = (frame.producer, frame.boot)
+        mark = _advanced(self._marks.get(key), frame)
+        if mark is not None:
+            self.remember(mark)
+        return mark
+
+    def remember(self, mark: FrameMark) -> None:
+        """Take up a mark that was stored."""
+        key = (mark.producer, mark.boot)
+        self._marks[key] = mark
+        self._marks.move_to_end(key)
+
+    def forget_oldest(self) -> list[Key]:
+        """Those that are too many; call once a step and remove their stored marks."""
+        surplus = len(self._marks) - self._max_producers
+        return [self._marks.popitem(last=False)[0] for _ in range(surplus)]
+
+    def clear(self) -> None:
+        self._marks.clear()
+
+
+def _advanced(mark: FrameMark | None, frame: FrameHeader) -> FrameMark | None:
+    if mark is None:
+        return FrameMark(producer=frame.producer, boot=frame.boot, sequence=frame.sequence, seen=1)
+    ahead = frame.sequence - mark.sequence
+    if ahead > 0:
+        seen = (mark.seen << ahead if ahead < WINDOW else 0) | 1
+        return mark.but(sequence=frame.sequence, seen=seen & ((1 << WINDOW) - 1))
+    if -ahead >= WINDOW or mark.seen >> -ahead & 1:
+        return None
+    return mark.but(seen=mark.seen | 1 << -ahead)
