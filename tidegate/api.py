@@ -8,20 +8,15 @@ from pathlib import Path
 import uvicorn
 from autoscaler.api.app import create_api
 from fastapi import FastAPI
-from streams.publisher import Publisher
-from streams.reader import TopicReader
 
-from autoscaler.api.view import View
+from autoscaler.api.view import VIEW_TOPICS, View
 from dashboards import live
 from streams.clock import system_clock
 from streams.errors import MissingRequirementError
+from streams.publisher import Publisher
+from streams.reader import TopicReader
 from tidegate.ports import require_free
 from tidegate.settings import Settings
-
-TOPICS = (
-    "windows", "anomalies", "incidents", "decisions", "alerts", "pools", "rules", "changes",
-    "quality",
-)  # fmt: skip
 
 
 def run(settings: Settings) -> int:
@@ -50,7 +45,7 @@ def run(settings: Settings) -> int:
 
 
 def create(settings: Settings) -> FastAPI:
-    view = View(settings.cluster, system_clock)
+    view = View(shards=settings.stream.topics.shards)
     publisher = Publisher(settings.stream)
     app = create_api(view, publisher.send, settings.api, system_clock)
     live.mount(app, view, publisher.send, system_clock)
@@ -70,6 +65,6 @@ def create(settings: Settings) -> FastAPI:
 
 
 async def _feed(settings: Settings, view: View) -> None:
-    async with TopicReader(settings.stream, TOPICS) as reader:
+    async with TopicReader(settings.stream, VIEW_TOPICS) as reader:
         async for messages in reader.batches():
             view.feed(messages)

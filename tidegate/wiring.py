@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from streams.app import App, create_app, run_app
-
 from streams.metrics import serve_metrics
 from tidegate.settings import Settings
 
@@ -24,7 +23,7 @@ def _watch(app: App, settings: Settings) -> None:
 def _respond(app: App, settings: Settings) -> None:
     from detectors.incidents.stage import attach  # noqa: PLC0415
 
-    attach(app, settings.detection, settings.stream)
+    attach(app, settings.detection, cluster=settings.cluster)
 
 
 def _alert(app: App, settings: Settings) -> None:
@@ -36,7 +35,7 @@ def _alert(app: App, settings: Settings) -> None:
 def _plan(app: App, settings: Settings) -> None:
     from autoscaler.stage import attach  # noqa: PLC0415
 
-    attach(app, settings.scaling, settings.backend, settings.stream, settings.cluster)
+    attach(app, settings.scaling, settings.backend, cluster=settings.cluster)
 
 
 def _drive(app: App, settings: Settings) -> None:
@@ -81,7 +80,7 @@ def run_gateway(settings: Settings) -> int:
 def run_agent(settings: Settings) -> int:
     from streams.sources.agent import run_agent as run  # noqa: PLC0415
 
-    return run(settings.stream, settings.cluster)
+    return run(settings.stream, cluster=settings.cluster)
 
 
 def run_api(settings: Settings) -> int:

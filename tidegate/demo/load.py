@@ -79,7 +79,7 @@ class Client:
         try:
             async with self._post("/v1/chat/completions", tenant, body) as answer:
                 self._tally.refused[tenant] += 1
-                return answer.status
+                return int(answer.status)
         except (aiohttp.ClientError, TimeoutError):
             return 0
 

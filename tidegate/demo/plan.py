@@ -96,8 +96,8 @@ def demo_settings(  # noqa: PLR0913  every argument is one fact of the machine o
     settings = Settings(
         cluster=base.cluster,
         stream=stream,
-        detection=detection,  # type: ignore[arg-type]  # validated from plain data
-        backend=backend,  # type: ignore[arg-type]
+        detection=detection,
+        backend=backend,
         scaling=scaling,
         api=base.api.model_copy(update={"port": ports.api}),
     )

@@ -1,0 +1,1 @@
+"""Measurements, each a command of its own; results go to docs/benchmarks.md."""
