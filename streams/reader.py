@@ -1,7 +1,7 @@
 """Topics read as a whole, without a group: for views, states and everything that only looks."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Final, Literal, Self
 
@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.batch import Message
-from streams.connection import PATIENCE_S, full_name, new_consumer, wait_for_broker
+from streams.connection import PATIENCE_S, bare_name, full_name, new_consumer, wait_for_broker
 from streams.errors import BrokerUnavailableError
 from streams.log import get_logger
 from streams.replay import message_of
@@ -18,15 +18,19 @@ from streams.settings import StreamSettings
 
 log = get_logger(__name__)
 
-POLL_MS: Final = 1_000
+POLL_S: Final = 1.0
 MAX_RECORDS: Final = 5_000
 NEW_PARTITIONS_S: Final = 10.0
+
+Source = tuple[str, int]
+"""Topic, without prefix, and partition."""
 
 
 class TopicReader:
     """All partitions of some topics (names without prefix), committed records only.
 
-    start: where to begin; ``since_us`` instead: at the first record stamped then or later.
+    start: where to begin. ``since_us`` instead: at the first record stamped then or later;
+    ``positions``: at these offsets, where one is given and the log still has it.
     ``caught_up`` is set with the batch that completes what was there at the start.
     """
 
@@ -37,14 +41,18 @@ class TopicReader:
         *,
         start: Literal["earliest", "latest"] = "earliest",
         since_us: int | None = None,
+        positions: Mapping[Source, int] | None = None,
     ) -> None:
         self.caught_up = asyncio.Event()
         self._settings = settings
         self._topics = [full_name(settings, topic) for topic in topics]
         self._start = start
         self._since_us = since_us
+        self._positions = positions or {}
         self._consumer: AIOKafkaConsumer | None = None
         self._ends: dict[TopicPartition, int] = {}
+        self._attempts = Attempts()
+        self._looked_at = 0.0
 
     async def __aenter__(self) -> Self:
         """Raises BrokerUnavailableError if the broker or a topic is not there within 20 s."""
@@ -55,9 +63,11 @@ class TopicReader:
             found = await self._wait_for_partitions(self._consumer)
             self._consumer.assign(found)
             await self._go_to_start(self._consumer, found)
+            await self._check_caught_up(self._consumer)
         except BaseException:
             await self._consumer.stop()
             raise
+        self._looked_at = asyncio.get_running_loop().time()
         return self
 
     async def __aexit__(
@@ -71,28 +81,47 @@ class TopicReader:
 
     async def batches(self) -> AsyncIterator[list[Message]]:
         """Without end; a batch holds records of several partitions, each partition's in order."""
-        consumer, attempts = self._opened(), Attempts()
-        await self._check_caught_up(consumer)
-        looked_at = asyncio.get_running_loop().time()
         while True:
-            try:
-                found = await consumer.getmany(timeout_ms=POLL_MS)
-                attempts.succeeded()
-            except KafkaError as exc:
-                log.warning("read_failed", topics=self._topics, error=str(exc))
-                await attempts.pause()
-                continue
-            messages = [
-                message_of(self._settings, record)
-                for records in found.values()
-                for record in records
-            ]
-            await self._check_caught_up(consumer)
+            messages = await self.poll(POLL_S)
             if messages:
                 yield messages
-            if asyncio.get_running_loop().time() - looked_at > NEW_PARTITIONS_S:
-                looked_at = asyncio.get_running_loop().time()
-                await self._add_new_partitions(consumer)
+
+    async def poll(self, timeout_s: float) -> list[Message]:
+        """What has come, after ``timeout_s`` at the latest; may be nothing."""
+        consumer = self._opened()
+        try:
+            found = await consumer.getmany(timeout_ms=int(timeout_s * 1000))
+            await self._check_caught_up(consumer)
+            await self._look_for_partitions(consumer)
+            self._attempts.succeeded()
+        except KafkaError as exc:
+            log.warning("read_failed", topics=self._topics, error=str(exc))
+            await self._attempts.pause()
+            return []
+        return [
+            message_of(self._settings, record) for records in found.values() for record in records
+        ]
+
+    @property
+    def sources(self) -> set[Source]:
+        """Everything it reads."""
+        return {self._source(tp) for tp in self._opened().assignment()}
+
+    @property
+    def behind(self) -> set[Source]:
+        """Partitions of which not everything has been handed out that was there at the start."""
+        return {self._source(tp) for tp in self._ends}
+
+    def hold(self, sources: Collection[Source]) -> None:
+        """Read these no further for now, and all others again."""
+        consumer = self._opened()
+        for tp in consumer.assignment():
+            held = self._source(tp) in sources
+            if held != (tp in consumer.paused()):
+                (consumer.pause if held else consumer.resume)(tp)
+
+    def _source(self, tp: TopicPartition) -> Source:
+        return bare_name(self._settings, tp.topic), tp.partition
 
     def _opened(self) -> AIOKafkaConsumer:
         if self._consumer is None:
@@ -128,24 +157,31 @@ class TopicReader:
             times = await consumer.offsets_for_times(dict.fromkeys(found, stamp_ms))
             starts = {tp: at.offset if at else self._ends[tp] for tp, at in times.items()}
         for tp in found:
-            consumer.seek(tp, starts.get(tp, self._ends[tp]))
+            kept = self._positions.get(self._source(tp))
+            if kept is not None and kept < begins[tp]:
+                log.warning("records_expired", topic=tp.topic, kept=kept, begin=begins[tp])
+                kept = begins[tp]
+            consumer.seek(tp, starts.get(tp, self._ends[tp]) if kept is None else kept)
 
     async def _check_caught_up(self, consumer: AIOKafkaConsumer) -> None:
-        if self.caught_up.is_set():
-            return
         for tp, end in list(self._ends.items()):
             if await consumer.position(tp) >= end:
                 del self._ends[tp]
         if not self._ends:
             self.caught_up.set()
 
-    async def _add_new_partitions(self, consumer: AIOKafkaConsumer) -> None:
-        known = consumer.assignment()
+    async def _look_for_partitions(self, consumer: AIOKafkaConsumer) -> None:
+        """Raw topics may grow."""
+        now = asyncio.get_running_loop().time()
+        if now - self._looked_at < NEW_PARTITIONS_S:
+            return
+        self._looked_at = now
+        known = set(consumer.assignment())
         new = self._partitions(consumer) - known
         if not new:
             return
-        log.info("partitions_added", partitions=sorted(new))
-        # assign() forgets all positions: carry them over.
+        log.info("partitions_added", partitions=len(new))
+        # assign() forgets positions and pauses: carry the positions over.
         positions = {tp: await consumer.position(tp) for tp in known}
         consumer.assign(known | new)
         for tp in known | new:

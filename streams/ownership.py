@@ -1,0 +1,208 @@
+"""Owning a stage as a whole: one active instance, the owner of its control topic's partition."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Final
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+from faust.types import TP
+
+from streams import metrics
+from streams.batched import App, group_id
+from streams.connection import full_name, new_consumer
+from streams.errors import InvalidParameterError, OwnershipLostError, TidegateError
+from streams.log import get_logger
+from streams.retry import Attempts, persist
+from streams.settings import StreamSettings
+from streams.stage import Out, Outcome
+from streams.topics import TOPICS
+from streams.transaction import Atomic, Ordered, Transaction, transactional_id
+
+log = get_logger(__name__)
+
+LET_FINISH_S: Final = 1.5
+"""How long a commit under way may take when the stage is taken from us."""
+
+
+class Owned:
+    """The right to write for a stage, from take-over until the first error."""
+
+    def __init__(
+        self,
+        settings: StreamSettings,
+        stage: str,
+        transaction: Transaction,
+        undisputed: asyncio.Event,
+    ) -> None:
+        self.stage = stage
+        self._settings = settings
+        self._transaction = transaction
+        self._undisputed = undisputed
+        self._writing = asyncio.Lock()
+        self._lost = False
+
+    async def state(self) -> dict[str, bytes]:
+        """The newest value of every key in the stage's state topic; nothing if it has none."""
+        if self._topic not in TOPICS:
+            return {}
+        return await read_compacted(self._settings, self._topic)
+
+    async def commit(self, outcome: Outcome) -> None:
+        """Write outputs and state objects, in one transaction where the broker has them.
+
+        Raises OwnershipLostError when another owner has taken over or the outcome is unknown: what
+        was built on the state so far is void, return and start anew.
+        """
+        out = [*outcome.out, *self._state_messages(outcome)]
+        await self._undisputed.wait()
+        async with self._writing:
+            if self._lost:
+                raise OwnershipLostError(f"stage {self.stage} is not ours any more")
+            try:
+                await self._transaction.commit(out)
+            except BaseException as exc:
+                self._lost = True
+                if isinstance(exc, KafkaError):
+                    raise OwnershipLostError(f"outcome of a commit unknown ({exc})") from exc
+                raise
+        metrics.BATCHES.labels(self.stage).inc()
+        metrics.RECORDS_OUT.labels(self.stage).inc(len(outcome.out))
+
+    async def settled(self) -> None:
+        """Return once no commit is under way."""
+        async with self._writing:
+            pass
+
+    def _state_messages(self, outcome: Outcome) -> list[Out]:
+        if outcome.state and self._topic not in TOPICS:
+            raise InvalidParameterError("state", sorted(outcome.state), f"empty: no {self._topic}")
+        return [
+            Out(topic=self._topic, key=key, value=value, partition=0)
+            for key, value in outcome.state.items()
+        ]
+
+    @property
+    def _topic(self) -> str:
+        return f"state.{self.stage}"
+
+
+def attach_owned(
+    app: App, *, stage: str, control_topic: str, run: Callable[[Owned], Awaitable[None]]
+) -> None:
+    """Run ``run`` while partition 0 of ``control_topic`` (without prefix) is ours.
+
+    It is cancelled when the partition is lost, and started anew, with a new ``Owned``, after any
+    error. The control topic is not read here; ``run`` reads what it needs by itself.
+    """
+    topic = full_name(app.settings, control_topic)
+    app.unread.add(topic)
+    app.owners.append(SoleOwner(app, stage, control_topic, run))
+
+    @app.agent(app.batched_topic(topic), name=stage)
+    async def subscribe(batches: Any) -> None:
+        async for _ in batches:
+            pass  # Never: a subscription without an agent is not one to Faust.
+
+
+class SoleOwner:
+    """Starts and stops the one task of a stage as its control partition comes and goes."""
+
+    def __init__(
+        self, app: App, stage: str, control_topic: str, run: Callable[[Owned], Awaitable[None]]
+    ) -> None:
+        self._app = app
+        self._stage = stage
+        self._control = control_topic
+        self._tp = TP(full_name(app.settings, control_topic), 0)
+        self._run = run
+        self._undisputed = asyncio.Event()
+        self._owned: Owned | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def assigned(self, partitions: set[TP]) -> None:
+        fenced = self._app.settings.broker.delivery == "exactly_once"
+        if self._tp not in partitions or not fenced:
+            # Without transactions nothing tells us whether another owned it meanwhile: start anew.
+            await self._end()
+        if self._tp not in partitions:
+            return
+        self._undisputed.set()
+        if self._task is None:
+            work = persist(self._own, on_error=self._failed, attempts=Attempts())
+            self._task = asyncio.create_task(work, name=f"owned-{self._stage}")
+
+    async def revoked(self) -> None:
+        self._undisputed.clear()
+        if self._owned is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._owned.settled(), LET_FINISH_S)
+
+    async def close(self) -> None:
+        await self.revoked()
+        await self._end()
+
+    async def _end(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _own(self) -> None:
+        await self._undisputed.wait()
+        await self._confirm()
+        transaction = self._transaction()
+        try:
+            await transaction.open()
+            # We may have been frozen meanwhile and have fenced the rightful owner: ask again.
+            await self._confirm()
+            log.info("stage_taken", stage=self._stage)
+            self._owned = Owned(self._app.settings, self._stage, transaction, self._undisputed)
+            await self._run(self._owned)
+        finally:
+            self._owned = None
+            await transaction.close()
+        raise TidegateError(f"stage {self._stage} returned without being asked to")
+
+    async def _confirm(self) -> None:
+        if not await self._app.consumer.is_member():
+            raise OwnershipLostError(f"stage {self._stage} is not ours for the moment")
+
+    def _transaction(self) -> Transaction:
+        settings = self._app.settings
+        if settings.broker.delivery == "at_least_once":
+            tp = self._tp
+            return Ordered(settings, lambda offset: self._app.consumer.commit_offset(tp, offset))
+        name = transactional_id(settings, self._stage, self._control, 0)
+        source = TopicPartition(self._tp.topic, 0)
+        return Atomic(settings, name, source=source, group=group_id(settings, self._stage))
+
+    def _failed(self, error: Exception) -> None:
+        metrics.ERRORS.labels(self._stage).inc()
+        known = isinstance(error, TidegateError | KafkaError)
+        log.log(
+            20 if isinstance(error, OwnershipLostError) else 40,
+            "stage_dropped",
+            stage=self._stage,
+            error=f"{type(error).__name__}: {error}",
+            exc_info=None if known else error,
+        )
+
+
+async def read_compacted(settings: StreamSettings, topic: str) -> dict[str, bytes]:
+    """The newest value of every key in partition 0; keys with a tombstone are left out."""
+    found: dict[str, bytes] = {}
+    tp = TopicPartition(full_name(settings, topic), 0)
+    async with new_consumer(settings) as consumer:
+        consumer.assign([tp])
+        await consumer.seek_to_beginning(tp)
+        end = (await consumer.end_offsets([tp]))[tp]
+        while await consumer.position(tp) < end:
+            for record in (await consumer.getmany(tp, timeout_ms=500)).get(tp, ()):
+                key = (record.key or b"").decode(errors="replace")
+                if record.value is None:
+                    found.pop(key, None)
+                else:
+                    found[key] = record.value
+    return found

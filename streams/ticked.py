@@ -1,0 +1,155 @@
+"""A ticked stage: several inputs, one active instance, a step for each second of event time."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from streams import metrics
+from streams.arrivals import BLOCKS
+from streams.batch import Message
+from streams.batched import App
+from streams.clock import SECOND_US, Clock, system_clock
+from streams.ownership import Owned, attach_owned
+from streams.reader import TopicReader
+from streams.schemas.system import DeadLetter
+from streams.settings import StreamSettings, WindowSettings
+from streams.stage import Out, Outcome, Thinker
+from streams.ticks import Inputs, Progress
+
+OFFSETS: Final = "offsets"
+"""Key of the inputs' progress among the state objects; a thinker must not use it."""
+POLL_S: Final = 0.25
+GATHER_S: Final = 0.05
+"""Heartbeats of all shards come together; one look at them all is cheaper than one each."""
+COMMIT_S: Final = 5.0
+"""Ticks in which nothing happened are committed this often."""
+
+
+def attach_ticked_stage(
+    app: App,
+    *,
+    stage: str,
+    control_topic: str,
+    thinker: Callable[[], Thinker],
+    clock: Clock = system_clock,
+) -> None:
+    """Step a thinker while partition 0 of ``control_topic`` (without prefix) is ours.
+
+    Its inputs are read by manual assignment. Outputs, state objects and the inputs' offsets go out
+    in one transaction: an arrival is consumed once, and read again if it was not.
+    """
+
+    async def run(owned: Owned) -> None:
+        await TickedStage(app.settings, owned, thinker(), clock).run()
+
+    attach_owned(app, stage=stage, control_topic=control_topic, run=run)
+
+
+class TickedStage:
+    """From the state of the last commit on, until an error or cancellation."""
+
+    def __init__(
+        self, settings: StreamSettings, owned: Owned, thinker: Thinker, clock: Clock
+    ) -> None:
+        self._settings = settings
+        self._owned = owned
+        self._thinker = thinker
+        self._clock = clock
+        self._unwritten = Unwritten()
+        self._committed_at = 0.0
+
+    async def run(self) -> None:
+        state = await self._owned.state()
+        progress = Progress.load(state.pop(OFFSETS, None))
+        self._thinker.restore(state)
+        inputs = Inputs(
+            self._thinker.inputs,
+            self._settings.topics.shards,
+            interval_us=intervals_us(self._settings.windows),
+            progress=progress,
+        )
+        starts = progress.starts()
+        async with TopicReader(self._settings, inputs.topics, positions=starts) as reader:
+            await self._read_records(reader, inputs)
+            while True:
+                self._take(await reader.poll(POLL_S), inputs)
+                await asyncio.sleep(GATHER_S)
+                self._take(await reader.poll(0.0), inputs)
+                reader.hold(inputs.held_back())
+                await self._step_all(inputs)
+
+    async def _read_records(self, reader: TopicReader, inputs: Inputs) -> None:
+        """First what was there of all topics without watermark.
+
+        Windows would carry the ticks past records that simply had not been read yet.
+        """
+        while waiting := {source for source in reader.behind if source[0] not in BLOCKS}:
+            if inputs.full:
+                break
+            reader.hold(reader.sources - waiting)
+            self._take(await reader.poll(POLL_S), inputs)
+        reader.hold(set())
+
+    def _take(self, messages: Sequence[Message], inputs: Inputs) -> None:
+        clock_us = self._clock()
+        for message in messages:
+            dead = inputs.add(message, clock_us)
+            if dead is not None:
+                self._unwritten.out.append(_as_out(dead))
+                metrics.DEAD_LETTERS.labels(self._owned.stage).inc()
+        metrics.RECORDS_IN.labels(self._owned.stage).inc(len(messages))
+
+    async def _step_all(self, inputs: Inputs) -> None:
+        while ticks := inputs.due(self._clock()):
+            for tick in ticks:
+                self._unwritten.add(self._thinker.step(tick))
+            await self._commit(inputs)
+            await asyncio.sleep(0)
+            self._show(inputs)
+
+    async def _commit(self, inputs: Inputs) -> None:
+        now = asyncio.get_running_loop().time()
+        if not self._unwritten and now - self._committed_at < COMMIT_S:
+            return
+        outcome = self._unwritten.taken({OFFSETS: inputs.progress().dump()})
+        await self._owned.commit(outcome)
+        self._committed_at = now
+
+    def _show(self, inputs: Inputs) -> None:
+        stage = self._owned.stage
+        metrics.WATERMARK.labels(stage).set(inputs.now_us / SECOND_US)
+        metrics.WATERMARK_LAG.labels(stage).set((self._clock() - inputs.now_us) / SECOND_US)
+
+
+@dataclass(slots=True)
+class Unwritten:
+    """Outcomes of several ticks on their way into one transaction."""
+
+    out: list[Out]
+    state: dict[str, bytes | None]
+
+    def __init__(self) -> None:
+        self.out, self.state = [], {}
+
+    def __bool__(self) -> bool:
+        return bool(self.out or self.state)
+
+    def add(self, outcome: Outcome) -> None:
+        self.out += outcome.out
+        self.state |= outcome.state
+
+    def taken(self, more: dict[str, bytes | None]) -> Outcome:
+        outcome = Outcome(out=self.out, state=self.state | more)
+        self.out, self.state = [], {}
+        return outcome
+
+
+def intervals_us(windows: WindowSettings) -> dict[str, int]:
+    """Length of the windows per series kind."""
+    load_us, gpu_us = windows.interval_s * SECOND_US, windows.gpu_interval_s * SECOND_US
+    return {"request": load_us, "engine": load_us, "gpu": gpu_us}
+
+
+def _as_out(dead: DeadLetter) -> Out:
+    return Out(topic="dead-letters", key=f"{dead.topic}/{dead.partition}/{dead.offset}", value=dead)

@@ -1,0 +1,211 @@
+"""Messages of a ticked stage's inputs in, ticks out: a machine without clock or I/O."""
+
+import heapq
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from typing import Final
+
+import msgspec
+
+from streams.arrivals import BLOCKS, read
+from streams.batch import Message
+from streams.clock import SECOND_US
+from streams.errors import CorruptMessageError
+from streams.schemas.base import Record
+from streams.schemas.system import DeadLetter
+from streams.stage import Arrival, Tick
+
+STALL_US: Final = 3 * SECOND_US
+"""The watermark has stalled if it has brought no tick for this long."""
+STALL_LAG_US: Final = 5 * SECOND_US
+"""Without a watermark ticks run this far behind the clock, or a second each from the last one."""
+EVERY_SECOND_US: Final = 60 * SECOND_US
+"""Up to this gap every second is stepped; beyond it those with arrivals, and the last."""
+TICKS_AT_ONCE: Final = 50
+AHEAD_US: Final = 60 * SECOND_US
+"""How far one shard is read ahead of what has been stepped."""
+FAR_FUTURE_US: Final = 60 * SECOND_US
+"""An arrival from further ahead of the clock counts as from there."""
+MAX_HELD: Final = 100_000
+"""Arrivals held; when full, no records but only blocks are read on."""
+
+Source = tuple[str, int]
+"""Topic and partition."""
+
+
+class Place(msgspec.Struct, frozen=True, array_like=True):
+    """How far a partition has been consumed: everything below ``low``, and ``done`` above it."""
+
+    low: int
+    done: tuple[int, ...] = ()
+
+
+class Progress(Record, frozen=True, kw_only=True):
+    """What a restart has to know of the inputs; kept with the state, in the same transaction."""
+
+    now_us: int = 0
+    """The last tick."""
+    places: dict[str, Place] = msgspec.field(default_factory=dict)
+    """`topic/partition` -> place."""
+
+    @classmethod
+    def load(cls, data: bytes | None) -> "Progress":
+        """Raises CorruptMessageError if ``data`` is not what ``dump`` wrote."""
+        try:
+            return msgspec.json.decode(data, type=cls) if data else cls()
+        except msgspec.MsgspecError as exc:
+            raise CorruptMessageError(f"offsets of the inputs: {exc}") from exc
+
+    def dump(self) -> bytes:
+        return msgspec.json.encode(self)
+
+    def starts(self) -> dict[Source, int]:
+        """Where to read on."""
+        pairs = ((name.rpartition("/"), place) for name, place in self.places.items())
+        return {(topic, int(partition)): place.low for (topic, _, partition), place in pairs}
+
+
+class _Partition:
+    """Which messages of one partition have been consumed."""
+
+    def __init__(self, place: Place) -> None:
+        self._next = place.low
+        self._done = set(place.done)
+        self._open: Counter[int] = Counter()
+
+    def seen(self, offset: int) -> bool:
+        """Read this offset: whether it had been consumed before."""
+        self._next = max(self._next, offset + 1)
+        return offset in self._done
+
+    def hold(self, offset: int, arrivals: int) -> None:
+        self._open[offset] = arrivals
+
+    def consume(self, offset: int) -> None:
+        self._open[offset] -= 1
+        if not self._open[offset]:
+            del self._open[offset]
+            self._done.add(offset)
+
+    def place(self) -> Place:
+        low = min(self._open, default=self._next)
+        self._done = {offset for offset in self._done if offset >= low}
+        return Place(low, tuple(sorted(self._done)))
+
+
+class Inputs:
+    """Holds arrivals until the final watermark of all shards has passed them.
+
+    inputs: topics whose arrivals are wanted; of others only watermarks are taken.
+    shards: how many must have passed a second before it is stepped.
+    """
+
+    def __init__(
+        self,
+        inputs: Collection[str],
+        shards: int,
+        *,
+        interval_us: Mapping[str, int],
+        progress: Progress | None = None,
+    ) -> None:
+        progress = progress or Progress()
+        self.now_us = progress.now_us
+        self._inputs = frozenset(inputs)
+        self._marking = (self._inputs & BLOCKS) or frozenset({"windows"})
+        self._shards = shards
+        self._interval_us = interval_us
+        self._marks: dict[Source, int] = {}
+        self._held: list[tuple[int, str, Arrival, Source, int]] = []
+        self._partitions = {
+            (topic, int(number)): _Partition(place)
+            for (topic, _, number), place in (
+                (name.rpartition("/"), place) for name, place in progress.places.items()
+            )
+        }
+        self._moved_us: int | None = None
+        self._stalled_us = 0
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Everything that has to be read."""
+        return tuple(sorted(self._inputs | self._marking))
+
+    @property
+    def watermark_us(self) -> int | None:
+        """Of all shards, over all topics that carry one; None until each has been heard of."""
+        if len(self._marks) < self._shards * len(self._marking):
+            return None
+        return min(self._marks.values())
+
+    def add(self, message: Message, clock_us: int) -> DeadLetter | None:
+        """Take in one message; what cannot be read comes back as a dead letter."""
+        source = (message.topic, message.partition)
+        partition = self._partitions.setdefault(source, _Partition(Place(0)))
+        if partition.seen(message.offset):
+            return None
+        found = read(message, interval_us=self._interval_us)
+        mark = found.watermark
+        if mark is not None and mark.topic in self._marking and 0 <= mark.shard < self._shards:
+            key = (mark.topic, mark.shard)
+            self._marks[key] = max(mark.at_us, self._marks.get(key, 0))
+        if found.arrivals and message.topic in self._inputs:
+            partition.hold(message.offset, len(found.arrivals))
+            for arrival in found.arrivals:
+                at_us = min(arrival.at_us, clock_us + FAR_FUTURE_US)
+                held = (at_us, arrival.id, arrival, source, message.offset)
+                heapq.heappush(self._held, held)
+        return found.dead
+
+    @property
+    def full(self) -> bool:
+        return len(self._held) >= MAX_HELD
+
+    def held_back(self) -> set[Source]:
+        """Partitions not to be read now: of shards far ahead, and records when there is no room."""
+        floor_us = max(self.now_us, self.watermark_us or 0)
+        ahead = {source for source, mark in self._marks.items() if mark > floor_us + AHEAD_US}
+        records = {source for source in self._partitions if source[0] not in self._marking}
+        return (ahead if floor_us else set()) | (records if self.full else set())
+
+    def due(self, clock_us: int) -> list[Tick]:
+        """The next ticks, oldest first, at most fifty: ask again until there are none."""
+        if self._moved_us is None:
+            self._moved_us = clock_us
+        watermark_us = self.watermark_us
+        if watermark_us is not None and _second(watermark_us) > self.now_us:
+            self._moved_us = clock_us
+            return [self._tick(at_us) for at_us in self._seconds(_second(watermark_us))]
+        quiet_us = clock_us - self._moved_us
+        if quiet_us < STALL_US or clock_us - self._stalled_us < SECOND_US:
+            return []
+        self._stalled_us = clock_us
+        now_us = max(self.now_us + SECOND_US, _second(clock_us - STALL_LAG_US))
+        return [self._tick(now_us, stalled=True)]
+
+    def progress(self) -> Progress:
+        places = {
+            f"{topic}/{number}": partition.place()
+            for (topic, number), partition in sorted(self._partitions.items())
+        }
+        return Progress(now_us=self.now_us, places=places)
+
+    def _seconds(self, last_us: int) -> list[int]:
+        if last_us - self.now_us <= EVERY_SECOND_US:
+            every = range(self.now_us + SECOND_US, last_us + 1, SECOND_US)
+            return list(every)[:TICKS_AT_ONCE]
+        after = {max(_second(held[0]), self.now_us) + SECOND_US for held in self._held}
+        return sorted({at_us for at_us in after if at_us <= last_us} | {last_us})[:TICKS_AT_ONCE]
+
+    def _tick(self, now_us: int, *, stalled: bool = False) -> Tick:
+        self.now_us = now_us
+        return Tick(now_us=now_us, arrivals=tuple(self._passed(now_us)), stalled=stalled)
+
+    def _passed(self, now_us: int) -> Iterator[Arrival]:
+        while self._held and self._held[0][0] < now_us:
+            _, _, arrival, source, offset = heapq.heappop(self._held)
+            self._partitions[source].consume(offset)
+            yield arrival
+
+
+def _second(at_us: int) -> int:
+    return at_us // SECOND_US * SECOND_US
