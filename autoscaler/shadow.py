@@ -29,7 +29,8 @@ class Terms:
 class Reactive:
     """``desired = ceil((in flight + queued) / (slots * target))`` every 15 s, by its own queue.
 
-    Work flows: arrivals enter a queue, free slots take from it for ``service_s``. What arrives while the queue is longer than the slots can take within the SLO's wait is missed. Being fluid,
+    Work flows: arrivals enter a queue, free slots take from it for ``service_s``. What comes while
+    the queue is longer than the slots can take within the SLO's wait is missed. Being fluid,
     it has no luck and no bad luck: its misses are a lower bound.
     """
 

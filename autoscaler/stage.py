@@ -5,23 +5,23 @@ All thinking is in planner.py.
 
 from functools import partial
 
-import faust
-
 from autoscaler.planner import Planner
 from autoscaler.settings import ScalingSettings
 from model_backend.settings import BackendSettings
+from streams.app import App
 from streams.settings import StreamSettings
 from streams.ticked import attach_ticked_stage
 
 
 def attach(
-    app: faust.App,
+    app: App,
     scaling: ScalingSettings,
     backend: BackendSettings,
     stream: StreamSettings,
     cluster: str = "local",
 ) -> None:
     """Run the ``Planner`` where partition 0 of `commands` is owned."""
+    del stream  # the app knows it; given here because every stage is attached alike
     attach_ticked_stage(
         app,
         stage="plan",

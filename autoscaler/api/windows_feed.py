@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
-from streams.windows.blocks import decode_table
-from streams.windows.regroup import merge_tables, regroup
 
 from autoscaler.api.series_store import SeriesStore
 from streams.clock import SECOND_US
 from streams.codec import Block
 from streams.series import series_id
+from streams.windows.blocks import decode_table
+from streams.windows.regroup import merge_tables, regroup
 from streams.windows.table import Table
 from streams.windows.values import derive
 

@@ -1,0 +1,50 @@
+"""The control API as a FastAPI app: a view to read, a publisher for what is asked."""
+
+from typing import Final
+
+from fastapi import FastAPI
+
+from autoscaler.api import problems, reads, writes
+from autoscaler.api.audit import Publish, Writes
+from autoscaler.api.auth import Door
+from autoscaler.api.openapi import describe
+from autoscaler.api.view import View
+from autoscaler.settings import ApiSettings
+from streams.clock import Clock
+
+DESCRIPTION: Final = """
+Pools, decisions and why, incidents, anomalies; and what a person may ask of the scaler.
+
+Reading shows what the topics say. Asking publishes a command, which PLAN carries out within
+seconds and keeps in its rules; every write is on record in `audit`. With `api.token` set, every
+call needs it as `Authorization: Bearer …`. Instants are microseconds UTC (`_us`).
+"""
+TAGS: Final = [
+    {"name": "pools", "description": "Sizes, loads, decisions and their reasons; people's orders."},
+    {"name": "findings", "description": "What is unusual, what it means, who was told."},
+    {"name": "health", "description": "Whether the chain itself keeps up."},
+]
+
+
+def create_api(view: View, publish: Publish, settings: ApiSettings, clock: Clock) -> FastAPI:
+    """The API under /v1, its description at /openapi.json; more may be mounted beside it.
+
+    publish: returns when the broker has the message, raises BrokerUnavailableError if it cannot.
+    """
+    app = FastAPI(
+        title="Tidegate control API",
+        summary="How many replicas there are, should be, and why.",
+        description=DESCRIPTION,
+        version="1",
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        openapi_tags=TAGS,
+        # Their pages load scripts from elsewhere, which must not act here.
+        docs_url=None,
+        redoc_url=None,
+    )
+    problems.install(app)
+    app.include_router(reads.router(view, clock))
+    app.include_router(writes.router(view, Writes(publish, clock)))
+    describe(app)
+    app.add_middleware(Door, settings=settings)
+    return app

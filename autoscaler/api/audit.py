@@ -1,0 +1,101 @@
+"""Writes of the API: each is put on record first, then published, once per idempotency key."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final, TypeVar
+from uuid import uuid4
+
+from autoscaler.api.latest import Latest
+from autoscaler.api.problems import ApiError, status_of
+from streams.clock import Clock
+from streams.errors import TidegateError
+from streams.schemas.incidents import Audit, Command, Feedback
+from streams.stage import Out
+
+Publish = Callable[[Out], Awaitable[None]]
+"""Returns when the broker has it; raises BrokerUnavailableError."""
+
+MAX_KEYS: Final = 1_000
+R = TypeVar("R", Command, Feedback)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One write as it is audited."""
+
+    action: str
+    """`override`, `resolve`, `feedback`, ..."""
+    target: str
+    """`local/codex`, `INC-…`, ..."""
+    actor: str
+    content: str
+    """The body as JSON: another one under the same key is refused."""
+    key: str = ""
+    """The client's Idempotency-Key; empty: every request counts anew."""
+
+    def name(self) -> str:
+        """The id of what is published."""
+        return f"{self.action}:{self.target}:{self.key or uuid4().hex}"
+
+
+class Writes:
+    """Publishes what was asked.
+
+    What is refused by a route is audited as well. A repeated key gets the first answer again and
+    publishes nothing; the last 1,000 keys are known here, and PLAN carries out each id only once.
+    """
+
+    def __init__(self, publish: Publish, clock: Clock) -> None:
+        self._publish = publish
+        self._clock = clock
+        self._answers: Latest[str, tuple[str, Command | Feedback]] = Latest(MAX_KEYS)
+
+    async def command(self, asked: Asked, make: Callable[[str, int], Command]) -> Command:
+        """``make``: id and instant -> the command; may raise a TidegateError to refuse."""
+        return await self._write(asked, "commands", make)
+
+    async def feedback(self, asked: Asked, make: Callable[[str, int], Feedback]) -> Feedback:
+        return await self._write(asked, "feedback", make)
+
+    async def _write(self, asked: Asked, topic: str, make: Callable[[str, int], R]) -> R:
+        now_us, name = self._clock(), asked.name()
+        try:
+            before = self._before(asked, name)
+            record = make(name, now_us)
+            if isinstance(before, type(record)):
+                return before
+            await self._note(asked, name, now_us, HTTPStatus.ACCEPTED, "")
+            await self._publish(Out(topic=topic, key=record.id, value=record))
+        except TidegateError as exc:
+            with suppress(TidegateError):  # the caller learns of the first error
+                await self._note(asked, name, now_us, status_of(exc), str(exc))
+            raise
+        self._answers.put(name, (asked.content, record))
+        return record
+
+    def _before(self, asked: Asked, name: str) -> Command | Feedback | None:
+        """The answer to the same request under the same key."""
+        known = self._answers.get(name)
+        if known is None:
+            return None
+        if known[0] != asked.content:
+            raise ApiError(
+                HTTPStatus.UNPROCESSABLE_ENTITY, "this Idempotency-Key was used for another request"
+            )
+        return known[1]
+
+    async def _note(
+        self, asked: Asked, name: str, now_us: int, status: HTTPStatus, detail: str
+    ) -> None:
+        audit = Audit(
+            id=f"{name}@{now_us}/{status.value}",
+            at_us=now_us,
+            actor=asked.actor,
+            action=asked.action,
+            target=asked.target,
+            status=status.value,
+            detail=detail[:500],
+        )
+        await self._publish(Out(topic="audit", key=audit.id, value=audit))

@@ -1,0 +1,88 @@
+"""What people may ask of the API: strangers write it, so pydantic reads it."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+WEEK_S = 604_800
+
+Replicas = Annotated[int, Field(ge=0, le=100_000)]
+ExpiresInS = Annotated[
+    float | None,
+    Field(gt=0, le=WEEK_S, description="Seconds until it ends by itself; null: until released."),
+]
+
+
+class Body(BaseModel, frozen=True, extra="forbid"):
+    """An unknown field is an error: it might be a misspelt one."""
+
+
+class Ask(Body):
+    """Who asks, and why: both are kept in the audit."""
+
+    actor: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$")] = (
+        "operator"
+    )
+    reason: Annotated[str, Field(max_length=500)] = ""
+
+
+class OverrideBody(Ask):
+    """A size that holds whatever the planner thinks."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"replicas": 3, "expires_in_s": 3600, "actor": "ann", "reason": "launch day"}
+            ]
+        }
+    )
+    replicas: Replicas
+    expires_in_s: ExpiresInS = None
+
+
+class HoldBody(Ask):
+    """Keep the size that the pool has now."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"expires_in_s": 600, "actor": "ann", "reason": "debugging"}]
+        }
+    )
+    expires_in_s: ExpiresInS = None
+
+
+class LimitsBody(Ask):
+    """Narrower bounds than those in the settings; null leaves a bound as it is there."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"min_replicas": 2, "max_replicas": 3, "actor": "ann"}]}
+    )
+    min_replicas: Replicas | None = None
+    max_replicas: Replicas | None = None
+    expires_in_s: ExpiresInS = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        low, high = self.min_replicas, self.max_replicas
+        if low is not None and high is not None and low > high:
+            raise ValueError(f"min_replicas must not exceed max_replicas, got {low} and {high}")
+        return self
+
+
+class LadderBody(Ask):
+    """How far the planner may act: compare, recommend, only raise, act fully."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"ladder": "floor", "actor": "ann", "reason": "two weeks"}]}
+    )
+    ladder: Literal["shadow", "recommend", "floor", "full"]
+
+
+class FeedbackBody(Body):
+    """Whether an anomaly was worth telling."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"verdict": "wrong", "actor": "ann"}]}
+    )
+    verdict: Literal["right", "wrong"]
+    actor: Annotated[str, Field(min_length=1, max_length=80)] = "operator"
