@@ -55,6 +55,6 @@ def surplus(replicas: Sequence[ReplicaStatus], size: int) -> list[ReplicaStatus]
 
     What is not ready yet goes first, then the youngest: old ones have warm caches.
     """
-    live = [replica for replica in replicas if replica.state in {"starting", "ready"}]
+    live = [replica for replica in reversed(replicas) if replica.state in {"starting", "ready"}]
     least_useful = sorted(live, key=lambda r: (r.state == "ready", -r.ordered_at_us))
     return least_useful[: max(0, len(live) - max(0, size))]

@@ -139,7 +139,7 @@ async def serve(replica: Replica, options: ReplicaOptions) -> None:
     await runner.setup()
     stop = _stop_on_signals()
     watching = asyncio.create_task(_stop_with_parent(options.parent_pid, stop))
-    loading = asyncio.create_task(_become_ready(app, replica, options, stop))
+    loading = asyncio.create_task(_load_or_stop(app, replica, options, stop))
     try:
         await _listen(runner, options)
         await stop.wait()
@@ -153,17 +153,21 @@ async def serve(replica: Replica, options: ReplicaOptions) -> None:
         await replica.close()
 
 
-async def _become_ready(
+async def load(app: web.Application, replica: Replica, options: ReplicaOptions) -> None:
+    """Load and sit out the declared start delay, whichever takes longer; then open the door."""
+    await asyncio.gather(replica.start(), asyncio.sleep(options.start_delay_s))
+    replica.metrics.ready.set(1)
+    app[_READY].set()
+
+
+async def _load_or_stop(
     app: web.Application, replica: Replica, options: ReplicaOptions, stop: asyncio.Event
 ) -> None:
-    """Load and sit out the declared start delay, whichever takes longer; then open the door."""
     try:
-        await asyncio.gather(replica.start(), asyncio.sleep(options.start_delay_s))
-        replica.metrics.ready.set(1)
-        app[_READY].set()
-    finally:
-        if not app[_READY].is_set():
-            stop.set()
+        await load(app, replica, options)
+    except BaseException:
+        stop.set()
+        raise
 
 
 async def _listen(runner: web.AppRunner, options: ReplicaOptions) -> None:
