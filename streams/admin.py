@@ -77,6 +77,15 @@ async def create_topics(settings: StreamSettings) -> list[str]:
     return _created(settings, response.topic_errors)
 
 
+async def delete_topics(settings: StreamSettings) -> None:
+    """Delete every topic with this prefix; for runs that leave nothing behind."""
+    async with _Admin(settings) as admin:
+        existing = set(await admin.list_topics())
+        ours = {full_name(settings, name) for name in TOPICS} & existing
+        if ours:
+            await admin.delete_topics(sorted(ours))
+
+
 def _created(settings: StreamSettings, answers: Iterable[Any]) -> list[str]:
     names = []
     for name, code, *message in answers:
