@@ -17,6 +17,7 @@ from streams.windows.features import find_value
 
 MAX_REPLICAS_SHOWN: Final = 24
 _STAND_IN: Final = "stand-in"
+_SAID: Final = {"s", "cores"}
 _MULTIPLES: Final = (
     ("in_flight_mean", "in flight"),
     ("output_tokens_per_s", "tokens/s"),
@@ -136,7 +137,10 @@ def replica_rows(view: View, key: str, chips: Sequence[Chip], now_us: int) -> li
 def _spark(lines: Mapping[str, Line], chip: Chip, name: str, label: str, now_us: int) -> Spark:
     line = lines.get(chip.name)
     newest = float(line.values[-1]) if line is not None and line.values.size else None
-    return Spark(label, spark(line, now_us), quantity(newest, find_value("engine", name).unit))
+    unit = find_value("engine", name).unit
+    # The label names requests and tokens already.
+    text = quantity(newest, unit) if unit in _SAID else number(newest)
+    return Spark(label, spark(line, now_us), text)
 
 
 def _badges(summary: PoolSummary) -> tuple[str, ...]:

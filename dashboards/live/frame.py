@@ -15,12 +15,12 @@ from dashboards.live import wording
 from dashboards.live.cards import card, chips, replica_rows
 from dashboards.live.curves import demand_chart, latency_charts
 from dashboards.live.headline import Facts, headline
-from dashboards.live.story import tell
+from dashboards.live.story import tell, turns
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.incidents import Incident
 
 _MAX_INCIDENTS: Final = 12
-_MAX_DECISIONS: Final = 14
+_MAX_DECISIONS: Final = 10
 _MAX_EVIDENCE: Final = 6
 _DECISIONS_READ: Final = 600
 
@@ -77,14 +77,15 @@ class Artist:
             incidents=incidents,
             anomalies=open_anomalies,
             decisions=decisions,
+            starting=[one for one in view.replicas() if one.state == "starting"],
         )
         self._put(frame, "headline", head=headline(facts), pools=pools)
         self._put(frame, "story", chapters=tell(incidents, view.changes(), decisions))
         for pool in pools:
             self._pool(frame, view, pool, incidents)
         self._put(frame, "incidents", **_incidents(view, incidents, open_anomalies))
-        turns = view.decisions(limit=_MAX_DECISIONS, changed_only=True)
-        self._put(frame, "decisions", decisions=turns)
+        newest = turns(decisions)[: -_MAX_DECISIONS - 1 : -1]
+        self._put(frame, "decisions", decisions=newest)
         self._put(frame, "gpus", gpus=_gpus(view))
         self._put(frame, "health", health=health, quality=view.quality(), corrupt=view.corrupt)
         self._put(frame, "pulse", health=health, lag_s=_lag_s(health))

@@ -10,7 +10,7 @@ from dashboards.live.story import newest_turn
 from dashboards.live.wording import count
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.incidents import Incident
-from streams.schemas.scaling import Decision
+from streams.schemas.scaling import Decision, ReplicaStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,7 @@ class Facts:
     anomalies: Sequence[Anomaly]
     """Open ones."""
     decisions: Sequence[Decision]
+    starting: Sequence[ReplicaStatus] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +44,12 @@ def headline(facts: Facts) -> Headline:
         return _trouble(opened, facts)
     if not facts.pools:
         waiting = "Waiting for the first records."
-        return Headline(tone="waiting", title=waiting, lines=(_sentence(facts.health.sentence),))
+        return Headline(tone="waiting", title=waiting, lines=(_capital(facts.health.sentence),))
     if facts.health.status == "degraded":
         return Headline(
             tone="blind",
             title="Part of the picture is missing.",
-            lines=(_sentence(facts.health.sentence), "Pools are not shrunk meanwhile."),
+            lines=(_capital(facts.health.sentence), "Pools are not shrunk meanwhile."),
         )
     return _quiet(facts)
 
@@ -61,7 +62,7 @@ def _trouble(opened: Sequence[Incident], facts: Facts) -> Headline:
     if others := [one.title for one in opened if one.id != worst.id]:
         lines.append(f"Also: {_sentence('; '.join(others[:3]))}")
     if facts.health.status == "degraded":
-        lines.append(_sentence(facts.health.sentence))
+        lines.append(_capital(facts.health.sentence))
     return Headline(
         tone="bad" if worst.severity == "critical" else "warn",
         title=_sentence(worst.title),
@@ -71,15 +72,18 @@ def _trouble(opened: Sequence[Incident], facts: Facts) -> Headline:
 
 
 def _what_was_done(incident: Incident, facts: Facts) -> list[str]:
+    done = []
     turn = newest_turn(facts.decisions, incident.pool, incident.started_at_us)
+    pool = next((one for one in facts.pools if one.pool == incident.pool), None)
     if turn:
         wish = count(turn.desired, "replica")
-        return [f"The scaler took {turn.pool} from {turn.current} to {wish}: {turn.reason}."]
-    pool = next((one for one in facts.pools if one.pool == incident.pool), None)
-    if pool and pool.decided_at_us:
+        done.append(f"The scaler took {turn.pool} from {turn.current} to {wish}: {turn.reason}.")
+    elif pool and pool.decided_at_us:
         kept = count(pool.desired_replicas, "replica")
-        return [f"The scaler keeps {pool.pool} at {kept}: {pool.reason}."]
-    return []
+        done.append(f"The scaler keeps {pool.pool} at {kept}: {pool.reason}.")
+    if coming := [one.replica for one in facts.starting if one.pool == incident.pool]:
+        done.append(f"On the way: {', '.join(coming[:4])}.")
+    return done
 
 
 def _quiet(facts: Facts) -> Headline:
@@ -98,6 +102,10 @@ def _quiet(facts: Facts) -> Headline:
     if facts.incidents:
         lines.append(f"Last: {_sentence(facts.incidents[0].title)}")
     return Headline(tone="quiet", title="All quiet.", lines=tuple(lines))
+
+
+def _capital(text: str) -> str:
+    return _sentence(text[:1].upper() + text[1:])
 
 
 def _sentence(text: str) -> str:

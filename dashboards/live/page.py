@@ -30,7 +30,7 @@ _DEMAND_KEY = (
     '<small class="band" style="--key:var(--chart-forecast)">forecast</small>'
     '<small style="--key:var(--chart-capacity)">capacity, dotted: wanted</small>'
 )
-_LATENCY_KEY = '<small class="band" style="--key:var(--chart-band)">usual, last 5 min</small>'
+_LATENCY_KEY = '<small class="band" style="--key:var(--chart-usual)">usual, last 5 min</small>'
 
 _log = structlog.get_logger(__name__)
 
@@ -60,14 +60,14 @@ class Page:
                     with _panel("Incidents"):
                         _fragment("incidents", frame)
                     _fragment("gpus", frame)
-                    with _div("two"):
-                        with _panel("Decisions that changed a pool"):
-                            _fragment("decisions", frame)
-                        with _panel("Pipeline and data quality"):
-                            _fragment("health", frame)
-                with _div("side"):
+                with _div("side", "section"):
                     ui.html("What happened", sanitize=False, tag="h2")
                     _fragment("story", frame, "story")
+                with _div("rest"):
+                    with _panel("Decisions that changed a pool"):
+                        _fragment("decisions", frame)
+                    with _panel("Pipeline and data quality"):
+                        _fragment("health", frame)
             with _div("foot"):
                 ui.html('<a href="docs">Control API</a>', sanitize=False, tag="span")
         ui.on("ask", self._asked)

@@ -59,7 +59,7 @@ def tell(
 ) -> list[Chapter]:
     """Newest first, at most 40 chapters of at most 12 steps."""
     chapters = [_incident(one) for one in incidents]
-    events: list[Decision | Change] = [*_turns(decisions), *changes]
+    events: list[Decision | Change] = [*turns(decisions), *changes]
     for event in sorted(events, key=lambda one: (one.at_us, isinstance(one, Change), one.id)):
         step = _step(event)
         home = next((one for one in chapters if one.takes(step.at_us, event.pool)), None)
@@ -93,16 +93,16 @@ def _incident(incident: Incident) -> Chapter:
     )
 
 
-def _turns(decisions: Iterable[Decision]) -> list[Decision]:
+def turns(decisions: Iterable[Decision]) -> list[Decision]:
     """Where a pool's wish begins to differ from what is there; its repetitions are left out."""
-    turns: list[Decision] = []
+    found: list[Decision] = []
     wish: dict[tuple[str, str], int] = {}
     for decision in sorted(decisions, key=lambda one: one.at_us):
         pool = (decision.cluster, decision.pool)
         if decision.desired != decision.current and wish.get(pool) != decision.desired:
-            turns.append(decision)
+            found.append(decision)
         wish[pool] = decision.desired
-    return turns
+    return found
 
 
 def _step(event: Decision | Change) -> Step:
@@ -129,5 +129,5 @@ def _resized(decision: Decision) -> str:
 
 def newest_turn(decisions: Sequence[Decision], pool: str, since_us: int = 0) -> Decision | None:
     """The newest decision to change the pool's size, at or after an instant."""
-    turns = [one for one in _turns(decisions) if one.pool == pool and one.at_us >= since_us]
-    return turns[-1] if turns else None
+    found = [one for one in turns(decisions) if one.pool == pool and one.at_us >= since_us]
+    return found[-1] if found else None

@@ -48,7 +48,7 @@ def span(seconds: float) -> str:
     if seconds < 0.1:
         return f"{seconds * 1_000:.0f} ms"
     if seconds < 10:
-        return f"{seconds:.2g} s"
+        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
     if seconds < _MINUTE_S:
         return f"{seconds:.0f} s"
     if seconds < _HOUR_S:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import faust
 import msgspec
+from faust.types import TP
 
-from streams.batched import Message, RecordBatch
+from streams.batch import Message, RecordBatch
+from streams.batched import App
 from streams.codec import Block, decode_block, decode_frame, decode_record, is_frame
 from streams.errors import CorruptMessageError, InvalidParameterError
 from streams.log_stage import attach_log_stage
@@ -144,15 +145,9 @@ def open_deliveries(settings: SinkSettings) -> list[Delivery]:
     ]
 
 
-def attach(app: faust.App, settings: StreamSettings) -> None:
+def attach(app: App, settings: StreamSettings) -> None:
     """Write all results to all sinks; at least once, and again is harmless."""
     deliveries = open_deliveries(settings.sinks)
-
-    async def close(*_: object, **__: object) -> None:
-        for delivery in deliveries:
-            await delivery.close()
-
-    app.on_before_shutdown.connect(close, weak=False)
     attach_log_stage(
         app,
         stage=STAGE,
@@ -161,3 +156,19 @@ def attach(app: faust.App, settings: StreamSettings) -> None:
         # One write a second and partition instead of one a fetch.
         min_interval_s=settings.sinks.influx.flush_s,
     )
+    app.owners.append(_Closing(deliveries))  # closed in order: after the partitions
+
+
+class _Closing:
+    """Lets go of the sinks when the app stops; has no business with partitions."""
+
+    def __init__(self, deliveries: Sequence[Delivery]) -> None:
+        self._deliveries = deliveries
+
+    async def assigned(self, partitions: set[TP]) -> None: ...
+
+    async def revoked(self) -> None: ...
+
+    async def close(self) -> None:
+        for delivery in self._deliveries:
+            await delivery.close()

@@ -92,7 +92,7 @@ window.tidegate = (() => {
     return {
       animation: false,
       textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, color: colour("--soft") },
-      grid: { left: 4, right: 10, top: 14, bottom: 4, containLabel: true },
+      grid: { left: 4, right: 12, top: 12, bottom: 8, containLabel: true },
       xAxis: {
         type: "time", min: from, max: to, splitNumber: 4, axisLine: { lineStyle: { color: line } }, axisTick: { show: false },
         splitLine: { show: false }, axisLabel: { color: faint, fontSize: 11, hideOverlap: true, formatter: (at) => clock.format(at).slice(0, 5) },
@@ -149,9 +149,9 @@ window.tidegate = (() => {
       return {
         ...frameOf(d.from, d.now, write),
         series: [
-          ...band("usual", at, d.low, d.high, colour("--chart-band")),
+          ...band("usual", at, d.low, d.high, colour("--chart-usual")),
           curve(d.title, at.map((t, i) => [t, d.value[i]]), {
-            z: 3, lineStyle: { color: colour("--chart-value"), width: 1.8 },
+            z: 3, showSymbol: d.value.filter((v) => v != null).length < d.value.length / 2, symbolSize: 5, itemStyle: { color: colour("--chart-value") }, lineStyle: { color: colour("--chart-value"), width: 1.8 },
             markArea: { silent: true, animation: false, itemStyle: { color: colour("--chart-mark") }, data: marks },
           }),
         ],
