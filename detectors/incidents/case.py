@@ -48,9 +48,10 @@ def opened(scene: Scene, explanation: Explanation) -> Case:
     """The case of an explanation that no open incident covers."""
     changes = [c for c in scene.changes if c.id in explanation.cause.changes]
     starts = [a.started_at_us for a in explanation.anomalies] + [c.at_us for c in changes]
-    first = explanation.anomalies[0].id if explanation.anomalies else changes[0].id
+    # A change's id may come again with the replica's name, so its time belongs to the seed.
+    seeds = [a.id for a in explanation.anomalies] + [f"{c.id}@{c.at_us}" for c in changes]
     incident = Incident(
-        id=incident_id(first),
+        id=incident_id(seeds[0]),
         state="open",
         severity="info",
         cluster=scene.cluster,

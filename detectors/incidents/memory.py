@@ -8,8 +8,9 @@ import msgspec
 from detectors.incidents.case import Case
 from detectors.incidents.facts import PoolFacts, PoolKey, learn
 from detectors.incidents.scene import Scene
+from detectors.state import Ledger
 from streams.clock import SECOND_US
-from streams.codec import decode_record, encode_record
+from streams.codec import decode_record
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.base import Record
 from streams.schemas.scaling import PoolStatus, ReplicaStatus
@@ -45,7 +46,7 @@ class Memory:
         self.pools: dict[str, PoolStatus] = {}
         self.facts: dict[PoolKey, PoolFacts] = {}
         self.cases: dict[str, Case] = {}
-        self._saved: dict[str, Record] = {}
+        self._ledger = Ledger()
 
     # --- taking in ------------------------------------------------------------------------------
 
@@ -54,7 +55,7 @@ class Memory:
             case Anomaly() as anomaly:
                 self.anomalies[anomaly.id] = anomaly
             case Change() as change:
-                self.changes[change.id] = change
+                self._note(change)
             case ReplicaStatus() as replica:
                 self.replicas[_replica_key(replica)] = replica
             case PoolStatus() as pool:
@@ -62,18 +63,17 @@ class Memory:
             case Table() as table:
                 self.facts |= learn(self.facts, table)
             case None if arrival.topic == "pools":
-                self._removed(arrival)
+                self.pools.pop(arrival.key, None)
+                self.replicas.pop(arrival.key, None)
             case _:
                 pass  # Commands and what later versions may send are not for the memory.
 
-    def _removed(self, arrival: Arrival) -> None:
-        self.pools.pop(arrival.key, None)
-        gone = self.replicas.pop(arrival.key, None)
-        if gone is not None:
-            stopped = gone.but(state="stopped", since_us=arrival.at_us)
-            self.anomalies |= {
-                a.id: _ended_by(a, stopped) for a in self.anomalies.values() if _is_of(a, gone)
-            }
+    def _note(self, change: Change) -> None:
+        """A replica whose name is used again may be lost twice, under the same id."""
+        known = self.changes.get(change.id)
+        if known is not None and known.at_us != change.at_us:
+            change = change.but(id=f"{change.id}@{change.at_us}")
+        self.changes[change.id] = change
 
     def forget(self, now_us: int) -> None:
         """Drop what is too old to matter, then the oldest of what is too much."""
@@ -145,15 +145,7 @@ class Memory:
 
     def unsaved(self) -> dict[str, bytes | None]:
         """State key -> bytes of what changed since the last call; None for what is gone."""
-        now = dict(self._all())
-        changed: dict[str, bytes | None] = {
-            key: encode_record(record)
-            for key, record in now.items()
-            if self._saved.get(key) is not record
-        }
-        changed |= dict.fromkeys(self._saved.keys() - now.keys())
-        self._saved = now
-        return changed
+        return self._ledger.changed(self._all())
 
     def restore(self, state: Mapping[str, bytes]) -> None:
         """Raises CorruptMessageError for state that this version cannot read."""
@@ -175,7 +167,7 @@ class Memory:
                     self.cases[name] = decode_record(data, Case)
                 case _:
                     continue  # Of a later version: left where it is.
-        self._saved = dict(self._all())
+        self._ledger.restored(self._all())
 
     def _all(self) -> Iterator[tuple[str, Record]]:
         shelves: Mapping[str, Mapping[str, Record]] = {
@@ -210,20 +202,9 @@ def _replica_key(status: ReplicaStatus) -> str:
     return f"{status.cluster}/{status.pool}/{status.replica}"
 
 
-def _is_of(anomaly: Anomaly, status: ReplicaStatus) -> bool:
-    labels = anomaly.labels
-    return (labels.get("pool"), labels.get("replica")) == (status.pool, status.replica)
-
-
 def _last_us(anomaly: Anomaly) -> int:
     """When it ended, or when it will be over if nothing more is heard of it."""
     return anomaly.ended_at_us or anomaly.at_us + SILENT_AFTER_US
-
-
-def _ended_by(anomaly: Anomaly, status: ReplicaStatus) -> Anomaly:
-    if anomaly.ended_at_us is not None:
-        return anomaly
-    return anomaly.but(ended_at_us=max(status.since_us, anomaly.started_at_us))
 
 
 def _as_seen(anomaly: Anomaly, status: ReplicaStatus | None, now_us: int) -> Anomaly | None:
@@ -240,4 +221,4 @@ def _as_seen(anomaly: Anomaly, status: ReplicaStatus | None, now_us: int) -> Ano
         return anomaly if settled or anomaly.started_at_us >= status.since_us else None
     if anomaly.started_at_us >= status.since_us:
         return None
-    return _ended_by(anomaly, status) if status.state == "stopped" else anomaly
+    return anomaly

@@ -48,8 +48,8 @@ _FAMILIES: Final[Mapping[str, Family]] = {
 _FIXED_MEANING: Final = frozenset(
     {Family.AVAILABILITY, Family.ERRORS, Family.REFUSALS, Family.HARDWARE}
 )
-FIXED_DETECTOR: Final = "limit"
-"""The bank whose boundaries are known facts rather than learned habits."""
+_FIXED_DETECTORS: Final = frozenset({"limit", "rise"})
+"""Banks whose boundaries are known facts rather than learned habits."""
 
 
 def feature_of(anomaly: Anomaly) -> str:
@@ -76,7 +76,7 @@ def family_of(anomaly: Anomaly) -> Family:
 
 def is_fixed(anomaly: Anomaly) -> bool:
     """Whether the anomaly means a fault by itself: nothing had to be learned to know it."""
-    return anomaly.detector == FIXED_DETECTOR and family_of(anomaly) in _FIXED_MEANING
+    return anomaly.detector in _FIXED_DETECTORS and family_of(anomaly) in _FIXED_MEANING
 
 
 def lasted_s(anomaly: Anomaly) -> float:

@@ -33,7 +33,7 @@ class Incident(Record, frozen=True, kw_only=True):
     """Anomalies and changes that belong together; newest record of an id wins."""
 
     id: str
-    """`INC-` and ten hex digits of the first anomaly's id."""
+    """`INC-` and ten hex digits made from the id of the first anomaly (or change)."""
     state: Literal["open", "resolved"]
     severity: Severity
     cluster: str
@@ -72,6 +72,8 @@ class Alert(Record, frozen=True, kw_only=True):
     attempts: int = 0
     error: str = ""
     delivered_at_us: int | None = None
+    about: Incident | None = None
+    """The incident as it was when it was decided to tell of it: what the receiver gets."""
 
 
 class Rule(Record, frozen=True, kw_only=True):

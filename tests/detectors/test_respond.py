@@ -206,7 +206,13 @@ def traffic_surge(story: Story) -> None:
     story.passes(2)
     story.unusual("queued_max", peak_score=2.5)
     for replica in REPLICAS:
-        story.unusual("inter_token_s_mean", kind="engine", labels={"replica": replica})
+        story.unusual(
+            "inter_token_s_mean",
+            kind="engine",
+            labels={"replica": replica},
+            actual=0.2,
+            expected=0.08,
+        )
     story.passes(10)
     story.traffic = dict.fromkeys(TENANTS, (1.0, 0.0))
     story.ends()
@@ -228,7 +234,11 @@ def latency_leak(story: Story) -> None:
         story.inter_token_s["codex-3"] = 0.08 + 0.05 * step
         story.passes(1)
     leak = story.unusual(
-        "inter_token_s_mean", kind="engine", labels={"replica": "codex-3"}, actual=0.3
+        "inter_token_s_mean",
+        kind="engine",
+        labels={"replica": "codex-3"},
+        actual=0.3,
+        expected=0.08,
     )
     story.passes(2)
     story.inter_token_s["codex-3"] = 0.5
@@ -297,7 +307,13 @@ def hiccup(story: Story) -> None:
     """A busy moment of the machine: everything is slow and waits, for a few seconds."""
     story.inter_token_s = dict.fromkeys(REPLICAS, 0.3)
     for replica in REPLICAS:
-        story.unusual("inter_token_s_mean", kind="engine", labels={"replica": replica}, actual=0.3)
+        story.unusual(
+            "inter_token_s_mean",
+            kind="engine",
+            labels={"replica": replica},
+            actual=0.3,
+            expected=0.08,
+        )
     story.unusual("ttft_s_p95", labels={"tenant": "aspen"}, peak_score=1.4)
     story.unusual("queued_max", peak_score=1.3)
     story.passes(4)

@@ -18,8 +18,10 @@ from streams.schemas.telemetry import Change
 LOST_BEFORE_SILENT_US: Final = 6 * SECOND_US
 """A process reported gone later than this after its replica fell silent was frozen, and replaced
 because of it: drivers wait longer than this before they give up on a silent process."""
-SLOW_RATIO: Final = 1.5
+SLOW_RATIO: Final = 1.4
 """How many times slower than its fellows a replica is called slow."""
+PEERS: Final = "peers"
+"""The bank that compares fellows already, in the same window and at the same load."""
 
 
 def lost_or_frozen(scene: Scene) -> Iterator[Suspect]:
@@ -106,17 +108,15 @@ def slow(scene: Scene) -> Iterator[Suspect]:
 
 
 def _slowness(scene: Scene, anomaly: Anomaly) -> tuple[float, str]:
-    """How many times slower than its fellows, or than expected where it has none.
+    """How many times slower it is than expected, and than its fellows, whichever is less.
 
-    Both sides are smoothed alike: in a busy moment of the machine all of them are slow at once.
+    In a busy moment of the machine a replica is slower than it was, but not than its fellows.
     """
     replica, feature = anomaly.labels["replica"], feature_of(anomaly)
     what = "time between tokens" if feature == "inter_token_s" else "time to first token"
-    own = scene.facts.pace_of(replica, feature)
-    fellows_s = scene.facts.fellows_of(replica, feature)
-    if own and own.now > 0 and fellows_s:
-        said = f"{what} of {replica} is {own.now:.2g} s, of its fellows {fellows_s:.2g} s"
-        return own.now / fellows_s, said
+    said = f"{what} of {replica} is {anomaly.actual:.2g} s"
     ratio = anomaly.actual / anomaly.expected if anomaly.expected > 0 else 1.0
-    said = f"{what} of {replica} is {anomaly.actual:.2g} s, expected {anomaly.expected:.2g} s"
-    return ratio, said
+    own, fellows_s = scene.facts.pace_of(replica, feature), scene.facts.fellows_of(replica, feature)
+    if anomaly.detector == PEERS or not own or not fellows_s:
+        return ratio, f"{said}, expected {anomaly.expected:.2g} s"
+    return min(ratio, own.now / fellows_s), f"{said}, of its fellows {fellows_s:.2g} s"
