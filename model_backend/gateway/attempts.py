@@ -32,10 +32,13 @@ async def at_replica(door: Door, pool: str, flight: Flight) -> AsyncIterator[Non
     failed: bool | None = None  # the client left: nothing is known about the replica
     try:
         async with asyncio.timeout(None) as guard:
-            flight.guard = guard
-            if flight.broken:
+            if flight.broken:  # between being handed the replica and getting here
                 raise _broken_off(flight)
-            yield
+            flight.guard = guard
+            try:
+                yield
+            finally:
+                flight.guard = None
         failed = False
     except TimeoutError:
         failed = True

@@ -16,10 +16,13 @@ class Usage(msgspec.Struct, frozen=True):
     completion_tokens: int = 0
 
 
+_NULL: Final = msgspec.Raw(b"null")
+
+
 class _Chunk(msgspec.Struct):
     choices: Sequence[msgspec.Raw] = ()
     usage: Usage | None = None
-    error: msgspec.Raw | None = None
+    error: msgspec.Raw = _NULL
 
 
 class _Whole(msgspec.Struct):
@@ -84,7 +87,7 @@ class EventFilter:
             chunk = _CHUNK.decode(payload)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return True  # not ours to judge: the client sees what the engine sent
-        if chunk.error is not None and bytes(chunk.error) != b"null":
+        if bytes(chunk.error) != b"null":
             self.failed = True
             return True
         if chunk.choices:

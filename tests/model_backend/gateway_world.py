@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from typing import Any, Self, TypeVar
 
 import msgspec
@@ -83,6 +82,13 @@ class FakeReplica:
         for gate in (self.first, self.middle, self.frozen):
             gate.clear()
 
+    async def seen(self, number: int) -> None:
+        """Wait until so many requests have come in."""
+        async with asyncio.timeout(5):
+            while len(self.bodies) < number:
+                self.asked.clear()
+                await self.asked.wait()
+
     async def _health(self, _: web.Request) -> web.Response:
         await self.frozen.wait()
         return web.json_response({}, status=200 if self.well else 503)
@@ -151,8 +157,7 @@ class World:
         self.out: list[Out] = []
         self._more = asyncio.Event()
         keys = tuple(
-            KeySettings(tenant=name, key=f"key-of-{name}", requests_per_minute=60)  # type: ignore[arg-type]
-            for name in KEYS
+            KeySettings(tenant=name, key=f"key-of-{name}", requests_per_minute=60) for name in KEYS
         )
         own = GatewaySettings(**({"keys": keys, "port": 0} | gateway))
         self.settings = BackendSettings(gateway=own, pools=POOLS)
@@ -216,7 +221,7 @@ class World:
         self.clock.advance(seconds)
         self.gateway.tick()
 
-    def told(self, topic: str, kind: type[R], **fields: object) -> list[R]:
+    def told(self, topic: str, kind: type[R], /, **fields: object) -> list[R]:
         """Records of a topic whose fields have these values."""
         records = [one.value for one in self.out if one.topic == topic]
         return [
@@ -226,13 +231,29 @@ class World:
             and all(getattr(record, name) == value for name, value in fields.items())
         ]
 
-    async def hears(self, topic: str, kind: type[R], **fields: object) -> R:
+    async def hears(self, topic: str, kind: type[R], /, **fields: object) -> R:
         """The first such record, as soon as it is there."""
         async with asyncio.timeout(5):
             while not (found := self.told(topic, kind, **fields)):
                 self._more.clear()
                 await self._more.wait()
         return found[0]
+
+    async def count(self, topic: str, kind: type[R], number: int, /, **fields: object) -> None:
+        """Wait until there are so many such records."""
+        async with asyncio.timeout(5):
+            while len(self.told(topic, kind, **fields)) < number:
+                self._more.clear()
+                await self._more.wait()
+
+    async def probes(self) -> None:
+        """Let the probes under way come to their end."""
+        await asyncio.gather(*self.gateway.door.watch._probes)
+
+    async def queued(self, pool: str, number: int) -> None:
+        """Let the loop turn until so many wait."""
+        while self.gateway.door.desks[pool].queued < number:  # noqa: ASYNC110  # a turn, no time
+            await asyncio.sleep(0)
 
     def _emit(self, out: Out) -> bool:
         self.out.append(out)
@@ -242,18 +263,6 @@ class World:
 
 def event(payload: object) -> bytes:
     return b"data: " + json.dumps(payload).encode() + b"\n\n"
-
-
-async def settled(condition: Callable[[], bool], turn: Callable[[], Awaitable[None]]) -> None:
-    """Let the loop turn until something inside the gateway has come about."""
-    async with asyncio.timeout(5):
-        while not condition():
-            await turn()
-
-
-async def turn() -> None:
-    """Let whatever is ready run."""
-    await asyncio.sleep(0)
 
 
 def _open_gate() -> asyncio.Event:

@@ -1,0 +1,221 @@
+"""Video jobs through the whole gateway."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiohttp import FormData
+
+from streams.schemas.scaling import Drain
+from streams.schemas.system import Usage
+from streams.schemas.telemetry import RequestEvent
+from tests.model_backend.gateway_world import KEYS, VIDEO, World
+
+PATH = "/v1/videos"
+
+
+async def created(world: World, body: object = VIDEO) -> dict[str, Any]:
+    answer = await world.ask(body, path=PATH)
+    found: dict[str, Any] = await answer.json()
+    assert answer.status == 200, found
+    return found
+
+
+async def shown(world: World, job: dict[str, Any], *, who: str = "birch") -> dict[str, Any]:
+    answer = await world.client.get(f"{PATH}/{job['id']}", headers=KEYS[who])
+    found: dict[str, Any] = await answer.json()
+    return found
+
+
+async def test_a_job_is_queued_made_and_fetched() -> None:
+    async with World() as world:
+        job = await created(world)
+        assert (job["status"], job["object"], job["seconds"]) == ("queued", "video", "4")
+        replica = await world.add("sora-1")
+        await world.hears("requests", RequestEvent, kind="finished")
+
+        assert (await shown(world, job))["status"] == "completed"
+        content = await world.client.get(f"{PATH}/{job['id']}/content", headers=KEYS["birch"])
+        assert (await content.read(), content.content_type) == (b"an MP4", "video/mp4")
+        assert replica.deleted == ["video_1"]
+
+
+async def test_a_replica_gets_the_body_as_it_came() -> None:
+    async with World() as world:
+        replica = await world.add("sora-1")
+        await created(world, {**VIDEO, "model": "sora", "style": "calm"})
+        await replica.seen(1)
+
+        assert replica.bodies == [{**VIDEO, "style": "calm"}]
+
+
+async def test_a_form_is_as_good_as_json() -> None:
+    async with World() as world:
+        replica = await world.add("sora-1")
+        form = FormData(VIDEO, default_to_multipart=True)
+        answer = await world.client.post(PATH, data=form, headers=KEYS["birch"])
+        await replica.seen(1)
+
+        assert (answer.status, replica.bodies) == (200, [VIDEO])
+
+
+async def test_files_are_not_taken() -> None:
+    async with World() as world:
+        form = FormData(VIDEO)
+        form.add_field("input_reference", b"a picture", filename="tide.png")
+        answer = await world.client.post(PATH, data=form, headers=KEYS["birch"])
+
+        assert (answer.status, (await answer.json())["error"]["param"]) == (400, "input_reference")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "param"),
+    [
+        pytest.param({**VIDEO, "seconds": "5"}, 400, "seconds", id="odd-length"),
+        pytest.param({**VIDEO, "model": "gemma"}, 404, "model", id="not-a-video-model"),
+        pytest.param(b"{", 400, None, id="no-json"),
+    ],
+)
+async def test_bad_jobs_are_rejected(body: object, status: int, param: str | None) -> None:
+    async with World() as world:
+        answer = await world.ask(body, path=PATH)
+
+        assert (answer.status, (await answer.json())["error"]["param"]) == (status, param)
+        [told] = world.told("requests", RequestEvent)
+        assert (told.kind, told.pool, told.route) == ("rejected", "sora", "videos")
+
+
+async def test_events_span_the_job_and_usage_counts_its_seconds() -> None:
+    async with World() as world:
+        await created(world)
+        [arrived] = world.told("requests", RequestEvent, kind="arrived")
+        world.clock.advance(3)
+        await world.add("sora-1")
+        end = await world.hears("requests", RequestEvent, kind="finished")
+
+        assert (end.request_id, end.queue_s, end.duration_s) == (arrived.request_id, 3, 3)
+        assert (await world.hears("usage", Usage)).seconds == 4
+
+
+async def test_one_job_at_a_time_and_progress_shows() -> None:
+    async with World() as world:
+        replica = await world.add("sora-1")
+        replica.job_status.clear()
+        first, second = await created(world), await created(world)
+        await replica.seen(1)
+        while (await shown(world, first))["progress"] != 40:
+            pass
+
+        assert (await shown(world, second))["status"] == "queued"
+        assert len(replica.bodies) == 1
+
+
+async def test_a_job_outlives_its_replica() -> None:
+    async with World() as world:
+        dying = await world.add("sora-1")
+        dying.job_status.clear()
+        job = await created(world)
+        await dying.seen(1)
+        await dying.stop()
+        await world.add("sora-2")
+        end = await world.hears("requests", RequestEvent, kind="finished")
+
+        assert (end.status, end.replica, end.attempt) == (200, "sora-2", 1)
+        assert (await shown(world, job))["status"] == "completed"
+
+
+async def test_a_job_moves_away_from_a_frozen_replica() -> None:
+    async with World() as world:
+        stuck = await world.add("sora-1")
+        stuck.freeze()
+        await created(world)
+        await stuck.seen(1)
+        for _ in range(5):
+            world.tick(1)
+            await world.probes()
+        await world.add("sora-2")
+        end = await world.hears("requests", RequestEvent, kind="finished")
+
+        assert (end.status, end.replica) == (200, "sora-2")
+
+
+async def test_after_three_attempts_a_job_has_failed() -> None:
+    async with World() as world:
+        broken = await world.add("sora-1")
+        broken.status = 500
+        job = await created(world)
+        end = await world.hears("requests", RequestEvent, kind="finished")
+
+        found = await shown(world, job)
+        assert (end.status, len(broken.bodies)) == (502, 3)
+        assert (found["status"], found["error"]["code"]) == ("failed", "upstream_error")
+
+
+async def test_a_job_that_a_replica_refuses_has_failed_at_once() -> None:
+    async with World() as world:
+        replica = await world.add("sora-1")
+        replica.status, replica.error = 400, {"error": {"message": "no tides"}}
+        job = await created(world)
+        await world.hears("requests", RequestEvent, kind="rejected")
+
+        assert (await shown(world, job))["error"]["message"] == "no tides"
+
+
+async def test_others_do_not_see_it() -> None:
+    async with World() as world:
+        job = await created(world)
+        own = await world.client.get(PATH, headers=KEYS["birch"])
+        other = await world.client.get(PATH, headers=KEYS["cedar"])
+
+        assert "error" in await shown(world, job, who="cedar")
+        assert [one["id"] for one in (await own.json())["data"]] == [job["id"]]
+        assert (await other.json())["data"] == []
+
+
+async def test_a_deleted_job_is_taken_off_its_replica() -> None:
+    async with World() as world:
+        replica = await world.add("sora-1")
+        replica.job_status.clear()
+        job = await created(world)
+        while (await shown(world, job))["status"] == "queued":
+            pass
+        answer = await world.client.delete(f"{PATH}/{job['id']}", headers=KEYS["birch"])
+
+        assert await answer.json() == {
+            "id": job["id"],
+            "object": "video.deleted",
+            "deleted": True,
+        }
+        assert replica.deleted == ["video_1"]
+        assert "error" in await shown(world, job)
+        assert len(world.told("requests", RequestEvent, kind="cancelled")) == 1
+
+
+async def test_there_is_no_content_before_the_end() -> None:
+    async with World() as world:
+        job = await created(world)
+        answer = await world.client.get(f"{PATH}/{job['id']}/content", headers=KEYS["birch"])
+
+        assert answer.status == 404
+
+
+async def test_a_draining_replica_is_empty_only_when_its_video_is_here() -> None:
+    async with World() as world:
+        replica = await world.add("sora-1")
+        replica.job_status.clear()
+        job = await created(world)
+        await replica.seen(1)
+        world.say("sora-1", "draining")
+        assert [one.in_flight for one in world.told("drains", Drain)] == [1]
+        replica.job_status.set()
+        await asyncio.wait_for(world.hears("drains", Drain, in_flight=0), 5)
+
+        assert (await shown(world, job))["status"] == "completed"
+
+
+async def test_a_full_queue_refuses_jobs() -> None:
+    async with World(max_queue=1) as world:
+        await created(world)
+        await world.queued("sora", 1)
+
+        assert (await world.ask(VIDEO, path=PATH)).status == 503
