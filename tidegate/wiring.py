@@ -35,7 +35,7 @@ def _alert(app: App, settings: Settings) -> None:
 def _plan(app: App, settings: Settings) -> None:
     from autoscaler.stage import attach  # noqa: PLC0415
 
-    attach(app, settings.scaling, settings.backend, cluster=settings.cluster)
+    attach(app, settings.scaling, settings.backend, settings.stream, cluster=settings.cluster)
 
 
 def _drive(app: App, settings: Settings) -> None:

@@ -5,13 +5,13 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 import aiohttp
 import numpy as np
 
-from streams.clock import SECOND_US, Clock
+from streams.clock import Clock
 from tidegate.demo.trace import PlannedRequest
 
 _WORDS: Final = [
@@ -39,7 +39,8 @@ class Tally:
         self.failures = [*self.failures[-199:], {"at_us": at_us, "tenant": tenant, "why": why}]
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {k: dict(v) if isinstance(v, Counter) else v for k, v in plain.items()}
 
 
 class Client:
@@ -202,7 +203,3 @@ async def _events(answer: aiohttp.ClientResponse) -> AsyncIterator[str]:
         text = line.decode().strip()
         if text.startswith("data: "):
             yield text[6:]
-
-
-def tally_now(tally: Tally, clock: Clock) -> dict[str, Any]:
-    return {"at_s": clock() / SECOND_US, **tally.as_json()}

@@ -12,7 +12,15 @@ from streams.errors import MissingRequirementError, PoolDriverError
 from tidegate.ports import free_port
 from tidegate.supervisor import die_with_parent
 
-TOKENS = 48
+TOKENS = 32
+TRIALS = 3
+"""The fastest counts: what else ran meanwhile is not the machine's speed."""
+BODY = {
+    "model": "m",
+    "max_tokens": TOKENS,
+    "ignore_eos": True,
+    "messages": [{"role": "user", "content": "Count the boats in the harbour."}],
+}
 READY_S = 60.0
 
 
@@ -28,7 +36,7 @@ def model_path() -> str:
 
 
 async def tokens_per_s(model: str, folder: Path) -> float:
-    """Tokens a second of one thread, one request; raises PoolDriverError with the log's end."""
+    """Tokens a second of one thread, one request; raises PoolDriverError with its log."""
     port = free_port()
     argv = [sys.executable, "-m", "model_backend.replicas", "llama", "--port", str(port),
             "--model-path", model, "--slots", "1", "--cap-tokens-per-s", "0",
@@ -53,16 +61,18 @@ async def tokens_per_s(model: str, folder: Path) -> float:
 
 
 async def _measure(address: str, process: asyncio.subprocess.Process) -> float:
-    body = {"model": "m", "max_tokens": TOKENS, "ignore_eos": True,
-            "messages": [{"role": "user", "content": "Count the boats in the harbour."}]}  # fmt: skip
     timeout = aiohttp.ClientTimeout(total=READY_S)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         await _until_ready(session, address, process)
-        start = time.perf_counter()
-        async with session.post(f"{address}/v1/chat/completions", json=body) as answer:
-            answer.raise_for_status()
-            await answer.read()
-        return TOKENS / (time.perf_counter() - start)
+        return max([await _once(session, address) for _ in range(TRIALS)])
+
+
+async def _once(session: aiohttp.ClientSession, address: str) -> float:
+    start = time.perf_counter()
+    async with session.post(f"{address}/v1/chat/completions", json=BODY) as answer:
+        answer.raise_for_status()
+        await answer.read()
+    return TOKENS / (time.perf_counter() - start)
 
 
 async def _until_ready(
