@@ -148,4 +148,4 @@ VALUES: Final[Mapping[str, tuple[Value, ...]]] = {
 
 def find_value(kind: str, name: str) -> Value:
     """Raises KeyError for a value that is not in the catalogue."""
-    return next(iter(v for v in VALUES[kind] if v.name == name))
+    return {value.name: value for value in VALUES[kind]}[name]
