@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from autoscaler.crash_loop import CrashLoop
+from autoscaler.past import ACTOR
 from model_backend.settings import PoolSettings
 from streams.clock import SECOND_US
-from streams.schemas.scaling import Decision, Drain, PoolStatus, ReplicaStatus
+from streams.schemas.scaling import Decision, Drain, Ladder, PoolStatus, ReplicaStatus
 from streams.schemas.telemetry import Change
 from streams.stage import Out
 
@@ -19,7 +20,6 @@ REFRESH_S: Final = 2.0
 DRAIN_GRACE_S: Final = 1.0
 """Every gateway has heard of a drain after this long."""
 STARTS_REMEMBERED: Final = 5
-ACTOR: Final = "tidegate drive"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +39,21 @@ class Drive:
     a size and never adds to one, so that a step repeated does no harm.
 
     dry_run: carry out no decision, whatever it says of itself.
+    ladder: where the pool stands until a decision says otherwise.
     size: where an earlier DRIVE left the pool, None if there was none.
     """
 
-    def __init__(self, pool: PoolSettings, *, dry_run: bool, size: int | None = None) -> None:
+    def __init__(
+        self,
+        pool: PoolSettings,
+        *,
+        dry_run: bool,
+        ladder: Ladder = "shadow",
+        size: int | None = None,
+    ) -> None:
         self._pool = pool
         self._dry_run = dry_run
+        self._ladder = ladder
         self._target = self._within_bounds(pool.initial_replicas if size is None else size)
         self._decision: Decision | None = None
         self._drains: dict[str, dict[str, Drain]] = {}
@@ -204,7 +213,7 @@ class Drive:
             failed=states.count("failed"),
             min_replicas=pool.min_replicas,
             max_replicas=pool.max_replicas,
-            ladder=self._decision.ladder if self._decision else "shadow",
+            ladder=self._decision.ladder if self._decision else self._ladder,
             driver=pool.driver,
             hardware=pool.hardware,
             start_delay_s=self._lead_s(),

@@ -1,12 +1,16 @@
 """What `pools` says of a time before this DRIVE: sizes, names in use, replicas left behind."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from streams.batched import Message
 from streams.codec import decode_record
 from streams.errors import CorruptMessageError
 from streams.schemas.scaling import PoolStatus, ReplicaStatus
+from streams.schemas.telemetry import Change
 from streams.stage import Out
+
+ACTOR: Final = "tidegate drive"
 
 
 class Past:
@@ -47,15 +51,27 @@ class Past:
         return self._numbers.get(pool, 0) + 1
 
     def farewells(self, pool: str, now_us: int) -> list[Out]:
-        """Records that end the replicas left behind: whoever ran them is gone."""
-        return [
-            Out(
-                topic="pools",
-                key=key,
-                value=status.but(
-                    state="stopped", since_us=now_us, at_us=now_us, reason="its driver ended"
-                ),
-            )
-            for key, status in sorted(self._alive.items())
-            if key.startswith(f"{pool}/")
-        ]
+        """Records that end the replicas left behind: they ended with whoever ran them."""
+        left = [status for key, status in sorted(self._alive.items()) if key.startswith(f"{pool}/")]
+        return [out for status in left for out in _farewell(status, now_us)]
+
+
+def _farewell(left: ReplicaStatus, now_us: int) -> tuple[Out, Out]:
+    key = f"{left.cluster}/{left.pool}/{left.replica}"
+    status = left.but(
+        state="stopped", since_us=now_us, at_us=now_us, reason="ended with the process that ran it"
+    )
+    change = Change(
+        id=f"{key}/replica_lost",
+        at_us=now_us,
+        kind="replica_lost",
+        summary=f"{left.replica} ended with the process that ran it",
+        actor=ACTOR,
+        cluster=left.cluster,
+        pool=left.pool,
+        replica=left.replica,
+    )
+    return (
+        Out(topic="pools", key=key, value=status),
+        Out(topic="changes", key=change.id, value=change),
+    )

@@ -67,7 +67,7 @@ def create_reconciler(
         driver = POOL_DRIVERS[pool.driver](
             pool, clock=clock, log_dir=logs, first_number=past.next_number(name)
         )
-        drive = Drive(pool, dry_run=scaling.dry_run, size=past.size(name))
+        drive = Drive(pool, dry_run=scaling.dry_run, ladder=scaling.ladder, size=past.size(name))
         driven.append(DrivenPool(name, drive, driver))
         farewells += past.farewells(name, clock())
     reconciler = Reconciler(driven, clock)

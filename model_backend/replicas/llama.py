@@ -27,6 +27,7 @@ WAITING_PER_SLOT: Final = 8
 """So many requests wait for each slot; the next one gets 503."""
 BURST_S: Final = 0.25
 """Tokens the engine was late with may follow at once, up to this much of the cap."""
+MAX_LINE_BYTES: Final = 1_048_576
 METRICS_TIMEOUT: Final = aiohttp.ClientTimeout(total=0.7)
 NO_TIMEOUT: Final = aiohttp.ClientTimeout(total=None)
 DEMO_VARIABLE: Final = "TIDEGATE_DEMO"
@@ -65,7 +66,9 @@ class LlamaReplica:
 
     async def start(self) -> None:
         connector = aiohttp.TCPConnector(limit=0)
-        self._upstream = aiohttp.ClientSession(connector=connector, timeout=NO_TIMEOUT)
+        self._upstream = aiohttp.ClientSession(
+            connector=connector, timeout=NO_TIMEOUT, read_bufsize=MAX_LINE_BYTES
+        )
         await self._engine.start()
 
     def routes(self) -> list[web.RouteDef]:

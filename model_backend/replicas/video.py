@@ -18,7 +18,6 @@ from model_backend.replicas.base import (
     problem,
     read_object,
 )
-from model_backend.replicas.clip import Clip
 from model_backend.replicas.llama_engine import require
 from streams.clock import SECOND_US, Clock, system_clock
 
@@ -185,6 +184,9 @@ class VideoReplica:
 
     async def _render(self, job: Job) -> bytes:
         """Compute a step's frames, then wait until the step's share of the time has passed."""
+        # numpy and PyAV take half a second to load: not before the door is open.
+        from model_backend.replicas.clip import Clip  # noqa: PLC0415
+
         loop = asyncio.get_running_loop()
         began_s, total_s = loop.time(), self._pace * int(job.seconds)
         clip = await loop.run_in_executor(self._threads, Clip, job.size, int(job.seconds))

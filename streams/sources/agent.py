@@ -22,6 +22,7 @@ from streams.settings import StreamSettings
 from streams.sources import SOURCES
 from streams.sources.base import Source
 from streams.stage import Out
+from streams.together import until_one_ends
 
 SERVING: Final = frozenset({"ready", "draining"})
 OFFSET_US: Final = 100_000
@@ -111,7 +112,7 @@ def _out(record: msgspec.Struct) -> Out:
 
 
 def run_agent(
-    stream: StreamSettings, *, cluster: str, node: str = "", clock: Clock = system_clock
+    stream: StreamSettings, cluster: str, *, node: str = "", clock: Clock = system_clock
 ) -> int:
     """Run until SIGTERM or SIGINT; 0 then, 1 with one sentence if there is no broker."""
     try:
@@ -131,17 +132,7 @@ async def _run(stream: StreamSettings, cluster: str, node: str, clock: Clock) ->
     try:
         async with TopicReader(stream, ["pools"]) as reader, Publisher(stream) as publisher:
             agent = Agent(replicas, sources, publisher.offer)
-            work = [
-                asyncio.create_task(_follow(reader, replicas)),
-                asyncio.create_task(agent.run(clock)),
-                asyncio.create_task(stop.wait()),
-            ]
-            done, rest = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
-            for task in rest:
-                task.cancel()
-            await asyncio.gather(*rest, return_exceptions=True)
-            for task in done:
-                task.result()
+            await until_one_ends(_follow(reader, replicas), agent.run(clock), stop.wait())
     finally:
         for source in sources:
             await source.close()

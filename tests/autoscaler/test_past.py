@@ -6,6 +6,7 @@ from autoscaler.past import Past
 from streams.batched import Message
 from streams.codec import encode_record
 from streams.schemas.scaling import PoolStatus, ReplicaState, ReplicaStatus
+from streams.schemas.telemetry import Change
 
 POOL = PoolStatus(
     pool="codex", service="codex", model="tiny", at_us=1, desired=3, ready=2, max_replicas=3
@@ -44,16 +45,21 @@ def test_names_go_on_even_after_a_tombstone() -> None:
     assert past(replica(2, "ready"), gone).next_number("local/codex") == 8
 
 
-def test_replicas_left_behind_are_declared_stopped() -> None:
+def test_replicas_left_behind_are_declared_stopped_and_lost() -> None:
     left = past(replica(1, "stopped"), replica(2, "ready"), replica(3, "starting"))
+    said = [out.value for out in left.farewells("local/codex", 9)]
 
-    assert [(out.key, out.value.state) for out in left.farewells("local/codex", 9)] == [  # type: ignore[union-attr]
-        ("local/codex/codex-2", "stopped"),
-        ("local/codex/codex-3", "stopped"),
+    assert [(s.replica, s.state) for s in said if isinstance(s, ReplicaStatus)] == [
+        ("codex-2", "stopped"),
+        ("codex-3", "stopped"),
+    ]
+    assert [change.summary for change in said if isinstance(change, Change)] == [
+        "codex-2 ended with the process that ran it",
+        "codex-3 ended with the process that ran it",
     ]
 
 
 def test_a_record_that_cannot_be_read_is_skipped() -> None:
-    broken = message("local/codex/codex-9", b"{")
+    left = past(message("local/codex/codex-9", b"{"), replica(2, "ready"))
 
-    assert past(broken, replica(2, "ready")).farewells("local/codex", 9)[0].key[-1] == "2"
+    assert next(iter(left.farewells("local/codex", 9))).key == "local/codex/codex-2"
