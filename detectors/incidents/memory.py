@@ -109,7 +109,9 @@ class Memory:
         return sorted(keys)
 
     def cases_of(self, key: PoolKey) -> list[Case]:
-        return [c for c in self.cases.values() if (c.incident.cluster, c.incident.pool) == key]
+        """Oldest first, whatever the order they were restored in."""
+        cases = [c for c in self.cases.values() if (c.incident.cluster, c.incident.pool) == key]
+        return sorted(cases, key=lambda c: (c.incident.opened_at_us, c.incident.id))
 
     def scene(self, key: PoolKey, now_us: int) -> Scene:
         """The pool now, without what belongs to an incident that is closed."""
@@ -117,20 +119,22 @@ class Memory:
         closed = [c.incident for c in cases if not c.is_open]
         over = {name for incident in closed for name in (*incident.anomalies, *incident.changes)}
         replicas = {r.replica: r for r in self.replicas.values() if (r.cluster, r.pool) == key}
+        anomalies = [
+            seen
+            for a in self.anomalies.values()
+            if a.id not in over
+            and self._pool_of(a) == key
+            and (seen := _as_seen(a, replicas.get(a.labels.get("replica", "")), now_us))
+        ]
+        changes = [
+            c for c in self.changes.values() if c.id not in over and (c.cluster, c.pool) == key
+        ]
         return Scene(
             cluster=key[0],
             pool=key[1],
             now_us=now_us,
-            anomalies=tuple(
-                seen
-                for a in self.anomalies.values()
-                if a.id not in over
-                and self._pool_of(a) == key
-                and (seen := _as_seen(a, replicas.get(a.labels.get("replica", "")), now_us))
-            ),
-            changes=tuple(
-                c for c in self.changes.values() if c.id not in over and (c.cluster, c.pool) == key
-            ),
+            anomalies=tuple(sorted(anomalies, key=lambda a: (a.started_at_us, a.id))),
+            changes=tuple(sorted(changes, key=lambda c: (c.at_us, c.id))),
             replicas=replicas,
             status=self.pools.get("/".join(key)),
             facts=self.facts.get(key, PoolFacts()),
