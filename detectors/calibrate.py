@@ -16,6 +16,8 @@ USUAL_SHARE: Final = 0.1
 """Share of raw scores in the tail that a series is taken to have until it shows more."""
 MOST: Final = 5.0
 """Raw scores enter the fit up to here: one outage must not raise the boundary for hours."""
+BELIEF: Final = 60.0
+"""So many scores in the tail of a quiet series are what a new one starts out with."""
 
 
 def alpha_for(false_pages_per_week: float, judgements: int) -> float:
@@ -38,7 +40,7 @@ class CalibrationState:
     tail: Floats
     """Weighted number of scores in the tail."""
     excess: Floats
-    """Weighted mean of how far they lie in it."""
+    """Weighted sum of how far they lie in it."""
 
 
 class Calibration:
@@ -83,13 +85,15 @@ class Calibration:
         state.share[rows] += gain * (above - state.share[rows])
         state.seen[rows] += 1
         tail = rows[above]
-        state.tail[tail] += 1
-        into = weights[above] * np.maximum(self._weight, 1 / state.tail[tail])
-        state.excess[tail] += into * (np.minimum(raw[above], MOST) - TAIL_FROM - state.excess[tail])
+        keep = 1 - self._weight
+        far = np.minimum(raw[above], MOST) - TAIL_FROM
+        state.tail[tail] = keep * state.tail[tail] + weights[above]
+        state.excess[tail] = keep * state.excess[tail] + weights[above] * far
 
     def _fit(self, rows: Rows, alpha: float) -> tuple[Floats, Floats]:
         state = grown(self.state, rows)
         # At these two the boundary is the raw score 1.0 exactly.
         least = (1 - TAIL_FROM) / np.log(USUAL_SHARE / alpha)
         share = np.clip(state.share[rows], USUAL_SHARE, 0.999)
-        return share, np.maximum(state.excess[rows], least)
+        total = BELIEF * least + state.excess[rows]
+        return share, np.maximum(total / (BELIEF + state.tail[rows]), least)

@@ -128,10 +128,10 @@ _DEMAND: Final = (
         smooth_s=3,
         direction="above",
         min_ratio=1.0,
-        min_abs=2.0,
+        min_abs=1.5,
         after_s=3,
         graced=False,
-        options={"half_life_s": 60, "sigmas": 5, "warmup_s": 20, "floor": 0.3},
+        options={"half_life_s": 120, "sigmas": 4, "warmup_s": 15, "floor": 0.3},
     ),
     _detector(
         "ewma",

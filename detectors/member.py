@@ -1,8 +1,9 @@
 """One detector end to end: values of a window in, what it thinks of each series out."""
 
 import inspect
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
@@ -42,7 +43,25 @@ class Judged:
 @dataclass(slots=True)
 class _Strange:
     windows: Floats
-    """How many windows in a row scored above 1."""
+    """How many windows in a row the bank scored 1 or more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Lesson:
+    """One window as it will be learned."""
+
+    rows: Rows
+    inputs: Floats
+    smoothed: Floats
+    raw: Floats
+    weights: Floats
+    tail_weights: Floats
+
+    def without(self, row: int) -> "_Lesson":
+        keep = self.rows != row
+        if keep.all():
+            return self
+        return _Lesson(*(getattr(self, field.name)[keep] for field in fields(self)))
 
 
 class Member:
@@ -66,6 +85,9 @@ class Member:
         self._calibration = Calibration(step_s=step_s)
         self._strange = _Strange(np.zeros(0))
         self._relearn = RELEARN_S / step_s
+        self._lag = round(settings.lag_s / step_s) if self.learned else 0
+        self._lessons: deque[_Lesson] = deque()
+        """At most ``lag_s`` windows."""
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -79,6 +101,8 @@ class Member:
         self._strange = cleared(self._strange, row)
         for smooth in self._smooth:
             smooth.admit(row)
+        # What a former series of the row still had to teach is not the newcomer's past.
+        self._lessons = deque(lesson.without(row) for lesson in self._lessons)
         if self._load is not None:
             self._load.admit(row, labels)
 
@@ -89,7 +113,7 @@ class Member:
         relative = values / usual[:, None]
         smoothed = self._smoothed(rows, relative)
         raw, judged = self._judge(rows, smoothed, usual, alpha)
-        self._learn(rows, inputs, smoothed, raw, judged.score)
+        self._recall(self._lesson(rows, inputs, smoothed, raw))
         for smooth, column in zip(self._smooth, relative.T, strict=True):
             smooth.learn(rows, column)
         return judged
@@ -98,18 +122,19 @@ class Member:
         self, rows: Rows, smoothed: Floats, usual: Floats, alpha: float
     ) -> tuple[Floats, Judged]:
         reading = self._bank.explain(rows, _narrow(smoothed))
-        score, p, reach = reading.score, np.full(rows.size, np.nan), np.ones(rows.size)
+        raw = np.where(self._on_the_side(reading.above), reading.score, 0.0)
+        score, p, reach = raw, np.full(rows.size, np.nan), np.ones(rows.size)
         if self.learned:
-            score = self._calibration.score(rows, reading.score, alpha)
-            p = self._calibration.tail_probability(rows, reading.score, alpha)
+            score = self._calibration.score(rows, raw, alpha)
+            p = self._calibration.tail_probability(rows, raw, alpha)
             reach = self._calibration.boundary(rows, alpha)
         actual = smoothed[np.arange(rows.size), reading.column] * usual
         expected = reading.expected * usual
         least = np.maximum(self.settings.min_abs, self.settings.min_ratio * np.abs(expected))
-        far = (np.abs(actual - expected) >= least) & self._on_the_side(reading.above)
+        far = np.abs(actual - expected) >= least
         above = np.maximum((reading.upper - reading.expected) * reach * usual, least)
         below = np.maximum((reading.expected - reading.lower) * reach * usual, least)
-        return reading.score, Judged(
+        return raw, Judged(
             rows=rows,
             score=np.where(far, score, np.minimum(score, 0.99)),
             actual=actual,
@@ -143,18 +168,27 @@ class Member:
         columns = zip(self._smooth, values.T, strict=True)
         return np.column_stack([smooth.apply(rows, column) for smooth, column in columns])
 
-    def _learn(
-        self, rows: Rows, inputs: Floats, smoothed: Floats, raw: Floats, score: Floats
-    ) -> None:
-        strange = self._strange = grown(self._strange, rows)
-        strange.windows[rows] = np.where(score >= 1, strange.windows[rows] + 1, 0)
-        held = (score >= 1) & (strange.windows[rows] <= self._relearn)
-        weights = np.where(held & self.learned, STRANGE_WEIGHT, 1.0)
-        self._bank.learn(rows, _narrow(smoothed), weights)
+    def _recall(self, lesson: _Lesson) -> None:
+        """Learn ``lesson`` once it is ``lag_s`` old: what is happening now is not yet the past."""
+        self._lessons.append(lesson)
+        if len(self._lessons) <= self._lag:
+            return
+        old = self._lessons.popleft()
+        self._bank.learn(old.rows, _narrow(old.smoothed), old.weights)
         if self.learned:
-            self._calibration.learn(rows, raw, weights)
+            self._calibration.learn(old.rows, old.raw, old.tail_weights)
         if self._load is not None:
-            self._load.learn(rows, inputs[:, 0], inputs[:, -1], weights)
+            self._load.learn(old.rows, old.inputs[:, 0], old.inputs[:, -1], old.weights)
+
+    def _lesson(self, rows: Rows, inputs: Floats, smoothed: Floats, raw: Floats) -> _Lesson:
+        strange = self._strange = grown(self._strange, rows)
+        strange.windows[rows] = np.where(raw >= 1, strange.windows[rows] + 1, 0)
+        protected = self.learned & (strange.windows[rows] <= self._relearn)
+        # From half way to the boundary on, or what creeps up would widen its own band.
+        doubt = np.clip(2 - 2 * raw, STRANGE_WEIGHT, 1.0)
+        weights = np.where(protected, doubt, 1.0)
+        tail_weights = np.where(protected & (raw >= 1), STRANGE_WEIGHT, 1.0)
+        return _Lesson(rows, inputs, smoothed, raw, weights, tail_weights)
 
 
 def _bank(settings: DetectorSettings, step_s: float) -> Bank:

@@ -30,6 +30,8 @@ class DetectorSettings(BaseModel, frozen=True, extra="forbid"):
     """Distance from what was expected below which nothing is an anomaly, in the value's unit."""
     min_ratio: Annotated[float, Field(ge=0)] = 0.0
     """The same as a share of what was expected."""
+    lag_s: Annotated[float, Field(ge=0)] = 10.0
+    """What is learned is this old: an anomaly must not be part of the past it is judged by."""
     after_s: Annotated[float, Field(ge=0)] | None = None
     """Instead of ``DetectionSettings.anomaly_after_s``."""
     graced: bool = True
