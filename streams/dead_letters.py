@@ -9,7 +9,7 @@ from streams.stage import Out
 from streams.windows.check import Reject
 
 if TYPE_CHECKING:
-    from streams.batched import Message
+    from streams.batch import Message
 
 
 def dead_letter(message: "Message", line: int, raw: bytes, reject: Reject) -> Out:
