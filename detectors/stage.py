@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator, Sequence
 
 from detectors.settings import DetectionSettings
 from detectors.watch import Watch
-from streams.app import App
-from streams.batched import RecordBatch
+from streams.batch import RecordBatch
+from streams.batched import App
+from streams.intake import INPUTS
 from streams.log_stage import attach_log_stage
 from streams.settings import StreamSettings
 from streams.stage import Out
-from streams.topics import RAW_TOPICS
 
 STAGE = "watch"
 
@@ -45,7 +45,7 @@ class WatchHandler:
 def attach(app: App, detection: DetectionSettings, stream: StreamSettings) -> None:
     """Run a ``Watch`` over each shard this worker owns."""
     partitions = range(stream.topics.raw_partitions)
-    sources = [(topic, partition) for topic in RAW_TOPICS for partition in partitions]
+    sources = [(topic, partition) for topic in INPUTS for partition in partitions]
 
     def handler(_topic: str, shard: int) -> WatchHandler:
         return WatchHandler(

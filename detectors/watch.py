@@ -1,8 +1,7 @@
 """One shard's log of partials in, windows and anomalies out: a machine without clock or I/O."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from hashlib import sha256
-from typing import Final, Protocol, get_args
+from typing import Final, get_args
 
 import msgspec
 
@@ -10,14 +9,16 @@ from detectors.defaults import DEFAULTS
 from detectors.grace import Grace
 from detectors.panel import Panel
 from detectors.settings import DetectionSettings
+from streams.batch import Message
 from streams.codec import Block, BlockHeader, decode_block, encode_block
+from streams.dead_letters import dead_letter
 from streams.errors import CorruptMessageError
 from streams.schemas.anomalies import Anomaly, SeriesKind
-from streams.schemas.system import DeadLetter
 from streams.schemas.telemetry import Change
 from streams.settings import WindowSettings
 from streams.stage import Out
 from streams.windows.blocks import decode_table, encode_table
+from streams.windows.check import Reject
 from streams.windows.merge import Closed, ShardMerge
 from streams.windows.progress import Source
 from streams.windows.rows import empty_table
@@ -28,22 +29,6 @@ KINDS: Final[tuple[SeriesKind, ...]] = get_args(SeriesKind)
 CATCH_UP_WINDOWS: Final = 120
 """Windows without any record that detectors step through one by one after a gap."""
 ANOMALIES_PER_BLOCK: Final = 250
-HEAD_BYTES: Final = 4_096
-
-
-class LogMessage(Protocol):
-    """A message of `partials` as far as the machine looks at it (``streams.batched.Message``)."""
-
-    @property
-    def topic(self) -> str: ...
-    @property
-    def partition(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp_us(self) -> int: ...
-    @property
-    def value(self) -> bytes | None: ...
 
 
 class Watch:
@@ -83,16 +68,17 @@ class Watch:
         self._told_us = 0
         """Final watermark of the last block written."""
 
-    def step(self, messages: Iterable[LogMessage]) -> list[Out]:
+    def step(self, messages: Iterable[Message]) -> list[Out]:
         """What the next messages of the log bring about, in order."""
         return [out for message in messages for out in self._take(message)]
 
-    def _take(self, message: LogMessage) -> Iterator[Out]:
+    def _take(self, message: Message) -> Iterator[Out]:
         try:
             block = decode_block(message.value or b"")
             closed = self._understood(block, message.timestamp_us)
         except CorruptMessageError as exc:
-            yield _dead_letter(message, str(exc))
+            reject = Reject("corrupt_frame", str(exc))
+            yield dead_letter(message, 0, message.value or b"", reject)
             return
         yield from self._results(closed)
         for held in self.merge.provisional(message.timestamp_us, self._stall_us):
@@ -183,20 +169,3 @@ def _changes(payload: bytes) -> list[Change]:
         return msgspec.json.decode(payload, type=list[Change]) if payload else []
     except msgspec.MsgspecError as exc:
         raise CorruptMessageError(f"control block: {exc}") from exc
-
-
-def _dead_letter(message: LogMessage, detail: str) -> Out:
-    value = message.value or b""
-    letter = DeadLetter(
-        at_us=message.timestamp_us,
-        topic=message.topic,
-        partition=message.partition,
-        offset=message.offset,
-        reason="corrupt_frame",
-        detail=detail,
-        sha256=sha256(value).hexdigest(),
-        size_bytes=len(value),
-        head=value[:HEAD_BYTES].decode(errors="replace"),
-    )
-    key = f"{message.topic}/{message.partition}/{message.offset}"
-    return Out(topic="dead-letters", key=key, value=letter)
