@@ -15,8 +15,7 @@ K = TypeVar("K", bound=Closable)
 class Keeper(Generic[K]):
     """Holds one thing between two times of ownership; closes it ``linger_s`` after the last.
 
-    make: builds it the first time, and again once it was closed. When the process ends before
-    that, it is for the kept thing to leave nothing behind.
+    make: builds it the first time, and again once it was closed.
     """
 
     def __init__(self, make: Callable[[], Awaitable[K]], *, linger_s: float) -> None:
@@ -38,9 +37,13 @@ class Keeper(Generic[K]):
 
     def leave(self) -> None:
         """Ownership ended, perhaps for a moment."""
-        self._alarm = asyncio.get_running_loop().call_later(self._linger_s, self._close)
+        self._alarm = asyncio.get_running_loop().call_later(self._linger_s, self._close_soon)
 
-    def _close(self) -> None:
+    async def close(self) -> None:
+        """Ownership ended for good."""
         kept, self._kept = self._kept, None
         if kept:
-            self._closing = asyncio.create_task(kept.close())
+            await kept.close()
+
+    def _close_soon(self) -> None:
+        self._closing = asyncio.create_task(self.close())

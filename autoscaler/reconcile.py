@@ -52,7 +52,10 @@ def attach(
                     reconciler.run(), reconciler.send(owned.commit), _follow(reader, reconciler)
                 )
         finally:
-            keeper.leave()
+            if app.should_stop:
+                await keeper.close()
+            else:
+                keeper.leave()
 
     attach_owned(app, stage="drive", control_topic="decisions", run=run)
 

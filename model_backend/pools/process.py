@@ -24,6 +24,8 @@ HEALTH_PATIENCE_S: Final = 0.2
 """`observe` waits this long for the checks it starts; slower answers are seen the next time."""
 TERMINATE_S: Final = 5.0
 """From SIGTERM to SIGKILL."""
+CLOSE_S: Final = 1.5
+"""The same when we end ourselves: whoever ends us does not wait long."""
 START_LIMIT_S: Final = 60.0
 """Beyond its declared start delay, a replica that is not ready by then has failed."""
 REMEMBER_S: Final = 60.0
@@ -141,7 +143,7 @@ class ProcessPool:
             await self.stop(child.name)
         waits = [asyncio.create_task(child.process.wait()) for child in children]
         if waits:
-            await asyncio.wait(waits, timeout=TERMINATE_S)
+            await asyncio.wait(waits, timeout=CLOSE_S)
         for child in children:
             _send(child, signal.SIGKILL)
         await asyncio.gather(*waits)

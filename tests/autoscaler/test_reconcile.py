@@ -124,3 +124,11 @@ async def test_what_is_kept_is_closed_when_ownership_does_not_come_back() -> Non
     await first.closed.wait()
 
     assert await keeper.take() is not first
+
+
+async def test_what_is_kept_is_closed_at_once_when_ownership_ends_for_good() -> None:
+    keeper = Keeper(_thing, linger_s=3600)
+    first = await keeper.take()
+    await keeper.close()
+
+    assert first.closed.is_set()
