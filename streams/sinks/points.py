@@ -24,6 +24,27 @@ MAX_TEXT_CHARS: Final = 4_000
 _INT64: Final = range(-(2**63), 2**63)
 
 
+_FIELDS: Final = {
+    "anomaly": "id title score peak_score actual expected lower upper p direction detector unit"
+    " open end_ms",
+    "incident": "id title state open severity subject_kind subject cause cause_sentence"
+    " cause_weight anomalies users_hurt trust_hurt started_ms end_ms",
+    "decision": "current desired proposed reactive missed reactive_missed demand capacity"
+    " capacity_per_replica capacity_identified forecast_low forecast_high forecast_quantile"
+    " horizon_s forecast_model reason guards ladder dry_run unattainable",
+    "alert": "id incident status delivery severity title attempts error",
+    "pool": "desired ready starting draining failed min_replicas max_replicas model ladder",
+    "replica": "state ready since_ms gpus node reason",
+    "change": "id title actor replica node",
+    "quality": "records accepted late far_future dead duplicate_frames behind_s",
+}
+FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
+    **{measurement: tuple(fields.split()) for measurement, fields in _FIELDS.items()},
+    **{f"window_{kind}": tuple(one.name for one in values) for kind, values in VALUES.items()},
+}
+"""Measurement -> its fields, for whoever writes queries (``dashboards/panels.py``)."""
+
+
 def window_points(table: Table, *, interval_s: float) -> list[Point]:
     """One point a row of final windows, at the window's start; what was not seen has no field."""
     values = derive(table, interval_s=interval_s)
@@ -100,6 +121,8 @@ def _incident(i: Incident) -> Point | None:
 def _decision(d: Decision) -> Point | None:
     capacity = d.capacity_per_replica
     quantiles = d.forecast.quantiles if d.forecast else ()
+    high = max(quantiles, key=lambda one: one.q, default=None)
+    low = min(quantiles, key=lambda one: one.q, default=None)
     return _point(
         "decision",
         d.at_us,
@@ -115,6 +138,9 @@ def _decision(d: Decision) -> Point | None:
             "capacity_per_replica": capacity,
             "capacity": None if capacity is None else capacity * d.current,
             "capacity_identified": d.capacity_identified,
+            "forecast_low": low.value if low else None,
+            "forecast_high": high.value if high else None,
+            "forecast_quantile": high.q if high else None,
             "horizon_s": d.forecast.horizon_s if d.forecast else None,
             "forecast_model": d.forecast.model if d.forecast else "",
             "reason": d.reason,
@@ -122,8 +148,7 @@ def _decision(d: Decision) -> Point | None:
             "ladder": d.ladder,
             "dry_run": d.dry_run,
             "unattainable": d.unattainable,
-        }
-        | {f"forecast_q{round(q.q * 100):02d}": q.value for q in quantiles},
+        },
     )
 
 

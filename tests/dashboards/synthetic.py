@@ -98,6 +98,7 @@ def _windows(now_us: int, rng: random.Random, *, trouble: bool) -> Iterator[Mess
             at_us=at(-10, now_us), node="gpu-a1", gpu_uuid=f"GPU-7c2e-{n}",
             util_ratio=0.71 - 0.2 * n,
             memory_used_bytes=61e9, power_w=512.0 - 80 * n, temperature_c=64.0 - n,
+            sm_clock_mhz=1_755.0, ecc_uncorrected=0.0,
         )
         for n in range(2)
     ]  # fmt: skip
@@ -148,7 +149,7 @@ def _engines(at_us: int, second: int, rng: random.Random, *, frozen: bool) -> li
                 at_us=at_us, pool="codex", replica=f"codex-{n}", up=0.0 if stuck else 1.0,
                 in_flight=4.0 if stuck else load, cpu_ratio=0.0 if stuck else 0.2 + 0.08 * load,
                 output_tokens=0 if stuck else round(11 * rng.uniform(0.8, 1.08)),
-                inter_token_s=None if stuck else 0.09 * rng.uniform(0.9, 1.15), rss_bytes=4.9e8,
+                stalled_s=6.0 if stuck else 0.05, inter_token_s=None if stuck else 0.09 * rng.uniform(0.9, 1.15), rss_bytes=4.9e8,
             )
         )  # fmt: skip
     samples.append(
@@ -256,6 +257,8 @@ def _trouble(now_us: int) -> Iterator[Message]:
         ),
         _anomaly("engine.stalled_s_max", "s", 6.1, 0.1, now_us),
         _anomaly("request.inter_token_s_p95", "s", 0.41, 0.12, now_us, replica=""),
+        _anomaly("request.ttft_s_p95", "s", 1.4, 0.4, now_us, replica=""),
+        _anomaly("request.duration_s_p95", "s", 7.2, 2.2, now_us, replica=""),
     ]  # fmt: skip
     yield anomaly_message(*found)
     incident = Incident(
@@ -292,7 +295,7 @@ def _anomaly(
 ) -> Anomaly:  # fmt: skip
     labels = {"cluster": "local", "pool": "codex", "replica": replica}
     return Anomaly(
-        id=f"an-{feature}", kind="engine", series_id="00" * 8, labels=labels, feature=feature,
+        id=f"an-{feature}", kind="engine" if replica else "request", series_id="00" * 8, labels=labels, feature=feature,
         unit=unit, started_at_us=at(FROZEN_S + 2, now_us), at_us=now_us, score=1.6, peak_score=2.4,
         actual=actual, expected=expected, direction="above", detector="limit",
     )  # fmt: skip

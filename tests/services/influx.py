@@ -82,11 +82,11 @@ class Influx(Service):
 
     def query(self, text: str, *, signed: bool = True) -> bytes:
         """Send InfluxQL; the answer as JSON bytes."""
-        fields = {"q": text, "db": self.database}
-        if signed:
-            fields |= {"u": self.user, "p": self.password}
-        body = urllib.parse.urlencode(fields).encode()
-        with urllib.request.urlopen(f"{self.url}/query", body, timeout=10) as answer:
+        body = urllib.parse.urlencode({"q": text, "db": self.database}).encode()
+        # 1.x looks for credentials in the header and the URL, not in the body.
+        headers = {"Authorization": f"Token {self.token}"} if signed else {}
+        request = urllib.request.Request(f"{self.url}/query", body, headers)
+        with urllib.request.urlopen(request, timeout=10) as answer:
             data: bytes = answer.read()
             return data
 
