@@ -149,9 +149,11 @@ class DemandMeter:
         since_us = self._seconds[-1].window_us + SECOND_US - round(seconds * SECOND_US)
         return [second for second in self._seconds if second.window_us >= since_us]
 
-    def offered(self, service_s: float, without: Collection[str] = ()) -> float:
-        """Slots that the present arrivals fill, leaving out those of some tenants."""
-        span_s = min(max(service_s, MIN_SPAN_S), MAX_SPAN_S)
+    def offered(
+        self, service_s: float, over_s: float = 0.0, without: Collection[str] = ()
+    ) -> float:
+        """Slots that the arrivals of the last ``over_s`` fill, without those of some tenants."""
+        span_s = min(max(service_s, over_s, MIN_SPAN_S), MAX_SPAN_S)
         recent = self.last(span_s)
         if not recent:
             return 0.0

@@ -11,6 +11,8 @@ Guard = Callable[[Decision, Situation], Decision]
 
 STALE_AFTER_S: Final = 5.0
 MAX_FAILED_STARTS: Final = 2
+LEAST_WATCHED_S: Final = 60.0
+"""A forecast from less than this knows too little of bursts."""
 
 
 def changed(decision: Decision, desired: int, guard: str, why: str) -> Decision:
@@ -36,8 +38,7 @@ def untrusted_clients(decision: Decision, situation: Situation) -> Decision:
     """No growth for demand of clients that flood the pool with bad requests."""
     if not situation.suspects or decision.desired <= situation.standing:
         return decision
-    trusted = max(0.0, situation.upper - situation.suspect_demand)
-    needed = max(for_forecast(situation, trusted), for_backlog(situation))
+    needed = max(for_forecast(situation, situation.suspect_demand), for_backlog(situation))
     who = ", ".join(situation.suspects)
     why = f"{situation.suspect_demand:.3g} slots of demand are of {who} and call for no growth"
     return changed(
@@ -65,8 +66,9 @@ def stabilise(decision: Decision, situation: Situation) -> Decision:
     if decision.desired >= situation.standing:
         return decision
     span = f"{situation.scale_down_after_s:g} s"
-    if situation.watched_s < situation.scale_down_after_s:
-        why = f"the pool was watched for {situation.watched_s:.3g} of {span} only"
+    least_s = max(LEAST_WATCHED_S, situation.scale_down_after_s)
+    if situation.watched_s < least_s:
+        why = f"the pool was watched for {situation.watched_s:.3g} of {least_s:g} s only"
         return _no_shrinking(decision, situation, "stabilise", why)
     enough = min(situation.standing, situation.highest_recent)
     why = f"{situation.highest_recent} was called for within the last {span}"

@@ -6,19 +6,20 @@ from typing import Final
 from autoscaler.situation import Situation, inputs_of
 from streams.schemas.scaling import Decision
 
-MAX_PATIENCE: Final = 2.0
-"""However patient the SLO, backlog beyond twice the slots calls for more of them."""
+MAX_PATIENCE: Final = 3.0
+"""However patient the SLO, backlog beyond three times the slots calls for more of them."""
 
 
 def propose(situation: Situation) -> Decision:
     """The smallest number of replicas that carries the forecast and the backlog.
 
-    * forecast: its upper quantile at the lead time must fit into ``target_ratio`` of the room,
-    * backlog: what is in flight and queued now must fit into the room,
+    * forecast: at the lead time, ``target_ratio`` of the slots must hold its median (or queues grow
+      for good), and ``target_ratio`` of the room its upper quantile,
+    * backlog: the room must hold what is in flight and queued now,
 
     where room is the slots, and what they can still take within the longest wait the SLO allows.
     """
-    ahead, present = for_forecast(situation, situation.upper), for_backlog(situation)
+    ahead, present = for_forecast(situation), for_backlog(situation)
     replicas = max(ahead, present)
     return Decision(
         id=f"{situation.cluster}/{situation.pool}@{situation.now_us}",
@@ -41,9 +42,17 @@ def propose(situation: Situation) -> Decision:
     )
 
 
-def for_forecast(situation: Situation, slots: float) -> int:
-    """Replicas whose room holds so many slots of demand at ``target_ratio``."""
-    return _whole(slots / (room(situation) * situation.target_ratio))
+def for_forecast(situation: Situation, less: float = 0.0) -> int:
+    """Replicas that hold the forecast, less some slots of demand, at ``target_ratio``.
+
+    0 while the serving time is unknown: then demand in slots is unknown as well.
+    """
+    if situation.service_s <= 0:
+        return 0
+    return max(
+        _whole(max(0.0, demand - less) / per_replica)
+        for _, demand, per_replica in _limits(situation)
+    )
 
 
 def for_backlog(situation: Situation) -> int:
@@ -55,7 +64,7 @@ def room(situation: Situation) -> float:
     """Requests that a replica can be asked for at once without a wait beyond the SLO.
 
     >>> usual = Situation(pool="codex", now_us=0, standing=1, ready=1, low=1, high=3, slots=4,
-    ...                   demand=1, upper=1, service_s=10, slo_queue_s=1)
+    ...                   demand=1, median=1, upper=1, service_s=10, slo_queue_s=1)
     >>> room(usual)
     4.4
     """
@@ -69,21 +78,28 @@ def _whole(replicas: float) -> int:
     return max(0, math.ceil(replicas - 1e-9))
 
 
-def _reason(situation: Situation, ahead: int, present: int) -> str:
-    usable = room(situation) * situation.target_ratio
-    held = f"{situation.in_flight:.3g} in flight and {situation.queued:.3g} queued"
-    if present > ahead:
-        return (
-            f"{held} need {_replicas(present)} of {situation.slots} slots; "
-            f"the forecast of {situation.upper:.3g} slots alone would need {ahead}"
-        )
-    forecast = situation.forecast
-    quantile = f"p{forecast.quantiles[-1].q * 100:.0f}" if forecast else "the present demand"
-    horizon = f" in {forecast.horizon_s:.3g} s" if forecast else ""
+def _limits(situation: Situation) -> tuple[tuple[str, float, float], ...]:
+    """What of the forecast, how many slots that is, and how many of them a replica may take."""
+    upper = situation.forecast.quantiles[-1].q * 100 if situation.forecast else 90
+    target = situation.target_ratio
     return (
-        f"{quantile} of demand{horizon} is {situation.upper:.3g} slots at {usable:.3g} per "
-        f"replica: {_replicas(ahead)}; now {situation.demand:.3g} offered, {held}"
+        ("median", situation.median, situation.slots * target),
+        (f"p{upper:.0f}", situation.upper, room(situation) * target),
     )
+
+
+def _reason(situation: Situation, ahead: int, present: int) -> str:
+    held = f"{situation.in_flight:.3g} in flight and {situation.queued:.3g} queued"
+    if situation.service_s <= 0:
+        return f"{held} need {_replicas(present)}; serving times are not known yet"
+    what, slots, per_replica = max(_limits(situation), key=lambda limit: limit[1] / limit[2])
+    forecast = (
+        f"{what} of demand in {situation.horizon_s:.3g} s is {slots:.3g} slots at "
+        f"{per_replica:.3g} per replica"
+    )
+    if present > ahead:
+        return f"{held} need {_replicas(present)}; {forecast} would need {ahead}"
+    return f"{forecast}: {_replicas(ahead)}; now {situation.demand:.3g} offered, {held}"
 
 
 def _replicas(n: int) -> str:

@@ -138,7 +138,7 @@ class PoolMemory:
     def _offered(self, suspects: Sequence[str] = ()) -> float:
         """Work offered in slots; before anything finished, what the pool holds."""
         if self._service.known:
-            return self._meter.offered(self._service_s(), suspects)
+            return self._meter.offered(self._service_s(), self._horizon_s(), suspects)
         return sum(self._meter.held())
 
     def _terms(self) -> Terms:
@@ -169,12 +169,13 @@ class PoolMemory:
             slots=self.slots,
             demand=self._offered(),
             forecast=forecast,
+            median=forecast.quantiles[0].value,
             upper=forecast.quantiles[-1].value,
             in_flight=in_flight,
             queued=queued,
             service_s=self._service_s(),
             identified=self._service.identified,
-            lead_s=self._lead.seconds(),
+            horizon_s=forecast.horizon_s,
             slo_queue_s=self._pool.slo_queue_s,
             missed=self._missed,
             target_ratio=self._scaling.target_ratio,
@@ -197,8 +198,11 @@ class PoolMemory:
             dry_run=self._scaling.dry_run,
         )
 
+    def _horizon_s(self) -> float:
+        return self._lead.seconds() + PIPELINE_S
+
     def _forecast(self) -> Forecast:
-        horizon_s = self._lead.seconds() + PIPELINE_S
+        horizon_s = self._horizon_s()
         asked = (0.5, self._scaling.quantile)
         values = self._forecaster.forecast(horizon_s, asked).tolist()
         return Forecast(

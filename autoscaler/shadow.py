@@ -46,6 +46,9 @@ class Reactive:
 
     def second(self, now_us: int, arrived: int, terms: Terms) -> None:
         """Advance by one second in which so many requests arrived."""
+        if not self._recent:  # it knows of nothing but its size when it begins
+            self._recent.append((now_us, self.ready))
+            self._synced_us = now_us
         while self._starting and self._starting[0][0] <= now_us:
             self.ready += self._starting.popleft()[1]
         self._flow(arrived, terms)

@@ -44,14 +44,17 @@ class Situation:
     demand: float
     """Offered work at present: arrivals per second times serving time in a full replica."""
     forecast: Forecast | None = None
+    median: float
+    """The forecast's median when a replica ordered now is ready."""
     upper: float
-    """The forecast's upper quantile when a replica ordered now is ready."""
+    """And its upper quantile."""
     in_flight: float = 0.0
     queued: float = 0.0
     service_s: float = 0.0
     """Serving time in a full replica; 0 while unknown."""
     identified: bool = False
-    lead_s: float = 0.0
+    horizon_s: float = 0.0
+    """Until a replica ordered now takes its first request."""
     slo_queue_s: float = 1.0
     missed: int = 0
 
@@ -91,12 +94,13 @@ _NUMBERS = (
     "high",
     "slots",
     "demand",
+    "median",
     "upper",
     "in_flight",
     "queued",
     "service_s",
     "identified",
-    "lead_s",
+    "horizon_s",
     "slo_queue_s",
     "missed",
     "target_ratio",

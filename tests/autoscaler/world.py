@@ -1,8 +1,9 @@
-"""A pool that serves simulated requests, and the planner in its loop: windows 3 s late, a start delay."""
+"""A pool that serves simulated requests with the planner in its loop: late windows, slow starts."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -14,143 +15,205 @@ from streams.schemas.scaling import Decision, PoolStatus
 from streams.series import series_id
 from streams.stage import Arrival, Outcome, Tick
 from streams.windows.histogram import counted
-from streams.windows.table import Table
+from streams.windows.table import Floats, Table
 
 START_US = 1_700_000_000 * SECOND_US
 LATE_S = 3
+"""Windows come so long after their end, as they do in the running system."""
+TENTHS = 10
+
+ACTING = ScalingSettings(ladder="full", dry_run=False, scale_down_after_s=25)
+CODEX = PoolSettings(
+    name="codex",
+    service="codex",
+    model="m",
+    max_replicas=3,
+    slots=4,
+    start_delay_s=8,
+)
 
 
-def table_of(
-    second: int, pool: str, ended: Sequence[tuple[float, float]], **counts: float
+def at(second: float) -> int:
+    return START_US + round(second * SECOND_US)
+
+
+def requests_table(
+    second: int,
+    pool: str = "codex",
+    *,
+    tenant: str = "acme",
+    ended: Sequence[tuple[float, float]] = (),
+    **counts: float,
 ) -> Table:
-    """One window of one pool; ``ended``: (waited, served) seconds of each request that ended."""
-    labels = {"cluster": "local", "pool": pool, "model": "m", "route": "chat", "tenant": "ann"}
+    """One window of one tenant; ``ended``: (waited, served) seconds of each request that ended.
+
+    counts: `arrived`, `failed`, `rejected`; `queued` and `in_flight`, else there are no gauges.
+    """
+    labels = {"cluster": "local", "pool": pool, "model": "m", "route": "chat", "tenant": tenant}
     series = series_id("request", labels)
-    micro = {
+    spans = {
         "queue_s": np.array([round(w * 1e6) for w, _ in ended], np.int64),
         "duration_s": np.array([round((w + s) * 1e6) for w, s in ended], np.int64),
     }
     ints = {name: int(counts.get(name, 0)) for name in ("arrived", "failed", "rejected")}
     ints["finished"] = len(ended)
     for name in ("queued", "in_flight"):
-        if name in counts:
-            ints[f"{name}.n"], ints[f"{name}.sum"] = 1, round(counts[name] * 1e6)
-        else:
-            ints[f"{name}.n"] = ints[f"{name}.sum"] = 0
-    for name, values in micro.items():
+        ints[f"{name}.n"] = int(name in counts)
+        ints[f"{name}.sum"] = round(counts.get(name, 0) * 1e6)
+    for name, values in spans.items():
         ints[f"{name}.n"], ints[f"{name}.sum"] = values.size, int(values.sum())
     return Table(
         "request",
-        np.array([START_US + second * SECOND_US]),
+        np.array([at(second)]),
         np.array([series]),
         {name: np.array([value], np.int64) for name, value in ints.items()},
-        {name: counted(np.zeros(v.size, np.int64), v) for name, v in micro.items()},
+        {name: counted(np.zeros(v.size, np.int64), v) for name, v in spans.items()},
         {series: labels},
     )
+
+
+def pool_status(second: float, **but: object) -> PoolStatus:
+    """`codex` as its driver sees it: one replica of four slots, ready."""
+    usual: dict[str, object] = {
+        "pool": "codex",
+        "service": "codex",
+        "model": "m",
+        "at_us": at(second),
+        "desired": 1,
+        "ready": 1,
+        "slots_per_replica": 4,
+        "start_delay_s": 8.0,
+    }
+    return PoolStatus(**(usual | but))  # type: ignore[arg-type]  # each case says what differs
+
+
+def decisions_of(outcome: Outcome) -> list[Decision]:
+    return [out.value for out in outcome.out if isinstance(out.value, Decision)]
+
+
+def poisson(
+    rng: np.random.Generator, rates: Floats, work: Callable[[], float]
+) -> Iterator[list[float]]:
+    """Per second, the seconds of work of each request that arrives, at these rates per second."""
+    for count in rng.poisson(rates).tolist():
+        yield [work() for _ in range(count)]
 
 
 @dataclass(slots=True)
 class _Request:
     arrived_s: float
-    left: float
-    started_s: float | None = None
+    left_s: float
+    started_s: float = 0.0
 
 
 @dataclass(slots=True)
-class World:
-    """``shared``: slots of a replica share its speed (tokens per second), else each has its own.
+class _Replica:
+    ready_at: int
+    held: list[_Request] = field(default_factory=list)
 
-    work_s: seconds a request takes alone.
+
+@dataclass
+class World:
+    """Requests share a replica's speed, as tokens per second are shared by the slots of an engine.
+
+    After ``run``: ``decisions``, and ``ready``: ready replicas by second.
     """
 
-    pool: PoolSettings
-    scaling: ScalingSettings
-    work: Callable[[np.random.Generator], float]
-    shared: bool
-    seed: int = 0
-    replicas: list[tuple[int, list[_Request]]] = field(default_factory=list)
-    decisions: list[Decision] = field(default_factory=list)
-    ready_at: list[int] = field(default_factory=list)
+    pool: PoolSettings = CODEX
+    scaling: ScalingSettings = ACTING
 
-    def run(self, arrivals_per_s: Sequence[float]) -> "World":
-        rng = np.random.default_rng(self.seed)
-        pool, name = self.pool, self.pool.name
-        planner = Planner(self.scaling, BackendSettings(pools=(pool,)))
-        self.replicas = [(0, []) for _ in range(pool.initial_replicas)]
-        queue: deque[_Request] = deque()
-        late: deque[Table] = deque()
-        target, orders = pool.initial_replicas, []
-        for second, rate in enumerate(arrivals_per_s):
-            arrived = int(rng.poisson(rate))
-            queue.extend(_Request(second, self.work(rng)) for _ in range(arrived))
-            ended = self._serve(second, queue)
-            in_flight = sum(len(held) for since, held in self.replicas)
-            late.append(
-                table_of(
-                    second, name, ended, arrived=arrived, queued=len(queue), in_flight=in_flight
+    def __post_init__(self) -> None:
+        self.decisions: list[Decision] = []
+        self.ready: list[int] = []
+        self._planner = Planner(self.scaling, BackendSettings(pools=(self.pool,)))
+        self._target = self.pool.initial_replicas
+        self._replicas = [_Replica(0) for _ in range(self._target)]
+        self._leaving: list[_Replica] = []
+        self._queue: deque[_Request] = deque()
+
+    def run(self, arrivals: Iterator[list[float]]) -> "World":
+        """``arrivals``: per second, the work of each new request in seconds on its own."""
+        windows: deque[Table] = deque()
+        for second, works in enumerate(arrivals):
+            self._queue.extend(_Request(second, work) for work in works)
+            ended = self._serve(second)
+            held = sum(len(one.held) for one in (*self._replicas, *self._leaving))
+            windows.append(
+                requests_table(
+                    second,
+                    self.pool.name,
+                    ended=ended,
+                    arrived=len(works),
+                    queued=len(self._queue),
+                    in_flight=held,
                 )
             )
-            ready = sum(since <= second for since, _ in self.replicas)
-            self.ready_at.append(ready)
-            status = PoolStatus(
-                pool=name,
-                service="codex",
-                model="m",
-                at_us=START_US + second * SECOND_US,
-                desired=target,
-                ready=ready,
-                starting=len(self.replicas) - ready,
-                slots_per_replica=pool.slots,
-                start_delay_s=pool.start_delay_s,
-            )
-            if len(late) <= LATE_S:
-                continue
-            now_us = START_US + (second - LATE_S + 1) * SECOND_US
-            arrivals = [
-                Arrival(at_us=now_us, id="p", topic="pools", key=f"local/{name}", record=status),
-                Arrival(at_us=now_us, id="w", topic="windows", record=late.popleft()),
-            ]
-            for decision in decisions_of(planner.step(Tick(now_us=now_us, arrivals=arrivals))):
-                self.decisions.append(decision)
-                target = decision.desired
-                self._scale(target, second)
+            self.ready.append(sum(one.ready_at <= second for one in self._replicas))
+            if len(windows) > LATE_S:
+                self._plan(second, windows.popleft())
         return self
 
-    def _scale(self, target: int, second: int) -> None:
-        while len(self.replicas) < target:
-            self.replicas.append((second + 1 + round(self.pool.start_delay_s), []))
-        while len(self.replicas) > target:
-            starting = [r for r in self.replicas if r[0] > second]
-            gone = starting[-1] if starting else min(self.replicas, key=lambda r: len(r[1]))
-            self.replicas.remove(gone)
-            if gone[1]:  # drained: its requests are finished outside of the model
-                gone[1].clear()
+    @property
+    def missed(self) -> int:
+        return sum(decision.missed for decision in self.decisions)
 
-    def _serve(self, second: int, queue: deque[_Request]) -> list[tuple[float, float]]:
-        """A second in tenths; what ended as (waited, served)."""
+    @property
+    def reversals(self) -> int:
+        """How often the wanted size changed its direction."""
+        sizes = [decision.desired for decision in self.decisions]
+        steps = [b - a for a, b in pairwise(sizes) if a != b]
+        return sum(a * b < 0 for a, b in pairwise(steps))
+
+    def _plan(self, second: int, window: Table) -> None:
+        now_us = at(second - LATE_S + 1)
+        ready = self.ready[-1]
+        status = pool_status(
+            second,
+            pool=self.pool.name,
+            desired=self._target,
+            ready=ready,
+            starting=len(self._replicas) - ready,
+            slots_per_replica=self.pool.slots,
+            start_delay_s=self.pool.start_delay_s,
+        )
+        key = f"local/{self.pool.name}"
+        arrivals = [
+            Arrival(at_us=now_us, id="pool", topic="pools", key=key, record=status),
+            Arrival(at_us=now_us, id="windows", topic="windows", record=window),
+        ]
+        outcome = self._planner.step(Tick(now_us=now_us, arrivals=arrivals))
+        for decision in decisions_of(outcome):
+            self.decisions.append(decision)
+            self._target = decision.desired
+            self._scale(second)
+
+    def _scale(self, second: int) -> None:
+        while len(self._replicas) < self._target:
+            self._replicas.append(_Replica(second + 1 + round(self.pool.start_delay_s)))
+        while len(self._replicas) > self._target:
+            youngest = max(self._replicas, key=lambda one: one.ready_at)
+            self._replicas.remove(youngest)
+            self._leaving.append(youngest)
+
+    def _serve(self, second: int) -> list[tuple[float, float]]:
+        """A second in tenths; (waited, served) of what ended."""
         ended = []
-        for tenth in range(10):
-            now = second + tenth / 10
-            for since, held in self.replicas:
-                if since > second:
-                    continue
-                speed = 0.1 / max(1, len(held)) if self.shared else 0.1
-                for request in held:
-                    request.left -= speed
-                for request in [r for r in held if r.left <= 0]:
-                    held.remove(request)
-                    assert request.started_s is not None
-                    waited = request.started_s - request.arrived_s
-                    ended.append((waited, now - request.started_s))
-            while queue:
-                free = [r for r in self.replicas if r[0] <= second and len(r[1]) < self.pool.slots]
-                if not free:
+        ready = [one for one in self._replicas if one.ready_at <= second]
+        for tenth in range(TENTHS):
+            now_s = second + tenth / TENTHS
+            for replica in (*ready, *self._leaving):
+                share_s = 1 / TENTHS / max(1, len(replica.held))
+                for request in replica.held:
+                    request.left_s -= share_s
+                done = [one for one in replica.held if one.left_s <= 0]
+                replica.held = [one for one in replica.held if one.left_s > 0]
+                ended += [(one.started_s - one.arrived_s, now_s - one.started_s) for one in done]
+            while self._queue and ready:
+                emptiest = min(ready, key=lambda one: len(one.held))
+                if len(emptiest.held) >= self.pool.slots:
                     break
-                request = queue.popleft()
-                request.started_s = now
-                min(free, key=lambda r: len(r[1]))[1].append(request)
+                request = self._queue.popleft()
+                request.started_s = now_s
+                emptiest.held.append(request)
+        self._leaving = [one for one in self._leaving if one.held]
         return ended
-
-
-def decisions_of(outcome: Outcome) -> list[Decision]:
-    return [out.value for out in outcome.out if isinstance(out.value, Decision)]

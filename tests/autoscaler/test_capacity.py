@@ -1,0 +1,99 @@
+from typing import Any
+
+import pytest
+
+from autoscaler.capacity import LeadTime, ServiceTime
+from streams.errors import InvalidParameterError
+from streams.schemas.scaling import ReplicaStatus
+from tests.autoscaler.world import at
+
+
+def learned(*points: tuple[float, float], times: int = 100, slots: int = 4) -> ServiceTime:
+    service = ServiceTime()
+    for occupancy, served_s in points * times:
+        service.learn(occupancy=occupancy, served_s=served_s, count=1, slots=slots)
+    return service
+
+
+@pytest.mark.parametrize(
+    ("points", "full_s"),
+    [
+        pytest.param([(1, 3.0), (2, 3.0), (3, 3.0)], 3.0, id="slots-of-their-own"),
+        pytest.param([(1, 3.0), (2, 6.0), (3, 9.0)], 12.0, id="slots-that-share-their-speed"),
+        pytest.param([(3, 9.0), (4, 12.0)], 12.0, id="seen-when-full"),
+        pytest.param([(2, 6.0)], 6.0, id="no-slope-without-variety"),
+        pytest.param([(1, 9.0), (3, 6.0)], 7.5, id="faster-when-fuller-is-not-believed"),
+        pytest.param([(0.1, 1.0), (0.9, 9.0)], 20.0, id="never-more-than-four-times-the-mean"),
+    ],
+)
+def test_serving_time_in_a_full_replica(
+    points: list[tuple[float, float]], full_s: float
+) -> None:
+    assert learned(*points).full_s(slots=4) == pytest.approx(full_s, rel=0.1)
+
+
+def test_nothing_is_known_before_anything_finished() -> None:
+    service = ServiceTime()
+
+    assert (service.known, service.identified, service.full_s(4)) == (False, False, 0.0)
+
+
+def test_capacity_is_identified_once_full_replicas_were_seen() -> None:
+    assert learned((4, 12.0), times=20).identified
+    assert not learned((2, 6.0), times=500).identified
+
+
+def test_what_was_long_ago_counts_little() -> None:
+    service = learned((2, 10.0))
+    service.learn(occupancy=2, served_s=2.0, count=2_000, slots=4)
+
+    assert service.mean_s() == pytest.approx(2.0, rel=0.05)
+
+
+@pytest.mark.parametrize("served_s", [-1.0, float("nan")])
+def test_what_is_no_time_is_refused(served_s: float) -> None:
+    with pytest.raises(InvalidParameterError, match="served_s must be finite"):
+        ServiceTime().learn(occupancy=1, served_s=served_s, count=1)
+
+
+def replica(name: str, took_s: float, **but: Any) -> ReplicaStatus:
+    usual: dict[str, Any] = {
+        "pool": "codex",
+        "replica": name,
+        "state": "ready",
+        "since_us": at(took_s),
+        "at_us": at(took_s),
+        "ordered_at_us": at(0),
+    }
+    return ReplicaStatus(**(usual | but))
+
+
+def test_the_lead_time_is_what_new_replicas_took() -> None:
+    lead = LeadTime(prior_s=8)
+    for number, took_s in enumerate([10, 11, 30]):
+        lead.see(replica(f"codex-{number}", took_s))
+
+    assert lead.seconds() == 11.0
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        pytest.param(replica("codex-1", 20, state="starting"), id="not-ready-yet"),
+        pytest.param(replica("codex-1", 20, ordered_at_us=0), id="nobody-knows-when-it-was-ordered"),
+        pytest.param(replica("codex-1", -5), id="clocks-disagree"),
+    ],
+)
+def test_what_says_nothing_of_the_lead_time_leaves_the_prior(status: ReplicaStatus) -> None:
+    lead = LeadTime(prior_s=8)
+    lead.see(status)
+
+    assert (lead.seconds(), lead.learned) == (8.0, False)
+
+
+def test_a_replica_counts_once() -> None:
+    lead = LeadTime(prior_s=8)
+    for took_s in (10, 50, 50, 50):
+        lead.see(replica("codex-1", took_s))
+
+    assert lead.seconds() == 10.0
