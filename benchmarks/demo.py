@@ -59,8 +59,8 @@ def markdown(quiet: Report, runs: Sequence[Report]) -> str:
         "| fault | injected | right subject ≤ 15 s | median s | slowest s |",
         "|---|---|---|---|---|",
     ]
-    for name in sorted({fault["fault"] for fault in faults}):
-        lines.append(_row(name, [f for f in faults if f["fault"] == name]))
+    names = sorted({fault["fault"] for fault in faults})
+    lines += [_row(name, [f for f in faults if f["fault"] == name]) for name in names]
     lines += [_row("**all**", faults), ""]
     lines += [
         "| run | faults in time | healthy clients: answered / failed | incidents | codex up/down | "

@@ -80,7 +80,7 @@ class SinkSettings(BaseModel, frozen=True, extra="forbid"):
     jsonl_max_bytes: Annotated[int, Field(ge=100_000)] = 500_000_000
     """When reached, the file becomes `NAME.1`, which replaces an older one."""
     spool_path: str = ""
-    """Folder for what waits while a sink is down; empty keeps it in memory, lost with the process."""
+    """Folder for what waits while a sink is down; empty: in memory, lost with the process."""
     influx: InfluxSettings = InfluxSettings()
     queue_points: Annotated[int, Field(ge=1_000)] = 100_000
     """Bound of each sink's spool; when full, reading pauses."""
@@ -99,6 +99,7 @@ class StreamSettings(BaseModel, frozen=True, extra="forbid"):
         block, message = self.topics.block_bytes, self.topics.max_message_bytes
         if block > message:
             raise ValueError(
-                f"topics.block_bytes must not exceed topics.max_message_bytes, got {block} and {message}"
+                "topics.block_bytes must not exceed topics.max_message_bytes, "
+                f"got {block} and {message}"
             )
         return self

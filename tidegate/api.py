@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import uvicorn
-from autoscaler.api.app import create_api
 from fastapi import FastAPI
 
+from autoscaler.api.app import create_api
 from autoscaler.api.view import VIEW_TOPICS, View
 from dashboards import live
 from streams.clock import system_clock

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+import msgspec
+
 from streams.schemas.base import Record
 
 Severity = Literal["info", "warning", "critical"]
@@ -86,7 +88,7 @@ class Rule(Record, frozen=True, kw_only=True):
     reason: str = ""
     cluster: str = "local"
     pool: str = ""
-    matchers: dict[str, str] = {}
+    matchers: dict[str, str] = msgspec.field(default_factory=dict)
     replicas: int | None = None
     min_replicas: int | None = None
     max_replicas: int | None = None
@@ -109,7 +111,7 @@ class Command(Record, frozen=True, kw_only=True):
     min_replicas: int | None = None
     max_replicas: int | None = None
     ladder: Literal["shadow", "recommend", "floor", "full"] | None = None
-    matchers: dict[str, str] = {}
+    matchers: dict[str, str] = msgspec.field(default_factory=dict)
     incident: str = ""
     expires_at_us: int | None = None
 

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+import msgspec
+
 from streams.schemas.base import Record
 
 Ladder = Literal["shadow", "recommend", "floor", "full"]
@@ -26,7 +28,7 @@ class Forecast(Record, frozen=True, kw_only=True):
 class Decision(Record, frozen=True, kw_only=True):
     """What PLAN wants of one pool for one interval, and why.
 
-    A function of the recorded ``inputs``; only the newest decision younger than 10 s is carried out.
+    A function of the recorded ``inputs``; only the newest one younger than 10 s is carried out.
     """
 
     id: str
@@ -59,7 +61,7 @@ class Decision(Record, frozen=True, kw_only=True):
     unattainable: str = ""
     wanted: int | None = None
     """What would be desired if the ladder and ``dry_run`` let the planner act."""
-    inputs: dict[str, float] = {}
+    inputs: dict[str, float] = msgspec.field(default_factory=dict)
     inputs_through_us: int = 0
 
 

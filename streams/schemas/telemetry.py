@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+import msgspec
+
 from streams.schemas.base import Record
 
 RequestKind = Literal["arrived", "finished", "rejected", "cancelled", "gauge"]
@@ -132,4 +134,4 @@ class Change(Record, frozen=True, kw_only=True):
     pool: str = ""
     replica: str = ""
     node: str = ""
-    attributes: dict[str, str] = {}
+    attributes: dict[str, str] = msgspec.field(default_factory=dict)

@@ -54,7 +54,7 @@ def call(
 
 
 def say(text: str) -> None:
-    print(f"services: {text}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"services: {text}\n")
 
 
 class Service(ABC):
