@@ -1,0 +1,75 @@
+"""INGEST as a Faust app on the embedded broker, stopped and started again."""
+
+import asyncio
+
+import pytest
+
+from streams.admin import create_topics
+from streams.app import create_app
+from streams.batched import Message
+from streams.clock import system_clock
+from streams.codec import FrameHeader, decode_block, encode_frame, encode_record
+from streams.ingest import attach
+from streams.publisher import Publisher
+from streams.reader import TopicReader
+from streams.settings import StreamSettings
+from streams.stage import Out
+from streams.windows.blocks import decode_table
+from tests.streams.samples import request
+from tests.streams.toys import new_prefix, running, toy_settings
+
+pytestmark = pytest.mark.broker
+
+
+@pytest.fixture
+async def settings(broker_url: str) -> StreamSettings:
+    settings = toy_settings(broker_url, new_prefix(), "at_least_once")
+    await create_topics(settings)
+    return settings
+
+
+def event() -> bytes:
+    return encode_record(request(at_us=system_clock()))
+
+
+def frame(sequence: int) -> bytes:
+    header = FrameHeader(producer="p", boot="b", sequence=sequence, count=1)
+    return encode_frame(header, event())
+
+
+async def send(settings: StreamSettings, *values: bytes) -> None:
+    async with Publisher(settings) as publisher:
+        for value in values:
+            await publisher.send(Out(topic="requests", key="k", value=value, partition=0))
+
+
+async def run_until(settings: StreamSettings, counts: tuple[int, int]) -> None:
+    """Run INGEST until so many records are in partials and dead letters, and two blocks more."""
+    app = create_app("ingest", settings)
+    attach(app, settings)
+    found, beats = (0, 0), 0
+    topics = ["partials", "dead-letters"]
+    async with running(app), asyncio.timeout(30), TopicReader(settings, topics) as reader:
+        while found != counts or beats < 2:
+            for message in await reader.poll(0.5):
+                arrived, dead = arrivals(message), message.topic == "dead-letters"
+                found = (found[0] + arrived, found[1] + dead)
+                beats += found == counts and not arrived
+
+
+def arrivals(message: Message) -> int:
+    if message.topic != "partials":
+        return 0
+    block = decode_block(message.value or b"")
+    if block.header.source != "requests":
+        return 0
+    return int(decode_table(block).ints["arrived"].sum())
+
+
+async def test_records_count_once_also_after_a_restart(settings: StreamSettings) -> None:
+    await send(settings, event(), b"moon", frame(1), frame(1))
+    await run_until(settings, (2, 1))
+
+    await send(settings, frame(1), event())
+
+    await run_until(settings, (3, 1))
