@@ -196,6 +196,15 @@ async def _refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
         return error_response(exc.refusal, fresh_headers())
     except (ConnectionResetError, web.HTTPException):
         raise
-    except Exception:  # noqa: BLE001  # a boundary: the client is told, the log has the rest
-        _log.exception("request_failed", path=request.path)
+    except Exception as exc:  # noqa: BLE001  # a boundary: the client is told, the log has the rest
+        # Not the whole trace: its frames hold keys and prompts.
+        _log.error("request_failed", error=f"{type(exc).__name__}: {exc}", place=_place(exc))
         return error_response(refusals.internal(), fresh_headers())
+
+
+def _place(exc: BaseException) -> str:
+    """Function and line where it was raised."""
+    place, trace = "", exc.__traceback__
+    while trace is not None:
+        place, trace = f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}", trace.tb_next
+    return place

@@ -17,6 +17,10 @@ _BYTES_PER_TOKEN: Final = 4
 """Of text in common tokenizers, roughly; only ever an estimate until the engine has counted."""
 
 
+class _Named(msgspec.Struct):
+    model: str = ""
+
+
 class _StreamOptions(msgspec.Struct):
     include_usage: bool | None = None
 
@@ -46,6 +50,7 @@ _COMPLETIONS: Final[Mapping[CompletionRoute, msgspec.json.Decoder[_Completion]]]
     "chat": msgspec.json.Decoder(_Chat),
     "completions": msgspec.json.Decoder(_Text),
 }
+_NAMED: Final = msgspec.json.Decoder(_Named)
 _VIDEO: Final = msgspec.json.Decoder(_Video)
 _FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _JSON: Final = msgspec.json.Encoder()
@@ -89,6 +94,14 @@ def parse_completion(body: bytes, route: CompletionRoute) -> CompletionRequest |
         body=body,
         prompt_tokens=max(1, len(body) // _BYTES_PER_TOKEN),
     )
+
+
+def model_named(body: bytes) -> str:
+    """The model that a bad body asks for, as far as it can be read."""
+    try:
+        return _NAMED.decode(body).model
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ""
 
 
 def parse_video(body: bytes) -> VideoRequest | Refusal:

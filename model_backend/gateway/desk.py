@@ -102,7 +102,9 @@ class Desk:
     def sync(
         self, replicas: Sequence[ReplicaStatus], slots: Callable[[ReplicaStatus], int], now_us: int
     ) -> None:
-        """Take over what is known of the pool's replicas now."""
+        """Take over what is known of the pool's replicas now; others are no more."""
+        for name in self.lanes.keys() - {status.replica for status in replicas}:
+            self._close(self.lanes[name])
         for status in replicas:
             lane = self.lanes.get(status.replica)
             if lane is None or not lane.is_same(status):
@@ -111,23 +113,16 @@ class Desk:
                 lane = Lane(self.pool, status.replica, status.address, slots(status))
                 self.lanes[status.replica] = lane
             lane.slots, lane.pid = slots(status), status.pid
-            self._become(lane, status)
-        for name in self.lanes.keys() - {status.replica for status in replicas}:
-            self._close(self.lanes[name])
-            if not self.lanes[name].flights:
-                del self.lanes[name]
+            if lane.state != status.state:
+                lane.state = status.state
+                self._freed(lane)
+        self.forget_closed()
         self.dispatch(now_us)
 
-    def _become(self, lane: Lane, status: ReplicaStatus) -> None:
-        before, lane.state = lane.state, status.state
-        if lane.gone:
-            self._close(lane, status)
-        elif before != lane.state:
-            self._freed(lane)
-
-    def _close(self, lane: Lane, status: ReplicaStatus | None = None) -> None:
+    @staticmethod
+    def _close(lane: Lane) -> None:
         """Nothing comes back from there: what can still move, moves."""
-        lane.state = status.state if status else "stopped"
+        lane.state = "stopped"
         for flight in lane.flights:
             if not flight.begun:
                 flight.break_off("moved")

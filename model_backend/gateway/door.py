@@ -12,6 +12,7 @@ from aiohttp import web
 from model_backend.access.keys import KeyProblem, Keyring, Tenant
 from model_backend.access.limits import Allowance, Limits
 from model_backend.gateway import refusals
+from model_backend.gateway.bodies import model_named
 from model_backend.gateway.calls import Call, End, Route
 from model_backend.gateway.desk import Desk
 from model_backend.gateway.emit import Emitter
@@ -104,6 +105,14 @@ class Door:
         if not found:
             raise RefusedError(refusals.model_not_found(model))
         return next((pool for pool in found if self.desks[pool.name].has_room), found[0])
+
+    def malformed(self, call: Call, body: bytes, refusal: Refusal) -> RefusedError:
+        """The error to raise; the pool it was meant for is told of if the body says so much."""
+        jobs = call.route == "videos"
+        for pool in self.view.serving(model_named(body)):
+            if (pool.role == "job") == jobs:
+                call.pool, call.model = pool.name, pool.model
+        return RefusedError(refusal)
 
     def arrived(self, call: Call) -> None:
         self.emitter.arrived(call, self.clock())

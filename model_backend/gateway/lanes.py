@@ -107,7 +107,7 @@ class Lane:
     @property
     def gone(self) -> bool:
         """Not there any more, as whoever runs it says."""
-        return self.state in {"failed", "stopped"}
+        return self.state == "stopped"
 
     def is_same(self, status: ReplicaStatus) -> bool:
         """Whether the status speaks of this process and not of a later one of the same name."""

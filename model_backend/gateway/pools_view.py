@@ -59,7 +59,7 @@ class PoolsView:
         return self._statuses.get(pool)
 
     def replicas(self, pool: str) -> list[ReplicaStatus]:
-        """Those that are there in any state but ``stopped``."""
+        """Those that are starting, ready or draining."""
         return list(self._replicas[pool].values())
 
     def slots(self, replica: ReplicaStatus) -> int:
@@ -77,7 +77,7 @@ class PoolsView:
         known = replicas.get(record.replica)
         if known is not None and record.at_us < known.at_us:
             return False
-        if record.state == "stopped":
+        if record.state in {"failed", "stopped"}:  # neither comes back under its name
             return replicas.pop(record.replica, None) is not None
         if known is None and len(replicas) >= MAX_REPLICAS:
             self.refused += 1

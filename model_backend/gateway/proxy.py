@@ -79,7 +79,7 @@ class Completions:
         raw = await self._door.receive(request, request.read)
         wanted = parse_completion(raw, "chat" if call.route == "chat" else "completions")
         if isinstance(wanted, Refusal):
-            raise RefusedError(wanted)
+            raise self._door.malformed(call, raw, wanted)
         pool = self._door.find_pool(wanted.model, jobs=False)
         call.pool, call.model, call.prompt_tokens = pool.name, pool.model, wanted.prompt_tokens
         self._door.arrived(call)

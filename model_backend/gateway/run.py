@@ -35,15 +35,20 @@ def run_gateway(settings: BackendSettings, stream: StreamSettings, cluster: str)
     waits in a bounded buffer.
     """
     try:
-        asyncio.run(serve(settings, stream, cluster))
+        asyncio.run(serve(settings, stream, cluster, listening=asyncio.Event()))
     except TidegateError as exc:
         sys.stderr.write(f"tidegate gateway: {exc}\n")
         return 1
     return 0
 
 
-async def serve(settings: BackendSettings, stream: StreamSettings, cluster: str) -> None:
-    """Raises PortTakenError, or InvalidParameterError for keys or certificates that will not do."""
+async def serve(
+    settings: BackendSettings, stream: StreamSettings, cluster: str, *, listening: asyncio.Event
+) -> None:
+    """Sets ``listening`` when the door is open.
+
+    Raises PortTakenError, or InvalidParameterError for keys or certificates that will not do.
+    """
     stopped = _stop_on_signals()
     view = PoolsView(settings.pools, cluster=cluster)
     tls = server_tls(settings.gateway)
@@ -58,6 +63,7 @@ async def serve(settings: BackendSettings, stream: StreamSettings, cluster: str)
         following = asyncio.create_task(_follow(view, stream))
         try:
             await _listen(runner, settings.gateway, tls)
+            listening.set()
             await stopped.wait()
         finally:
             # Stops accepting, lets what is under way end within the grace, cuts the rest.

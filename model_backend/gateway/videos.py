@@ -55,9 +55,10 @@ class Videos:
         return json_response(job.document(), call.headers)
 
     async def _accept(self, request: web.Request, call: Call) -> Job:
-        wanted = parse_video(await self._body(request))
+        body = await self._body(request)
+        wanted = parse_video(body)
         if isinstance(wanted, Refusal):
-            raise RefusedError(wanted)
+            raise self._door.malformed(call, body, wanted)
         pool = self._door.find_pool(wanted.model, jobs=True)
         call.pool, call.model = pool.name, pool.model
         self._door.arrived(call)

@@ -7,6 +7,7 @@ from typing import Any, Self, TypeVar
 import msgspec
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
+from blockbuster import BlockBuster
 
 from model_backend.gateway.app import GATEWAY, Gateway, create_gateway
 from model_backend.gateway.pools_view import PoolsView
@@ -152,16 +153,16 @@ class FakeReplica:
 class World:
     """Everything of one test; ``async with World(...) as world``."""
 
-    def __init__(self, *, start_us: int = START_US, **gateway: Any) -> None:
-        self.clock = ManualClock(start_us)
+    def __init__(self, *, pools: tuple[PoolSettings, ...] = POOLS, **gateway: Any) -> None:
+        self.clock = ManualClock(START_US)
         self.out: list[Out] = []
         self._more = asyncio.Event()
         keys = tuple(
             KeySettings(tenant=name, key=f"key-of-{name}", requests_per_minute=60) for name in KEYS
         )
         own = GatewaySettings(**({"keys": keys, "port": 0} | gateway))
-        self.settings = BackendSettings(gateway=own, pools=POOLS)
-        self.view = PoolsView(POOLS, cluster="local")
+        self.settings = BackendSettings(gateway=own, pools=pools)
+        self.view = PoolsView(pools, cluster="local")
         self.replicas: dict[str, FakeReplica] = {}
         app = create_gateway(
             self.settings,
@@ -175,8 +176,10 @@ class World:
         self.gateway: Gateway = app[GATEWAY]
         self._server = TestServer(app)
         self.client = TestClient(self._server)
+        self._unblocked = BlockBuster("model_backend")
 
     async def __aenter__(self) -> Self:
+        self._unblocked.activate()  # what blocks the loop is an error from here on
         await self._server.start_server()
         return self
 
@@ -187,6 +190,7 @@ class World:
         await self.client.close()
         for replica in self.replicas.values():
             await replica.stop()
+        self._unblocked.deactivate()
 
     async def add(self, name: str = "codex-1") -> FakeReplica:
         """A replica that is ready."""

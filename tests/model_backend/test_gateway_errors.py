@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from model_backend.settings import KeySettings
 from streams.schemas.telemetry import RequestEvent
-from tests.model_backend.gateway_world import CHAT, KEYS, STREAM, World
+from tests.model_backend.gateway_world import CHAT, KEYS, POOLS, STREAM, World
 
 CHAT_PATH = "/v1/chat/completions"
 
@@ -45,6 +45,16 @@ async def test_bad_requests_are_rejected_and_told_with_their_tenant(
         [told] = world.told("requests", RequestEvent)
         assert (told.kind, told.status, told.reason) == ("rejected", status, reason)
         assert (told.tenant, told.pool) == ("birch", "codex")
+
+
+async def test_a_bad_request_is_told_of_at_the_pool_it_names() -> None:
+    second = POOLS[0].model_copy(update={"name": "second", "service": "s", "model": "phi"})
+    async with World(pools=(*POOLS, second)) as world:
+        await world.ask({"model": "phi", "messages": "not a list"})
+        await world.ask(b"{")
+
+        pools = [(one.pool, one.model) for one in world.told("requests", RequestEvent)]
+        assert pools == [("second", "phi"), ("", "")]
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ def view(*records: PoolStatus | ReplicaStatus) -> PoolsView:
         pytest.param([replica(), replica(at_us=11, state="draining")], ["draining"], id="newer"),
         pytest.param([replica(), replica(at_us=9, state="draining")], ["ready"], id="not-older"),
         pytest.param([replica(), replica(at_us=11, state="stopped")], [], id="stopped-leaves"),
+        pytest.param([replica(), replica(at_us=11, state="failed")], [], id="and-so-does-failed"),
         pytest.param([replica(pool="other")], [], id="pools-unheard-of-are-none-of-ours"),
         pytest.param([replica(cluster="far")], [], id="nor-are-other-clusters"),
     ],
