@@ -36,9 +36,9 @@ DEMO_VARIABLE: Final = "TIDEGATE_DEMO"
 class LlamaReplica:
     """llama.cpp with a small real model, as a replica of a capped GPU node would behave.
 
-    At most ``slots`` requests are served at once. Tokens leave at ``--cap-tokens-per-s``, shared
-    fairly by the streams in flight; the engine may compute a little ahead. A client that leaves
-    cancels its generation.
+    At most ``slots`` requests are served at once, each at its share of ``--cap-tokens-per-s``: a
+    replica that is not full does not answer faster, as one bound by memory bandwidth does not. The
+    engine may compute a little ahead. A client that leaves cancels its generation.
     """
 
     @staticmethod
@@ -50,11 +50,12 @@ class LlamaReplica:
     def __init__(self, options: ReplicaOptions, arguments: Namespace) -> None:
         self.metrics = ReplicaMetrics(options)
         self._options = options
-        self._pacer = Pacer(tokens_per_s=arguments.cap_tokens_per_s, burst_s=BURST_S)
+        # Its share of the cap and what slows every stream down; each stream gets its own of it.
+        self._pace = Pacer(tokens_per_s=arguments.cap_tokens_per_s / options.slots, burst_s=BURST_S)
         self.metrics.declare(
             "tidegate_demo_cap_tokens_per_s",
             "tokens per second this replica is held to, 0 for no cap",
-            self._pacer.tokens_per_s,
+            arguments.cap_tokens_per_s,
         )
         path = Path(arguments.model_path) if arguments.model_path else default_model_path()
         self._engine = LlamaEngine(
@@ -106,10 +107,10 @@ class LlamaReplica:
     async def _delay(self, request: web.Request) -> web.Response:
         body = await read_object(request) or {}
         try:
-            self._pacer.extra_s = float(body.get("extra_s_per_token", "nothing"))
+            self._pace.extra_s = float(body.get("extra_s_per_token", "nothing"))
         except (InvalidParameterError, TypeError, ValueError) as exc:
             return problem(400, f"extra_s_per_token: {exc}")
-        return json_response({"extra_s_per_token": self._pacer.extra_s})
+        return json_response({"extra_s_per_token": self._pace.extra_s})
 
     async def _generate(self, request: web.Request) -> web.StreamResponse:
         body = await read_object(request)
@@ -146,8 +147,9 @@ class LlamaReplica:
         """The engine's answer, held back until its tokens would have left one by one."""
         raw = await upstream.read()
         if upstream.status == 200:
+            pacer = self._pace.for_stream()
             for _ in range(_completion_tokens(raw)):
-                await self._one_token()
+                await self._one_token(pacer)
         return web.Response(body=raw, status=upstream.status, content_type=upstream.content_type)
 
     async def _stream(
@@ -157,16 +159,18 @@ class LlamaReplica:
         answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         answer.headers["Cache-Control"] = "no-cache"
         await answer.prepare(request)
+        pacer = self._pace.for_stream()
         async for line in upstream.content:
             if _carries_token(line):
-                await self._one_token()
+                await self._one_token(pacer)
             await answer.write(line)
         await answer.write_eof()
         return answer
 
-    async def _one_token(self) -> None:
+    async def _one_token(self, pacer: Pacer) -> None:
+        pacer.extra_s = self._pace.extra_s
         now_s = asyncio.get_running_loop().time()
-        await asyncio.sleep(self._pacer.reserve(now_s) - now_s)
+        await asyncio.sleep(pacer.reserve(now_s) - now_s)
         self.metrics.output_tokens.inc()
 
 

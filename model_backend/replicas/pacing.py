@@ -1,14 +1,13 @@
-"""When the next token may leave a capped replica; a moment in, a moment out."""
+"""When the next token of a stream may leave a capped replica; a moment in, a moment out."""
 
 from streams.errors import InvalidParameterError
 
 
 class Pacer:
-    """Spaces the tokens of one replica ``1 / tokens_per_s + extra_s`` seconds apart.
+    """Spaces the tokens of one stream ``1 / tokens_per_s + extra_s`` seconds apart.
 
-    The streams in flight share it fairly, because each asks for one token at a time and is served
-    in the order of asking. Unused time is kept for at most ``burst_s``. Instants are seconds of
-    any clock that only goes forward.
+    Unused time is kept for at most ``burst_s``. Instants are seconds of any clock that only goes
+    forward.
 
     tokens_per_s: the cap, 0 for none.
 
@@ -38,6 +37,12 @@ class Pacer:
         if not 0 <= seconds <= 60:
             raise InvalidParameterError("extra_s_per_token", seconds, "from 0 to 60 s")
         self._extra_s = seconds
+
+    def for_stream(self) -> "Pacer":
+        """A fresh one at the same pace."""
+        pacer = Pacer(tokens_per_s=self.tokens_per_s, burst_s=self._burst_s)
+        pacer.extra_s = self._extra_s
+        return pacer
 
     def reserve(self, now_s: float) -> float:
         """The instant at which the next token may leave; it is taken, ask again for another."""

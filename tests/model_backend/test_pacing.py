@@ -1,4 +1,4 @@
-"""Tokens leave a capped replica one by one, whoever asks."""
+"""Tokens of a stream leave a capped replica one by one."""
 
 import math
 
@@ -8,7 +8,7 @@ from model_backend.replicas.pacing import Pacer
 from streams.errors import InvalidParameterError
 
 
-def test_the_cap_holds_over_any_number_of_streams() -> None:
+def test_the_cap_holds_over_any_number_of_tokens() -> None:
     pacer = Pacer(tokens_per_s=12, burst_s=0.25)
 
     leaves = [pacer.reserve(100.0) for _ in range(1 + 12 * 10)]
@@ -16,15 +16,15 @@ def test_the_cap_holds_over_any_number_of_streams() -> None:
     assert leaves[-1] - leaves[0] == pytest.approx(10 - 0.25)
 
 
-def test_streams_that_ask_for_one_token_at_a_time_get_equal_shares() -> None:
-    pacer, now_s = Pacer(tokens_per_s=10), dict.fromkeys("abcd", 0.0)
-    tokens = dict.fromkeys("abcd", 0)
-    while min(now_s.values()) < 20:
-        stream = min(now_s, key=lambda name: now_s[name])
-        now_s[stream] = pacer.reserve(now_s[stream])
-        tokens[stream] += 1
+def test_a_stream_has_its_own_pace_whatever_the_others_take() -> None:
+    replica = Pacer(tokens_per_s=3)
+    replica.extra_s = 0.5
+    busy, fresh = replica.for_stream(), replica.for_stream()
+    for _ in range(5):
+        busy.reserve(0.0)
 
-    assert max(tokens.values()) - min(tokens.values()) <= 2
+    assert fresh.reserve(0.0) == 0.0
+    assert fresh.reserve(0.0) == pytest.approx(1 / 3 + 0.5)
 
 
 def test_unused_time_is_kept_for_no_longer_than_the_burst() -> None:
