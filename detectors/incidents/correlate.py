@@ -121,6 +121,9 @@ VAGUE_KINDS: Final = frozenset({"capacity_short", "unknown", "change"})
 """Causes without a culprit: they need more to go by."""
 
 
+_BUSY: Final = frozenset({Family.DEMAND, Family.BACKLOG, Family.LATENCY, Family.WORK})
+
+
 def is_convincing(explanation: Explanation) -> bool:
     """Whether an incident should be opened for it.
 
@@ -133,6 +136,9 @@ def is_convincing(explanation: Explanation) -> bool:
     vague = explanation.cause.kind in VAGUE_KINDS
     persists_s = VAGUE_PERSISTS_S if vague else PERSISTS_S
     lasting = [a for a in explanation.anomalies if lasted_s(a) >= persists_s]
+    if explanation.cause.kind == "unknown":
+        # More traffic than usual that is no surge and does no harm is only more traffic.
+        lasting = [a for a in lasting if family_of(a) is not Family.DEMAND]
     if not any(a.id in explanation.proper for a in lasting):
         return False
     return any(a.peak_score >= CLEAR_SCORE for a in lasting) or _independent(lasting, vague=vague)
@@ -142,7 +148,7 @@ def _independent(anomalies: Sequence[Anomaly], *, vague: bool) -> bool:
     """Two families; for a cause with a culprit also two series or a long stay of one."""
     families = {family_of(a) for a in anomalies}
     if vague:
-        # A busy moment of the machine is both slow and backed up: two witnesses, one event.
-        return len(families) >= 2 and bool(families - {Family.BACKLOG, Family.LATENCY, Family.WORK})
+        # A busy moment is slow and backed up at once: many witnesses, one event.
+        return len(families) >= 2 and bool(families - _BUSY)
     long_stay = any(lasted_s(a) >= 2 * PERSISTS_S for a in anomalies)
     return len(families) >= 2 or len({a.series_id for a in anomalies}) >= 2 or long_stay

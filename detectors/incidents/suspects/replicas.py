@@ -20,6 +20,9 @@ LOST_BEFORE_SILENT_US: Final = 6 * SECOND_US
 because of it: drivers wait longer than this before they give up on a silent process."""
 SLOW_RATIO: Final = 1.4
 """How many times slower than its fellows a replica is called slow."""
+CLEARLY_SLOW_RATIO: Final = 2.0
+"""From here on more traffic for all of them is no explanation for one."""
+STALLED: Final = "stalled_s"
 PEERS: Final = "peers"
 """The bank that compares fellows already, in the same window and at the same load."""
 
@@ -33,8 +36,20 @@ def lost_or_frozen(scene: Scene) -> Iterator[Suspect]:
         if replica not in scene.frozen and _died(scene, replica, own, lost.get(replica)):
             errors = [a for a in failing if is_of_replica(a, replica)]
             yield _lost(scene, replica, own + errors, lost.get(replica))
-        elif own:
+        elif own and not _only_stalls(scene, replica, own):
             yield _frozen(scene, replica, own)
+
+
+def _only_stalls(scene: Scene, replica: str, own: list[Anomaly]) -> bool:
+    """It makes its requests wait, but answers its scrapes and is late with tokens: it is slow."""
+    late = [a for a in _late(scene) if is_of_replica(a, replica)]
+    return bool(late) and all(feature_of(a) == STALLED for a in own)
+
+
+def _certainty(own: list[Anomaly], aside: list[str]) -> float:
+    if all(feature_of(a) == STALLED for a in own):
+        return 0.75
+    return 0.95 if aside or len({feature_of(a) for a in own}) > 1 else 0.9
 
 
 def _is_loss(scene: Scene, change: Change) -> bool:
@@ -79,7 +94,7 @@ def _frozen(scene: Scene, replica: str, own: list[Anomaly]) -> Suspect:
     cause = Cause(
         kind="replica_frozen",
         subject=Subject(kind="replica", name=replica),
-        weight=0.95 if aside or len({feature_of(a) for a in own}) > 1 else 0.9,
+        weight=_certainty(own, aside),
         sentence=f"{replica} has not answered for {silent_s:.0f} s, "
         "and its process was not reported gone",
         changes=tuple(sorted(aside)),
@@ -88,11 +103,8 @@ def _frozen(scene: Scene, replica: str, own: list[Anomaly]) -> Suspect:
 
 
 def slow(scene: Scene) -> Iterator[Suspect]:
-    late = [
-        a
-        for a in scene.of(Family.LATENCY, direction="above")
-        if a.labels.get("replica") and feature_of(a) in {"ttft_s", "inter_token_s"}
-    ]
+    late = _late(scene)
+    stalls = [a for a in scene.of(Family.AVAILABILITY) if feature_of(a) == STALLED]
     for replica in sorted({a.labels["replica"] for a in late}):
         own = [a for a in late if is_of_replica(a, replica)]
         ratio, sentence = max(_slowness(scene, a) for a in own)
@@ -104,7 +116,24 @@ def slow(scene: Scene) -> Iterator[Suspect]:
             weight=0.6 + 0.28 * min((ratio - SLOW_RATIO) / 2, 1.0),
             sentence=sentence,
         )
+        own += [a for a in stalls if is_of_replica(a, replica)]
         yield suspect(scene, cause, own, follows_from_replica(replica))
+
+
+def clearly_slow(scene: Scene) -> frozenset[str]:
+    """Replicas that are late by themselves, whatever all of them have to bear."""
+    late = _late(scene)
+    return frozenset(
+        a.labels["replica"] for a in late if _slowness(scene, a)[0] >= CLEARLY_SLOW_RATIO
+    )
+
+
+def _late(scene: Scene) -> list[Anomaly]:
+    return [
+        a
+        for a in scene.of(Family.LATENCY, direction="above")
+        if a.labels.get("replica") and feature_of(a) in {"ttft_s", "inter_token_s"}
+    ]
 
 
 def _slowness(scene: Scene, anomaly: Anomaly) -> tuple[float, str]:

@@ -6,10 +6,11 @@ from typing import Final
 from detectors.incidents.facts import FLOODING_RATIO
 from detectors.incidents.scene import Family, Scene, family_of
 from detectors.incidents.suspects.base import Follows, Suspect, suspect
+from detectors.incidents.suspects.replicas import clearly_slow
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.incidents import Cause, Subject
 
-SURGE_RATIO: Final = 1.5
+SURGE_RATIO: Final = 2.0
 """How many times the usual valid requests per second are called a surge."""
 CLIENT_SHARE: Final = 0.6
 """Share of a pool's refused requests from which one client is named for them."""
@@ -72,11 +73,17 @@ def surge(scene: Scene) -> Iterator[Suspect]:
         weight=(0.7 if demand else 0.58) + 0.15 * min((ratio - 1) / 2, 1.0),
         sentence=_surge_sentence(scene, demand),
     )
-    yield suspect(scene, cause, demand + backlog, _follows_from_surge)
+    yield suspect(scene, cause, demand + backlog, _follows_from_surge(scene))
 
 
-def _follows_from_surge(anomaly: Anomaly) -> bool:
-    return family_of(anomaly) not in {Family.AVAILABILITY, Family.HARDWARE}
+def _follows_from_surge(scene: Scene) -> Follows:
+    apart = clearly_slow(scene)
+
+    def follows(anomaly: Anomaly) -> bool:
+        own_fault = anomaly.labels.get("replica", "") in apart
+        return not own_fault and family_of(anomaly) not in {Family.AVAILABILITY, Family.HARDWARE}
+
+    return follows
 
 
 def _surge_sentence(scene: Scene, demand: list[Anomaly]) -> str:
