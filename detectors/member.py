@@ -35,9 +35,9 @@ class Judged:
     lower: Floats
     upper: Floats
     above: Bools
+    raw: Floats
+    """The bank's score on the detector's side, before calibration."""
     column: Rows
-    p: Floats
-    """NaN where the detector is not calibrated."""
 
 
 @dataclass(slots=True)
@@ -62,6 +62,14 @@ class _Lesson:
         if keep.all():
             return self
         return _Lesson(*(getattr(self, field.name)[keep] for field in fields(self)))
+
+
+_NONE: Final = np.zeros(0)
+_NO_ROWS: Final = np.zeros(0, np.int64)
+_NOTHING_NEW: Final = _Lesson(_NO_ROWS, _NONE, _NONE, _NONE, _NONE, _NONE)
+_NOTHING: Final = Judged(
+    _NO_ROWS, _NONE, _NONE, _NONE, _NONE, _NONE, np.zeros(0, np.bool_), _NONE, _NO_ROWS
+)
 
 
 class Member:
@@ -108,25 +116,32 @@ class Member:
 
     def step(self, rows: Rows, inputs: Floats, alpha: float) -> Judged:
         """Judge ``inputs`` (float64[n, len(self.inputs)], finite), then learn from them."""
+        if rows.size == 0:
+            self._recall(_NOTHING_NEW)
+            return _NOTHING
         values = inputs[:, : len(self.settings.values)]
         usual = self._usual(rows, inputs)
         relative = values / usual[:, None]
         smoothed = self._smoothed(rows, relative)
-        raw, judged = self._judge(rows, smoothed, usual, alpha)
-        self._recall(self._lesson(rows, inputs, smoothed, raw))
+        judged = self._judge(rows, smoothed, usual, alpha)
+        self._recall(self._lesson(rows, inputs, smoothed, judged.raw))
         for smooth, column in zip(self._smooth, relative.T, strict=True):
             smooth.learn(rows, column)
         return judged
 
-    def _judge(
-        self, rows: Rows, smoothed: Floats, usual: Floats, alpha: float
-    ) -> tuple[Floats, Judged]:
+    def tail_probability(self, row: int, raw: float, alpha: float) -> float | None:
+        """How likely the series' own past makes such a raw score; None for a fixed meaning."""
+        if not self.learned:
+            return None
+        one = np.array([row]), np.array([raw])
+        return float(self._calibration.tail_probability(*one, alpha)[0])
+
+    def _judge(self, rows: Rows, smoothed: Floats, usual: Floats, alpha: float) -> Judged:
         reading = self._bank.explain(rows, _narrow(smoothed))
         raw = np.where(self._on_the_side(reading.above), reading.score, 0.0)
-        score, p, reach = raw, np.full(rows.size, np.nan), np.ones(rows.size)
+        score, reach = raw, np.ones(rows.size)
         if self.learned:
             score = self._calibration.score(rows, raw, alpha)
-            p = self._calibration.tail_probability(rows, raw, alpha)
             reach = self._calibration.boundary(rows, alpha)
         actual = smoothed[np.arange(rows.size), reading.column] * usual
         expected = reading.expected * usual
@@ -134,20 +149,20 @@ class Member:
         far = np.abs(actual - expected) >= least
         above = np.maximum((reading.upper - reading.expected) * reach * usual, least)
         below = np.maximum((reading.expected - reading.lower) * reach * usual, least)
-        return raw, Judged(
+        return Judged(
             rows=rows,
             score=np.where(far, score, np.minimum(score, 0.99)),
             actual=actual,
             expected=expected,
             lower=expected - below
             if self.settings.direction != "above"
-            else np.full_like(p, -np.inf),
+            else np.full_like(reach, -np.inf),
             upper=expected + above
             if self.settings.direction != "below"
-            else np.full_like(p, np.inf),
+            else np.full_like(reach, np.inf),
             above=reading.above,
+            raw=raw,
             column=reading.column,
-            p=p,
         )
 
     def _on_the_side(self, above: Bools) -> Bools:
@@ -174,6 +189,8 @@ class Member:
         if len(self._lessons) <= self._lag:
             return
         old = self._lessons.popleft()
+        if old.rows.size == 0:
+            return
         self._bank.learn(old.rows, _narrow(old.smoothed), old.weights)
         if self.learned:
             self._calibration.learn(old.rows, old.raw, old.tail_weights)

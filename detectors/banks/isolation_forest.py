@@ -45,6 +45,7 @@ class IsolationForestBank:
     distance from the series' own exponentially weighted mean in units of its spread, so series of
     different size share a forest. A point is judged by the value that lies farthest out as well:
     ``min(isolation score, |z| / sigmas)``, because a forest alone calls 1 % of all points strange.
+    It is asked only about points that lie half way out.
 
     boundary: isolation that becomes 1.0.
     sigmas: distance of the farthest value that becomes 1.0.
@@ -144,15 +145,17 @@ class IsolationForestBank:
         score = np.abs(points).max(axis=1) / self._sigmas
         for group in np.unique(state.group[rows]):
             mine = state.group[rows] == group
-            score[mine] = np.minimum(score[mine], self._isolation(int(group), points[mine]))
+            forest = self.forests.get(int(group))
+            if forest is None or forest.trees is None:
+                score[mine] = 0.0
+                continue
+            # A forest is slow to ask: only about what lies half way out.
+            asked = mine & (score >= 0.5)
+            if asked.any():
+                isolation = -forest.trees.score_samples(points[asked])
+                boundary = max(self._boundary, forest.usual)
+                score[asked] = np.minimum(score[asked], isolation / boundary)
         return bounded(score), column
-
-    def _isolation(self, group: int, points: Floats) -> Floats:
-        forest = self.forests.get(group)
-        if forest is None or forest.trees is None:
-            return np.zeros(len(points))
-        scores: Floats = -forest.trees.score_samples(points)
-        return scores / max(self._boundary, forest.usual)
 
     def _points(self, state: ForestState, rows: Rows, matrix: Floats) -> Floats:
         """Values as distances from the series' own mean, in units of its spread."""

@@ -21,7 +21,7 @@ def bursty_arrivals(rng: np.random.Generator, seconds: int, per_s: float) -> Ite
     """
     log_rate = 0.0
     for _ in range(seconds):
-        log_rate = 0.98 * log_rate + rng.normal(0, 0.09)
+        log_rate = 0.98 * log_rate + rng.normal(0, 0.05)
         count = rng.poisson(per_s * np.exp(log_rate)) + (rng.random() < 0.01) * rng.poisson(3)
         yield [int(n) for n in np.clip(rng.exponential(12, count), 2, 48)]
 
@@ -198,9 +198,7 @@ class PoolSimulation:
         )
         if self.now_s < one.ready_s:
             return
-        waits = [
-            self.now_s + 1 - (f.last_token_s or f.started_s) for f in one.flights
-        ]
+        waits = [self.now_s + 1 - (f.last_token_s or f.started_s) for f in one.flights]
         ttft = [f.first_s - f.started_s for f in one.flights if f.first_s and f.done == 1]
         yield base.but(
             source="gateway",
