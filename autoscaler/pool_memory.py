@@ -25,6 +25,8 @@ from streams.schemas.scaling import (
 
 PIPELINE_S: Final = 4.0
 """From the end of a window until a decision made from it reaches the driver."""
+ORDER_ON_ITS_WAY_S: Final = 10.0
+"""So long after a decision, the driver may still speak of the time before it."""
 HOUR_S: Final = 3_600
 FAILED_WITHIN_S: Final = 300
 GAP_S: Final = 10.0
@@ -63,7 +65,7 @@ class PoolMemory:
         self._failed_starts: deque[int] = deque(maxlen=100)
         self._proposals: deque[tuple[int, int]] = deque(maxlen=MAX_PROPOSALS)
         self._ordered: deque[tuple[int, int]] = deque(maxlen=1_000)
-        self._told = 0
+        self._told: tuple[int, int] | None = None
         self._watched_since_us: int | None = None
         self._gauged_us: int | None = None
         self._missed = 0
@@ -161,7 +163,7 @@ class PoolMemory:
             cluster=status.cluster,
             pool=status.pool,
             now_us=now_us,
-            standing=status.desired,
+            standing=self._standing(status),
             ready=status.ready,
             starting=status.starting,
             low=about.low,
@@ -197,6 +199,14 @@ class PoolMemory:
             ladder=about.ladder,
             dry_run=self._scaling.dry_run,
         )
+
+    def _standing(self, status: PoolStatus) -> int:
+        """What the driver was told; newer than its status while an order is on its way."""
+        if self._told is not None:
+            size, since_us = self._told
+            if status.at_us < since_us + ORDER_ON_ITS_WAY_S * SECOND_US:
+                return size
+        return status.desired
 
     def _horizon_s(self) -> float:
         return self._lead.seconds() + PIPELINE_S
@@ -237,11 +247,12 @@ class PoolMemory:
         """Remember it; the reactive policy's figures are filled in."""
         self._missed = 0
         self._proposals.append((decision.at_us, decision.proposed))
-        standing = self.status.desired if self.status else decision.desired
-        fresh = decision.desired - max(standing, self._told)
-        if fresh > 0:
-            self._ordered.append((decision.at_us, fresh * self._gpus_per_replica()))
-        self._told = decision.desired
+        standing = int(decision.inputs["standing"])
+        if decision.desired != standing:
+            self._told = (decision.desired, decision.at_us)
+        if decision.desired > standing:
+            gpus = (decision.desired - standing) * self._gpus_per_replica()
+            self._ordered.append((decision.at_us, gpus))
         if self._reactive is None:
             return decision
         return decision.but(

@@ -33,7 +33,7 @@ class Situation:
     now_us: int
 
     standing: int
-    """Replicas the driver was told to have."""
+    """Replicas the driver was told to have, by the last decision or by others."""
     ready: int
     starting: int = 0
     low: int

@@ -9,10 +9,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from autoscaler.api.problems import ApiError, problem
+from autoscaler.api.problems import problem
 from autoscaler.settings import ApiSettings
 
 MAX_BODY_BYTES: Final = 64 * 1024
@@ -124,7 +125,8 @@ def _limited(receive: Receive) -> Receive:
         message = await receive()
         taken += len(message.get("body", b""))
         if taken > MAX_BODY_BYTES:
-            raise ApiError(
+            # Of Starlette's kind: FastAPI makes any other error of a body a 400.
+            raise HTTPException(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {MAX_BODY_BYTES} bytes are read"
             )
         return message

@@ -161,6 +161,8 @@ class Intake:
         self._progress("plan", None, decision.at_us)
 
     def _progress(self, stage: str, shard: int | None, at_us: int) -> None:
+        if at_us <= 0:
+            return  # a shard that has not heard all its sources yet
         self.newest_us[stage, shard] = max(at_us, self.newest_us.get((stage, shard)) or 0)
 
 

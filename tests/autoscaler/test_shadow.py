@@ -35,7 +35,7 @@ def test_in_a_surge_it_orders_late_and_misses_requests_meanwhile() -> None:
     reactive = Reactive(1)
     ready = run(reactive, [1] * 60)
 
-    assert ready[0] == 1 and ready[-1] == 4
+    assert (ready[0], ready[-1]) == (1, 4)
     assert reactive.take_missed() > 10
 
 
@@ -51,7 +51,7 @@ def test_it_shrinks_after_the_load_was_low_for_a_while() -> None:
     reactive = Reactive(4)
     ready = run(reactive, [0] * 120)
 
-    assert ready[15] == 4 and ready[-1] == 1
+    assert (ready[15], ready[-1]) == (4, 1)
 
 
 def test_what_is_not_ready_yet_goes_first() -> None:

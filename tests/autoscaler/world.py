@@ -15,7 +15,8 @@ from streams.schemas.scaling import Decision, PoolStatus
 from streams.series import series_id
 from streams.stage import Arrival, Outcome, Tick
 from streams.windows.histogram import counted
-from streams.windows.table import Floats, Table
+from streams.windows.rows import INT64_MAX, INT64_MIN
+from streams.windows.table import Floats, Ints, Table
 
 START_US = 1_700_000_000 * SECOND_US
 LATE_S = 3
@@ -58,10 +59,10 @@ def requests_table(
     ints = {name: int(counts.get(name, 0)) for name in ("arrived", "failed", "rejected")}
     ints["finished"] = len(ended)
     for name in ("queued", "in_flight"):
-        ints[f"{name}.n"] = int(name in counts)
-        ints[f"{name}.sum"] = round(counts.get(name, 0) * 1e6)
+        gauged = [round(counts[name] * 1e6)] if name in counts else []
+        ints |= _moments(name, np.array(gauged, np.int64))
     for name, values in spans.items():
-        ints[f"{name}.n"], ints[f"{name}.sum"] = values.size, int(values.sum())
+        ints |= _moments(name, values)
     return Table(
         "request",
         np.array([at(second)]),
@@ -70,6 +71,15 @@ def requests_table(
         {name: counted(np.zeros(v.size, np.int64), v) for name, v in spans.items()},
         {series: labels},
     )
+
+
+def _moments(name: str, values: Ints) -> dict[str, int]:
+    return {
+        f"{name}.n": values.size,
+        f"{name}.sum": int(values.sum()),
+        f"{name}.min": int(values.min(initial=INT64_MAX)),
+        f"{name}.max": int(values.max(initial=INT64_MIN)),
+    }
 
 
 def pool_status(second: float, **but: object) -> PoolStatus:
@@ -116,7 +126,7 @@ class _Replica:
 class World:
     """Requests share a replica's speed, as tokens per second are shared by the slots of an engine.
 
-    After ``run``: ``decisions``, and ``ready``: ready replicas by second.
+    After ``run``: ``decisions``, ``ready`` replicas by second, ``arrived`` requests.
     """
 
     pool: PoolSettings = CODEX
@@ -125,6 +135,7 @@ class World:
     def __post_init__(self) -> None:
         self.decisions: list[Decision] = []
         self.ready: list[int] = []
+        self.arrived = 0
         self._planner = Planner(self.scaling, BackendSettings(pools=(self.pool,)))
         self._target = self.pool.initial_replicas
         self._replicas = [_Replica(0) for _ in range(self._target)]
@@ -136,6 +147,7 @@ class World:
         windows: deque[Table] = deque()
         for second, works in enumerate(arrivals):
             self._queue.extend(_Request(second, work) for work in works)
+            self.arrived += len(works)
             ended = self._serve(second)
             held = sum(len(one.held) for one in (*self._replicas, *self._leaving))
             windows.append(
