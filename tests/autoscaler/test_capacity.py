@@ -26,9 +26,7 @@ def learned(*points: tuple[float, float], times: int = 100, slots: int = 4) -> S
         pytest.param([(0.1, 1.0), (0.9, 9.0)], 20.0, id="never-more-than-four-times-the-mean"),
     ],
 )
-def test_serving_time_in_a_full_replica(
-    points: list[tuple[float, float]], full_s: float
-) -> None:
+def test_serving_time_in_a_full_replica(points: list[tuple[float, float]], full_s: float) -> None:
     assert learned(*points).full_s(slots=4) == pytest.approx(full_s, rel=0.1)
 
 
@@ -80,7 +78,9 @@ def test_the_lead_time_is_what_new_replicas_took() -> None:
     "status",
     [
         pytest.param(replica("codex-1", 20, state="starting"), id="not-ready-yet"),
-        pytest.param(replica("codex-1", 20, ordered_at_us=0), id="nobody-knows-when-it-was-ordered"),
+        pytest.param(
+            replica("codex-1", 20, ordered_at_us=0), id="nobody-knows-when-it-was-ordered"
+        ),
         pytest.param(replica("codex-1", -5), id="clocks-disagree"),
     ],
 )
