@@ -48,7 +48,7 @@ def create(settings: Settings) -> FastAPI:
     view = View(shards=settings.stream.topics.shards)
     publisher = Publisher(settings.stream)
     app = create_api(view, publisher.send, settings.api, system_clock)
-    live.mount(app, view, publisher.send, system_clock)
+    live.mount(app, view, system_clock)
     inner = app.router.lifespan_context
 
     @asynccontextmanager

@@ -1,15 +1,17 @@
 """The live page: what is wrong, where, since when, and what the scaler did about it."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 from fastapi import FastAPI
 from nicegui import app as pages
 from nicegui import ui
+from starlette.routing import Mount
 
 from autoscaler.api.view import View
 from dashboards.live.frame import Artist, Frame
-from dashboards.live.page import Page, Publish
+from dashboards.live.page import Page
 from streams.clock import SECOND_US, Clock
 
 _STATIC = Path(__file__).parent / "static"
@@ -24,21 +26,22 @@ _ICON = (
 )
 
 
-def mount(app: FastAPI, view: View, publish: Publish, clock: Clock) -> None:
-    """Serve the page at ``/`` of the API. Without a reader it draws nothing and has no timer.
+def mount(app: FastAPI, view: View, clock: Clock) -> None:
+    """Serve the page at ``/`` of the API, behind the same door.
 
-    publish: brings what a reader asked for (commands, feedback) to its topic.
+    Without a reader it draws nothing and has no timer. What a reader asks for (a hold, a size, a
+    verdict on an anomaly) goes through the API's own routes.
     """
     draw = shared(Artist(), view, clock)
 
-    def root() -> None:
+    @ui.page("/", response_timeout=10.0)
+    def live_page() -> None:
         ui.add_head_html(_HEAD)
-        Page(draw, publish, clock).build()
+        Page(draw).build()
 
     pages.add_static_files("/live-static", _STATIC)
     ui.run_with(
         app,
-        root=root,
         title="Tidegate",
         favicon=_ICON,
         dark=None,
@@ -46,6 +49,16 @@ def mount(app: FastAPI, view: View, publish: Publish, clock: Clock) -> None:
         binding_refresh_interval=None,
         show_welcome_message=False,
     )
+    _leave_the_api_alone(app)
+
+
+def _leave_the_api_alone(app: FastAPI) -> None:
+    """The page is mounted at the root and would answer an unknown `/v1/...` with a page of its own;
+    that answer is the API's.
+    """
+    mounted = app.router.routes[-1]
+    if isinstance(mounted, Mount):
+        mounted.path_regex = re.compile(r"^/(?!v1(?:/|$))(?P<path>.*)$")
 
 
 def shared(artist: Artist, view: View, clock: Clock) -> Callable[[], Frame]:

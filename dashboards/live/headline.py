@@ -7,7 +7,8 @@ from typing import Literal
 from autoscaler.api.health import Health
 from autoscaler.api.summary import PoolSummary
 from dashboards.live.story import newest_turn
-from dashboards.live.wording import count
+from dashboards.live.wording import count, span
+from streams.clock import SECOND_US
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.incidents import Incident
 from streams.schemas.scaling import Decision, ReplicaStatus
@@ -49,7 +50,7 @@ def headline(facts: Facts) -> Headline:
         return Headline(
             tone="blind",
             title="Part of the picture is missing.",
-            lines=(_capital(facts.health.sentence), "Pools are not shrunk meanwhile."),
+            lines=(_behind(facts.health), "Pools are not shrunk meanwhile."),
         )
     return _quiet(facts)
 
@@ -62,7 +63,7 @@ def _trouble(opened: Sequence[Incident], facts: Facts) -> Headline:
     if others := [one.title for one in opened if one.id != worst.id]:
         lines.append(f"Also: {_sentence('; '.join(others[:3]))}")
     if facts.health.status == "degraded":
-        lines.append(_capital(facts.health.sentence))
+        lines.append(_behind(facts.health))
     return Headline(
         tone="bad" if worst.severity == "critical" else "warn",
         title=_sentence(worst.title),
@@ -100,8 +101,21 @@ def _quiet(facts: Facts) -> Headline:
             f"{count(len(facts.anomalies), 'anomaly', 'anomalies')} under observation, no incident."
         )
     if facts.incidents:
-        lines.append(f"Last: {_sentence(facts.incidents[0].title)}")
+        last = facts.incidents[0]
+        ended_us = last.resolved_at_us or last.updated_at_us
+        ago = span(max(0.0, (facts.health.at_us - ended_us) / SECOND_US))
+        lines.append(f"Last incident: {last.title.rstrip('.')}, over since {ago}.")
     return Headline(tone="quiet", title="All quiet.", lines=tuple(lines))
+
+
+def _behind(health: Health) -> str:
+    """The health's own sentence, unless it would name every stage one by one."""
+    late = [one for one in health.stages if one.state in {"late", "silent"}]
+    if len(late) < 3:
+        return _capital(health.sentence)
+    worst = max(one.lag_s or 0.0 for one in late)
+    stages = count(len(health.stages), "stage")
+    return f"{len(late)} of {stages} are behind, by up to {span(worst)}."
 
 
 def _capital(text: str) -> str:

@@ -1,20 +1,12 @@
 """One reader's page: laid out once, then told once a second what has changed."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
-import structlog
 from nicegui import ui
-from nicegui.events import GenericEventArguments
 
-from dashboards.live.asks import asked
 from dashboards.live.frame import Frame, dom_id
-from streams.clock import Clock
-from streams.errors import TidegateError
-from streams.stage import Out
-
-Publish = Callable[[Out], Awaitable[None]]
 
 _MARK = (
     '<svg class="mark" viewBox="0 0 26 26" fill="none" stroke="currentColor" stroke-width="2"'
@@ -32,16 +24,12 @@ _DEMAND_KEY = (
 )
 _LATENCY_KEY = '<small class="band" style="--key:var(--chart-usual)">usual, last 5 min</small>'
 
-_log = structlog.get_logger(__name__)
-
 
 class Page:
     """The elements of one browser tab."""
 
-    def __init__(self, draw: Callable[[], Frame], publish: Publish, clock: Clock) -> None:
+    def __init__(self, draw: Callable[[], Frame]) -> None:
         self._draw = draw
-        self._publish = publish
-        self._clock = clock
         self._sent: dict[str, Any] = {}
         self._pools: ui.element
         self._shown: tuple[tuple[str, str], ...] = ()
@@ -69,8 +57,12 @@ class Page:
                     with _panel("Pipeline and data quality"):
                         _fragment("health", frame)
             with _div("foot"):
-                ui.html('<a href="docs">Control API</a>', sanitize=False, tag="span")
-        ui.on("ask", self._asked)
+                ui.html(
+                    '<a href="openapi.json">Control API</a> <a href="v1/health">health as JSON</a>',
+                    sanitize=False,
+                    tag="span",
+                )
+            ui.html("", sanitize=False).props('id="notice" role="status"')
         ui.timer(1.0, self.tell)
         ui.run_javascript("tidegate.settle()")
 
@@ -112,13 +104,6 @@ class Page:
                             _chart(dom_id(f"latency{i}", cluster, pool), "", _LATENCY_KEY)
                     _fragment(dom_id("replicas", cluster, pool), frame)
                     _fragment(dom_id("ask", cluster, pool), frame)
-
-    async def _asked(self, event: GenericEventArguments) -> None:
-        ask = event.args if isinstance(event.args, dict) else {}
-        try:
-            await self._publish(asked(ask, self._clock()))
-        except TidegateError as exc:
-            _log.warning("ask_refused", cause=str(exc))
 
 
 def _div(classes: str, tag: str = "div") -> ui.element:

@@ -96,12 +96,13 @@ def _incident(incident: Incident) -> Chapter:
 def turns(decisions: Iterable[Decision]) -> list[Decision]:
     """Where a pool's wish begins to differ from what is there; its repetitions are left out."""
     found: list[Decision] = []
-    wish: dict[tuple[str, str], int] = {}
+    wish: dict[tuple[str, str], int | None] = {}
     for decision in sorted(decisions, key=lambda one: one.at_us):
         pool = (decision.cluster, decision.pool)
-        if decision.desired != decision.current and wish.get(pool) != decision.desired:
+        wanted = decision.desired if decision.desired != decision.current else None
+        if wanted is not None and wish.get(pool) != wanted:
             found.append(decision)
-        wish[pool] = decision.desired
+        wish[pool] = wanted
     return found
 
 

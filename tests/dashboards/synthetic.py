@@ -149,7 +149,8 @@ def _engines(at_us: int, second: int, rng: random.Random, *, frozen: bool) -> li
                 at_us=at_us, pool="codex", replica=f"codex-{n}", up=0.0 if stuck else 1.0,
                 in_flight=4.0 if stuck else load, cpu_ratio=0.0 if stuck else 0.2 + 0.08 * load,
                 output_tokens=0 if stuck else round(11 * rng.uniform(0.8, 1.08)),
-                stalled_s=6.0 if stuck else 0.05, inter_token_s=None if stuck else 0.09 * rng.uniform(0.9, 1.15), rss_bytes=4.9e8,
+                stalled_s=6.0 if stuck else 0.05, rss_bytes=4.9e8,
+                inter_token_s=None if stuck else 0.09 * rng.uniform(0.9, 1.15),
             )
         )  # fmt: skip
     samples.append(
@@ -295,7 +296,8 @@ def _anomaly(
 ) -> Anomaly:  # fmt: skip
     labels = {"cluster": "local", "pool": "codex", "replica": replica}
     return Anomaly(
-        id=f"an-{feature}", kind="engine" if replica else "request", series_id="00" * 8, labels=labels, feature=feature,
+        id=f"an-{feature}", kind="engine" if replica else "request", series_id="00" * 8,
+        labels=labels, feature=feature,
         unit=unit, started_at_us=at(FROZEN_S + 2, now_us), at_us=now_us, score=1.6, peak_score=2.4,
         actual=actual, expected=expected, direction="above", detector="limit",
     )  # fmt: skip

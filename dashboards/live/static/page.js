@@ -55,10 +55,33 @@ window.tidegate = (() => {
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button[data-ask]");
-    if (!button || button.disabled) return;
-    button.classList.add("is-sent");
-    emitEvent("ask", JSON.parse(button.dataset.ask));
+    if (button && !button.disabled) ask(button);
   });
+
+  // Asked of the control API like by any other client: checked, put on record, published.
+  async function ask(button) {
+    const { path, ...body } = JSON.parse(button.dataset.ask);
+    const answer = await fetch(path, {
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ actor: "live page", ...body }),
+    }).catch((error) => ({ ok: false, statusText: String(error) }));
+    const problem = answer.ok ? null : (await answer.json?.().catch(() => null))?.detail || answer.statusText;
+    for (const b of document.querySelectorAll("button[data-ask]")) {
+      if (b.dataset.ask !== button.dataset.ask) continue;
+      b.classList.toggle("is-sent", answer.ok);
+      b.classList.toggle("is-refused", !answer.ok);
+      b.title = problem || "accepted";
+    }
+    say(answer.ok ? `${button.textContent.trim()}: accepted` : `${button.textContent.trim()}: ${problem}`, answer.ok);
+  }
+
+  let hush;
+  function say(text, good) {
+    const el = document.getElementById("notice");
+    el.textContent = text;
+    el.className = good ? "is-shown" : "is-shown is-refused";
+    clearTimeout(hush);
+    hush = setTimeout(() => (el.className = ""), 5000);
+  }
 
   // ---- theme ---------------------------------------------------------------------------------
 
