@@ -9,7 +9,7 @@ import pytest
 import streams.sinks as family
 from streams.settings import InfluxSettings, SinkSettings
 from streams.sinks import SINKS, enabled_sinks
-from streams.sinks.base import Point, Sink
+from streams.sinks.base import FieldValue, Point, Sink
 from streams.sinks.embedded import EmbeddedSink
 from streams.sinks.jsonl import read_jsonl
 from tests.streams.influx_fake import FakeInflux, fake_influx_server
@@ -20,11 +20,10 @@ NOT_MEMBERS = {"base", "delivery", "points", "spool", "stage"}
 Store = tuple[Callable[[], Sink], Callable[[str], list[Point]]]
 
 
-def point(at_s: float = 0, pool: str = "codex", **fields: float | str | bool) -> Point:
+def point(at_s: float = 0, pool: str = "codex", **given: FieldValue) -> Point:
     at_us = NOON_US + round(at_s * 1e6)
-    return Point(
-        measurement="pool", at_us=at_us, tags={"pool": pool}, fields=fields or {"ready": 2}
-    )
+    fields: dict[str, FieldValue] = {**given} or {"ready": 2}
+    return Point(measurement="pool", at_us=at_us, tags={"pool": pool}, fields=fields)
 
 
 @pytest.fixture
