@@ -1,6 +1,5 @@
 """What the view holds of a pool in, the few numbers a chart needs out."""
 
-import warnings
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -24,6 +23,7 @@ STEP_S: Final = 3
 USUAL_S: Final = 300
 """How far back the band of usual values looks."""
 SPARK_S: Final = 120
+SPARK_STEP_S: Final = 2
 _ENOUGH: Final = 20
 """Points from which a usual range means something."""
 _LATENCIES: Final = ("ttft_s_p95", "inter_token_s_p95", "duration_s_p95", "queue_s_p95")
@@ -72,8 +72,9 @@ def latency_charts(view: View, cluster: str, pool: str, now_us: int) -> list[Jso
 
 
 def _latency(name: str, line: Line, anomalies: Sequence[Anomaly], now_us: int) -> Json:
-    since_us = now_us - SPAN_S * SECOND_US
-    values = binned(line, now_us, span_s=SPAN_S + USUAL_S, step_s=STEP_S)
+    edge_us = _edge(now_us, STEP_S)
+    since_us = edge_us - SPAN_S * SECOND_US
+    values = binned(line, edge_us, span_s=SPAN_S + USUAL_S, step_s=STEP_S)
     low, high = usual(values, USUAL_S // STEP_S)
     shown = SPAN_S // STEP_S
     return {
@@ -95,10 +96,16 @@ def _latency(name: str, line: Line, anomalies: Sequence[Anomaly], now_us: int) -
     }
 
 
-def binned(line: Line, now_us: int, *, span_s: int, step_s: int) -> Floats:
-    """The largest value of each step of the last ``span_s`` seconds; NaN where none was seen."""
+def _edge(now_us: int, step_s: int) -> int:
+    """The end of the step that runs: steps lie on the epoch's grid, so curves do not tremble."""
+    step_us = step_s * SECOND_US
+    return -(-now_us // step_us) * step_us
+
+
+def binned(line: Line, until_us: int, *, span_s: int, step_s: int) -> Floats:
+    """The largest value of each step of ``span_s`` seconds; NaN where none was seen."""
     bins = np.full(span_s // step_s, np.nan)
-    at = (line.at_us - (now_us - span_s * SECOND_US)) // (step_s * SECOND_US)
+    at = (line.at_us - (until_us - span_s * SECOND_US)) // (step_s * SECOND_US)
     inside = (at >= 0) & (at < bins.size) & np.isfinite(line.values)
     np.fmax.at(bins, at[inside], line.values[inside])
     return bins
@@ -107,12 +114,15 @@ def binned(line: Line, now_us: int, *, span_s: int, step_s: int) -> Floats:
 def usual(values: Floats, bins: int) -> tuple[Floats, Floats]:
     """10th and 90th percentile of the ``bins`` values before each, NaN while there are too few."""
     before = np.concatenate([np.full(bins, np.nan), values[:-1]])
-    windows = np.lib.stride_tricks.sliding_window_view(before, bins)
-    enough = np.isfinite(windows).sum(axis=1) >= _ENOUGH
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # windows without any value
-        low, high = np.nanquantile(windows, [0.1, 0.9], axis=1)
-    return np.where(enough, low, np.nan), np.where(enough, high, np.nan)
+    ranked = np.sort(np.lib.stride_tricks.sliding_window_view(before, bins), axis=1)  # NaN last
+    seen = np.isfinite(ranked).sum(axis=1)
+
+    def quantile(q: float) -> Floats:
+        rank = np.clip(np.rint(q * (seen - 1)), 0, None).astype(np.intp)
+        picked: Floats = np.take_along_axis(ranked, rank[:, None], axis=1)[:, 0]
+        return np.where(seen >= _ENOUGH, picked, np.nan)
+
+    return quantile(0.1), quantile(0.9)
 
 
 def curve(values: Floats) -> Curve:
@@ -124,7 +134,7 @@ def spark(line: Line | None, now_us: int, *, width: float = 120, height: float =
     """An SVG path of the last two minutes, scaled from 0 to its own largest value."""
     if line is None:
         return ""
-    values = binned(line, now_us, span_s=SPARK_S, step_s=2)
+    values = binned(line, _edge(now_us, SPARK_STEP_S), span_s=SPARK_S, step_s=SPARK_STEP_S)
     top = np.nanmax(values, initial=0.0) or 1.0
     steps = width / (values.size - 1)
     path: list[str] = []
