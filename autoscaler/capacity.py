@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from dataclasses import dataclass
 from typing import Final
 
 from streams.errors import InvalidParameterError
@@ -16,44 +17,61 @@ PRIOR_SPREAD: Final = 20.0
 MAX_STRETCH: Final = 4.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """Requests that finished while each replica had ``occupancy`` of ``slots`` slots in use."""
+
+    count: int
+    seconds: float
+    """How long they held their slots, together."""
+    work: float
+    """Output tokens, together; the count itself where work is not told in tokens."""
+    occupancy: float
+    slots: int
+
+
 class ServiceTime:
     """Seconds that a request holds a slot, given how many share the replica.
 
-    A straight line ``a + b * n`` through (requests at each replica, serving time) of what finished,
-    older ones counting less: in an engine whose tokens per second are limited, requests slow each
-    other down (b > 0); where they do not, b is near 0. ``full_s(slots)`` is the time in a full
-    replica, so that ``arrivals per second * full_s`` is demand in slots, however many replicas
-    share the load at the moment. Without it, demand would shrink whenever a replica is added, and
-    the pool would swing.
+    ``work per request * (a + b * n)``: the seconds a unit of work takes are a straight line over
+    the requests n at the replica, fitted to what finished, older ones counting less. Where the
+    slots of an engine share its tokens per second, requests slow each other down (b > 0); where
+    they do not, b is near 0. It is fitted per unit of work because long requests make a replica
+    full: taken by request, full replicas would look slow.
+
+    ``full_s(slots)`` is the time in a full replica, so that ``arrivals per second * full_s`` is
+    demand in slots, however many replicas share the load at the moment. Without it, demand would
+    shrink whenever a replica is added, and the pool would swing.
 
     It is *identified* once enough requests finished in replicas that were at least 80 % full;
     before that it is read off the line, at most four times what was seen.
 
     >>> times = ServiceTime()
     >>> for n in (1.0, 2.0, 3.0) * 60:
-    ...     times.learn(occupancy=n, served_s=2.0 + n, count=1)
+    ...     times.learn(Served(count=1, seconds=2.0 + n, work=10, occupancy=n, slots=4))
     >>> times.identified, round(times.full_s(4), 1)
     (False, 5.6)
     """
 
     def __init__(self) -> None:
-        self._n = self._x = self._y = self._xx = self._xy = 0.0
+        self._n = self._work = self._x = self._y = self._xx = self._xy = 0.0
         self._at_full = 0.0
 
-    def learn(self, *, occupancy: float, served_s: float, count: int, slots: int = 0) -> None:
-        """Take in ``count`` requests that finished after ``served_s`` on average.
-
-        Meanwhile each replica, of ``slots`` slots, had ``occupancy`` requests.
-        """
-        if not (math.isfinite(served_s) and served_s >= 0):
-            raise InvalidParameterError("served_s", served_s, "finite and at least 0")
+    def learn(self, served: Served) -> None:
+        """Raises InvalidParameterError for times or work that cannot be."""
+        if not (math.isfinite(served.seconds) and served.seconds >= 0):
+            raise InvalidParameterError("seconds", served.seconds, "finite and at least 0")
+        if not (served.work > 0 and served.count > 0):
+            raise InvalidParameterError("work", served.work, "more than 0, as the count")
+        count, x, y = served.count, served.occupancy, served.seconds / served.work
         keep = 0.5 ** (count / FORGET_AFTER)
         self._n = keep * self._n + count
-        self._x = keep * self._x + count * occupancy
-        self._y = keep * self._y + count * served_s
-        self._xx = keep * self._xx + count * occupancy**2
-        self._xy = keep * self._xy + count * occupancy * served_s
-        full = slots > 0 and occupancy >= FULL_RATIO * slots
+        self._work = keep * self._work + served.work
+        self._x = keep * self._x + count * x
+        self._y = keep * self._y + count * y
+        self._xx = keep * self._xx + count * x**2
+        self._xy = keep * self._xy + count * x * y
+        full = x >= FULL_RATIO * served.slots
         self._at_full = keep * self._at_full + (count if full else 0)
 
     @property
@@ -66,10 +84,6 @@ class ServiceTime:
         """Enough was seen of full replicas lately."""
         return self._at_full >= ENOUGH_AT_FULL
 
-    def mean_s(self) -> float:
-        """0 before anything finished."""
-        return self._y / self._n if self.known else 0.0
-
     def full_s(self, slots: int) -> float:
         """Serving time where ``slots`` requests share a replica; 0 before anything finished."""
         if not self.known:
@@ -77,7 +91,8 @@ class ServiceTime:
         mean_x, mean_y = self._x / self._n, self._y / self._n
         spread = max(0.0, self._xx - self._n * mean_x**2)
         slope = max(0.0, (self._xy - self._n * mean_x * mean_y) / (spread + PRIOR_SPREAD))
-        return min(max(mean_y, mean_y + slope * (slots - mean_x)), MAX_STRETCH * mean_y)
+        per_work = min(max(mean_y, mean_y + slope * (slots - mean_x)), MAX_STRETCH * mean_y)
+        return per_work * self._work / self._n
 
 
 class LeadTime:

@@ -44,7 +44,9 @@ class PoolSecond:
     served_n: int = 0
     """Requests that ended with known waiting and serving times,"""
     served_s: float = 0.0
-    """and how long replicas had them, together."""
+    """and how long replicas had them, together,"""
+    served_tokens: int = 0
+    """and their output tokens; 0 where work is not told in tokens."""
     ready: int = 0
     """Replicas that were ready, filled in by whoever knows."""
     arrived_of: dict[str, int] = field(default_factory=dict)
@@ -85,6 +87,7 @@ def _add(second: PoolSecond, row: Mapping[str, int]) -> None:
     if row.get("queue_s.n", 0) and row.get("finished", 0):
         n = min(row["queue_s.n"], row.get("duration_s.n", 0))
         second.served_n += n
+        second.served_tokens += row.get("output_tokens", 0)
         second.served_s += n * max(0.0, _mean(row, "duration_s") - _mean(row, "queue_s"))
 
 

@@ -8,6 +8,8 @@ from streams.schemas.scaling import Decision
 
 MAX_PATIENCE: Final = 3.0
 """However patient the SLO, backlog beyond three times the slots calls for more of them."""
+OVERDUE_S: Final = 30.0
+OVERDUE_TIMES: Final = 3.0
 
 
 def propose(situation: Situation) -> Decision:
@@ -37,6 +39,7 @@ def propose(situation: Situation) -> Decision:
         capacity_per_replica=float(situation.slots),
         capacity_identified=situation.identified,
         missed=situation.missed,
+        unattainable=_overdue(situation),
         inputs=inputs_of(situation),
         inputs_through_us=situation.now_us,
     )
@@ -72,6 +75,15 @@ def room(situation: Situation) -> float:
         return float(situation.slots)
     patience = min(MAX_PATIENCE, 1 + situation.slo_queue_s / situation.service_s)
     return situation.slots * patience
+
+
+def _overdue(situation: Situation) -> str:
+    """What to say of a replica that should have been ready long ago; empty if none."""
+    if situation.pending_s <= max(OVERDUE_S, OVERDUE_TIMES * situation.lead_s):
+        return ""
+    return (
+        f"a replica is starting for {situation.pending_s:.0f} s, {situation.lead_s:.0f} s are usual"
+    )
 
 
 def _whole(replicas: float) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from autoscaler.capacity import LeadTime, ServiceTime
+from autoscaler.capacity import LeadTime, Served, ServiceTime
 from autoscaler.demand import DemandMeter, PoolSecond
 from autoscaler.forecasters import FORECASTERS
 from autoscaler.growth import GrowthWatch
@@ -122,10 +122,13 @@ class PoolMemory:
         if recent:
             occupancy = sum(row.in_flight / row.ready for row in recent) / len(recent)
             self._service.learn(
-                occupancy=occupancy,
-                served_s=served_s,
-                count=second.served_n,
-                slots=self.slots,
+                Served(
+                    count=second.served_n,
+                    seconds=second.served_s,
+                    work=second.served_tokens or second.served_n,
+                    occupancy=occupancy,
+                    slots=self.slots,
+                )
             )
 
     # What is known
@@ -166,6 +169,8 @@ class PoolMemory:
             standing=self._standing(status),
             ready=status.ready,
             starting=status.starting,
+            pending_s=self._pending_s(now_us),
+            lead_s=self._lead.seconds(),
             low=about.low,
             high=about.high,
             slots=self.slots,
@@ -222,6 +227,14 @@ class PoolMemory:
             quantiles=tuple(Quantile(q=q, value=v) for q, v in zip(asked, values, strict=True)),
             model=self._scaling.forecaster,
         )
+
+    def _pending_s(self, now_us: int) -> float:
+        ordered = [
+            replica.ordered_at_us
+            for replica in self._replicas.values()
+            if replica.state == "starting" and replica.ordered_at_us
+        ]
+        return _age_s(min(ordered), now_us) if ordered else 0.0
 
     def _highest_recent(self, now_us: int) -> int:
         since_us = now_us - self._scaling.scale_down_after_s * SECOND_US

@@ -36,6 +36,10 @@ class Situation:
     """Replicas the driver was told to have, by the last decision or by others."""
     ready: int
     starting: int = 0
+    pending_s: float = 0.0
+    """How long the oldest starting replica has been ordered."""
+    lead_s: float = 0.0
+    """How long a replica takes from order to ready."""
     low: int
     high: int
     slots: int
@@ -90,6 +94,8 @@ _NUMBERS = (
     "standing",
     "ready",
     "starting",
+    "pending_s",
+    "lead_s",
     "low",
     "high",
     "slots",

@@ -140,6 +140,17 @@ def test_what_cannot_be_had_is_said() -> None:
     assert decide(situation(**SURGE, high=3)).unattainable == "4 called for, 3 allowed"
 
 
+@pytest.mark.parametrize(
+    ("pending_s", "said"),
+    [
+        pytest.param(23.0, "", id="in-time"),
+        pytest.param(31.0, "a replica is starting for 31 s, 8 s are usual", id="overdue"),
+    ],
+)
+def test_a_replica_that_does_not_come_is_said(pending_s: float, said: str) -> None:
+    assert decide(situation(starting=1, pending_s=pending_s, lead_s=8.0)).unattainable == said
+
+
 def test_a_shadow_says_what_it_would_have_done() -> None:
     decision = decide(situation(**SURGE, ladder="shadow"))
 

@@ -48,7 +48,7 @@ def requests_table(
 ) -> Table:
     """One window of one tenant; ``ended``: (waited, served) seconds of each request that ended.
 
-    counts: `arrived`, `failed`, `rejected`; `queued` and `in_flight`, else there are no gauges.
+    counts: `arrived`, `failed`, `rejected`, `tokens`; `queued` and `in_flight`, else no gauges.
     """
     labels = {"cluster": "local", "pool": pool, "model": "m", "route": "chat", "tenant": tenant}
     series = series_id("request", labels)
@@ -58,6 +58,7 @@ def requests_table(
     }
     ints = {name: int(counts.get(name, 0)) for name in ("arrived", "failed", "rejected")}
     ints["finished"] = len(ended)
+    ints["output_tokens"] = int(counts.get("tokens", 0))
     for name in ("queued", "in_flight"):
         gauged = [round(counts[name] * 1e6)] if name in counts else []
         ints |= _moments(name, np.array(gauged, np.int64))
@@ -113,6 +114,7 @@ def poisson(
 class _Request:
     arrived_s: float
     left_s: float
+    tokens: int
     started_s: float = 0.0
 
 
@@ -126,11 +128,13 @@ class _Replica:
 class World:
     """Requests share a replica's speed, as tokens per second are shared by the slots of an engine.
 
+    paced: each slot has its own even share of the speed, whether the others are in use or not.
     After ``run``: ``decisions``, ``ready`` replicas by second, ``arrived`` requests.
     """
 
     pool: PoolSettings = CODEX
     scaling: ScalingSettings = ACTING
+    paced: bool = False
 
     def __post_init__(self) -> None:
         self.decisions: list[Decision] = []
@@ -146,9 +150,9 @@ class World:
         """``arrivals``: per second, the work of each new request in seconds on its own."""
         windows: deque[Table] = deque()
         for second, works in enumerate(arrivals):
-            self._queue.extend(_Request(second, work) for work in works)
+            self._queue.extend(_Request(second, work, round(12 * work)) for work in works)
             self.arrived += len(works)
-            ended = self._serve(second)
+            ended, tokens = self._serve(second)
             held = sum(len(one.held) for one in (*self._replicas, *self._leaving))
             windows.append(
                 requests_table(
@@ -156,6 +160,7 @@ class World:
                     self.pool.name,
                     ended=ended,
                     arrived=len(works),
+                    tokens=tokens,
                     queued=len(self._queue),
                     in_flight=held,
                 )
@@ -207,18 +212,20 @@ class World:
             self._replicas.remove(youngest)
             self._leaving.append(youngest)
 
-    def _serve(self, second: int) -> list[tuple[float, float]]:
-        """A second in tenths; (waited, served) of what ended."""
-        ended = []
+    def _serve(self, second: int) -> tuple[list[tuple[float, float]], int]:
+        """A second in tenths; (waited, served) of what ended, and its tokens."""
+        ended, tokens = [], 0
         ready = [one for one in self._replicas if one.ready_at <= second]
         for tenth in range(TENTHS):
             now_s = second + tenth / TENTHS
             for replica in (*ready, *self._leaving):
-                share_s = 1 / TENTHS / max(1, len(replica.held))
+                sharing = self.pool.slots if self.paced else max(1, len(replica.held))
+                share_s = 1 / TENTHS / sharing
                 for request in replica.held:
                     request.left_s -= share_s
                 done = [one for one in replica.held if one.left_s <= 0]
                 replica.held = [one for one in replica.held if one.left_s > 0]
+                tokens += sum(one.tokens for one in done)
                 ended += [(one.started_s - one.arrived_s, now_s - one.started_s) for one in done]
             while self._queue and ready:
                 emptiest = min(ready, key=lambda one: len(one.held))
@@ -228,4 +235,4 @@ class World:
                 request.started_s = now_s
                 emptiest.held.append(request)
         self._leaving = [one for one in self._leaving if one.held]
-        return ended
+        return ended, tokens

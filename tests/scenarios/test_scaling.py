@@ -15,12 +15,12 @@ SORA = CODEX.model_copy(
 )
 
 
-@pytest.fixture(scope="module")
-def a_day() -> World:
+@pytest.fixture(scope="module", params=[True, False], ids=["paced", "shared"])
+def a_day(request: pytest.FixtureRequest) -> World:
     """Quiet nights, a busy noon; each request is a second of work on its own, more or less."""
     rng = np.random.default_rng(1)
     rates = 0.9 - 0.7 * np.cos(np.arange(DAY_S) / DAY_S * 2 * math.pi)
-    return World().run(poisson(rng, rates, lambda: float(rng.exponential(1.0))))
+    return World(paced=request.param).run(poisson(rng, rates, lambda: float(rng.exponential(1.0))))
 
 
 def test_a_day_is_served_within_the_budget(a_day: World) -> None:
