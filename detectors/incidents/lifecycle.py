@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from detectors.incidents.case import Case, is_weightier, opened, resolved, updated
+from detectors.incidents.case import Case, opened, resolved, updated
 from detectors.incidents.correlate import Explanation, explain, is_convincing
 from detectors.incidents.scene import Scene
 from streams.clock import SECOND_US
@@ -110,7 +110,6 @@ def _to_sharpen(
             and explanation.subject.kind not in _BROAD
             and age_s <= rules.young_s
             and evidence & set(incident.anomalies)
-            and is_weightier(explanation, case)
         ):
             return case
     return None

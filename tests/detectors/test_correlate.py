@@ -268,6 +268,22 @@ def test_a_silent_fellow_is_another_story() -> None:
     assert [e.subject.name for e in found] == ["codex-1", "codex-2"]
 
 
+def test_a_surge_is_no_excuse_for_a_replica_much_slower_than_its_fellows() -> None:
+    facts = traffic(aspen=(4, 1, 0)).but(replicas=speeds(codex_1=0.1, codex_2=0.5).replicas)
+    found = explain(scene(sent("", "arrived_per_s"), slow("codex-2", actual=0.5), facts=facts))
+    assert {(e.cause.kind, len(e.anomalies)) for e in found} == {
+        ("replica_slow", 1),
+        ("traffic_surge", 1),
+    }
+
+
+def test_a_replica_that_answers_but_is_late_and_stalls_is_slow() -> None:
+    stalls = of("codex-2", "stalled_s_max", detector="limit")
+    (only,) = explain(scene(stalls, slow("codex-2", actual=0.13)))
+    assert only.cause.kind == "replica_slow"
+    assert stalls.id in only.proper
+
+
 def test_rivals_come_after_what_is_believed() -> None:
     (only,) = explain(scene(down("codex-2"), sent("", "queued_max"), status=POOL))
     assert [c.kind for c in only.causes] == ["replica_frozen", "capacity_short"]
