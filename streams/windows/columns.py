@@ -75,14 +75,13 @@ def summed_columns(
                 row, fixed = _fixed(feature, group, bad, least=-VALUE_LIMIT)
                 ints |= _moments(feature, row, fixed, rows)
             case Merge.HISTOGRAM:
-                row, fixed = _fixed(feature, group, bad, least=-1)
-                np.maximum(fixed, 0, out=fixed)
+                row, fixed = _fixed(feature, group, bad, least=-0.5)
                 ints |= _moments(feature, row, fixed, rows)
                 sparse[feature.name] = counted(row, fixed) if row.size else no_buckets()
     return ints, sparse
 
 
-def _fixed(feature: Feature, group: Group, bad: Mask, *, least: int) -> tuple[Ints, Ints]:
+def _fixed(feature: Feature, group: Group, bad: Mask, *, least: float) -> tuple[Ints, Ints]:
     """Rows and fixed-point values of the records that have the field."""
     scaled = _numbers(group.records, feature.source) * feature.scale
     present = ~np.isnan(scaled)

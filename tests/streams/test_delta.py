@@ -75,6 +75,13 @@ def test_durations_are_fixed_point_microseconds() -> None:
     assert table.sparse["ttft_s"].count.tolist() == [1, 1]
 
 
+@pytest.mark.parametrize(("value", "kept"), [(-0.4e-6, [0]), (-0.6e-6, [])])
+def test_what_rounds_to_zero_is_zero_and_what_is_below_is_unfit(
+    value: float, kept: list[int]
+) -> None:
+    assert column([request("finished", ttft_s=value)], "ttft_s.min") == kept
+
+
 def test_durations_come_from_answers_only() -> None:
     assert column([request("cancelled", queue_s=9.0)], "queue_s.n") == [0]
 

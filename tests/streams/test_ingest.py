@@ -102,6 +102,12 @@ def test_lateness_is_a_property_of_the_record(record: Any, counted: int) -> None
     assert arrived(ingest().step(batch(message(record)))) == counted
 
 
+def test_a_microsecond_more_is_late() -> None:
+    record = request(at_us=T0 - 2 * SECOND_US)
+
+    assert arrived(ingest().step(batch(message(record, append_us=T0 + 1)))) == 0
+
+
 def test_a_late_record_is_counted_and_no_dead_letter() -> None:
     one = ingest()
 
@@ -253,6 +259,7 @@ def test_changes_go_to_every_shard_and_are_never_late() -> None:
         assert [b.header.part for b in mine] == list(range(1, mine[0].header.parts + 1))
         found = [c for b in mine for c in msgspec.json.decode(b.payload, type=list[Change])]
         assert found == changes
+        assert max(len(b.payload) for b in mine) < 16_384
         assert {b.header.kind for b in mine} == {"control"}
 
 

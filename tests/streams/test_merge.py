@@ -176,6 +176,16 @@ def test_rows_for_a_closed_window_are_counted_and_dropped() -> None:
     assert (closed.tables, merge.counts.late_after_close) == ((), 2)
 
 
+def test_many_small_blocks_of_a_window_are_held_as_few() -> None:
+    merge = shard()
+    for n in range(100):
+        merge.add(delta(A, (n, n + 1), T0), engines("a"), T0)
+
+    assert merge._open["engine"].rows() < 40
+    closed = merge.add(delta(A, (100, 100), T0 + SECOND_US), None, T0)
+    assert pools(closed.tables[0]) == {"a": 100}
+
+
 def test_a_source_that_appears_is_waited_for_and_one_of_controls_is_not() -> None:
     merge = shard(A)
     merge.add(delta(("changes", 0), (0, 1), 5, kind="control"), None, T0)
