@@ -1,6 +1,8 @@
 """Topics as they should be: created where missing, compared where they exist."""
 
+import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +16,7 @@ from streams.settings import StreamSettings
 from streams.topics import TOPICS, Topic
 
 _NO_ERROR: Final = 0
+LISTED_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,8 @@ class TopicProblem:
     found: str
 
     def __str__(self) -> str:
+        if self.what == "missing":
+            return f"topic {self.topic} is missing"
         return f"topic {self.topic}: {self.what} should be {self.expected}, is {self.found}"
 
 
@@ -74,7 +79,17 @@ async def create_topics(settings: StreamSettings) -> list[str]:
         if not missing:
             return []
         response = await admin.create_topics(missing)
-    return _created(settings, response.topic_errors)
+        created = _created(settings, response.topic_errors)
+        await _wait_until_listed(admin, set(created))
+    return created
+
+
+async def _wait_until_listed(admin: AIOKafkaAdminClient, names: set[str]) -> None:
+    """Kafka answers before its brokers know; who asks them meanwhile hears of no such topic."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LISTED_S):
+            while not names <= set(await admin.list_topics()):  # noqa: ASYNC110  # nothing tells us
+                await asyncio.sleep(0.05)
 
 
 async def delete_topics(settings: StreamSettings) -> None:

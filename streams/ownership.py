@@ -29,17 +29,12 @@ LET_FINISH_S: Final = 1.5
 class Owned:
     """The right to write for a stage, from take-over until the first error."""
 
-    def __init__(
-        self,
-        settings: StreamSettings,
-        stage: str,
-        transaction: Transaction,
-        undisputed: asyncio.Event,
-    ) -> None:
+    def __init__(self, settings: StreamSettings, stage: str, transaction: Transaction) -> None:
         self.stage = stage
         self._settings = settings
         self._transaction = transaction
-        self._undisputed = undisputed
+        self._undisputed = asyncio.Event()
+        self._undisputed.set()
         self._writing = asyncio.Lock()
         self._lost = False
 
@@ -70,10 +65,20 @@ class Owned:
         metrics.BATCHES.labels(self.stage).inc()
         metrics.RECORDS_OUT.labels(self.stage).inc(len(outcome.out))
 
-    async def settled(self) -> None:
-        """Return once no commit is under way."""
-        async with self._writing:
-            pass
+    async def suspend(self) -> None:
+        """Let a commit under way finish and hold further ones back until ``resume`` or ``end``."""
+        self._undisputed.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LET_FINISH_S), self._writing:
+                pass
+
+    def resume(self) -> None:
+        self._undisputed.set()
+
+    def end(self) -> None:
+        """It is over: whoever still wants to commit, or waits to, is told so."""
+        self._lost = True
+        self._undisputed.set()
 
     def _state_messages(self, outcome: Outcome) -> list[Out]:
         if outcome.state and self._topic not in TOPICS:
@@ -117,7 +122,7 @@ class SoleOwner:
         self._control = control_topic
         self._tp = TP(full_name(app.settings, control_topic), 0)
         self._run = run
-        self._undisputed = asyncio.Event()
+        self._ours = asyncio.Event()
         self._owned: Owned | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -128,16 +133,17 @@ class SoleOwner:
             await self._end()
         if self._tp not in partitions:
             return
-        self._undisputed.set()
+        self._ours.set()
+        if self._owned is not None:
+            self._owned.resume()
         if self._task is None:
             work = persist(self._own, on_error=self._failed, attempts=Attempts())
             self._task = asyncio.create_task(work, name=f"owned-{self._stage}")
 
     async def revoked(self) -> None:
-        self._undisputed.clear()
+        self._ours.clear()
         if self._owned is not None:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._owned.settled(), LET_FINISH_S)
+            await self._owned.suspend()
 
     async def close(self) -> None:
         await self.revoked()
@@ -150,23 +156,25 @@ class SoleOwner:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _own(self) -> None:
-        await self._undisputed.wait()
+        await self._ours.wait()
         await self._confirm()
         transaction = self._transaction()
+        owned = Owned(self._app.settings, self._stage, transaction)
         try:
             await transaction.open()
             # We may have been frozen meanwhile and have fenced the rightful owner: ask again.
             await self._confirm()
             log.info("stage_taken", stage=self._stage)
-            self._owned = Owned(self._app.settings, self._stage, transaction, self._undisputed)
-            await self._run(self._owned)
+            self._owned = owned
+            await self._run(owned)
         finally:
             self._owned = None
+            owned.end()
             await transaction.close()
         raise TidegateError(f"stage {self._stage} returned without being asked to")
 
     async def _confirm(self) -> None:
-        if not await self._app.consumer.is_member():
+        if not self._ours.is_set() or not await self._app.consumer.is_member():
             raise OwnershipLostError(f"stage {self._stage} is not ours for the moment")
 
     def _transaction(self) -> Transaction:

@@ -1,0 +1,163 @@
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.consumer.fetcher import PartitionRecords
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+from faust.types import TP
+
+from streams.admin import create_topics
+from streams.app import App, create_app
+from streams.batched import RecordBatch
+from streams.fetching import unpacked
+from streams.publisher import Publisher
+from streams.settings import StreamSettings
+from streams.stage import Out
+from tests.streams.toys import new_prefix, running, toy_settings
+
+COMMITTED = 1
+
+
+def fetched(*batches: bytes, offset: int = 0, aborted: list[tuple[int, int]] | None = None) -> Any:
+    """A fetch answer as aiokafka holds it."""
+    return PartitionRecords(
+        TopicPartition("t", 0), MemoryRecords(b"".join(batches)), aborted, offset, None, None, True,
+        COMMITTED,
+    )  # fmt: skip
+
+
+def log_batch(base: int, values: list[bytes], *, producer: int = -1) -> bytes:
+    transactional = producer >= 0
+    builder = DefaultRecordBatchBuilder(
+        magic=2, compression_type=0, is_transactional=int(transactional), producer_id=producer,
+        producer_epoch=0, base_sequence=0, batch_size=10_000,
+    )  # fmt: skip
+    for number, value in enumerate(values):
+        builder.append(number, timestamp=5, key=None, value=value, headers=[])
+    built = bytearray(builder.build())
+    built[0:8] = base.to_bytes(8, "big")  # outside of what the checksum covers
+    return bytes(built)
+
+
+def test_records_keep_offset_and_stamp() -> None:
+    answer = fetched(log_batch(10, [b"a", b"b"]), log_batch(12, [b"c"]), offset=10)
+    found = list(unpacked(answer, "t", 0))
+
+    assert [(m.offset, m.timestamp_us, m.value) for m in found] == [
+        (10, 5000, b"a"),
+        (11, 5000, b"b"),
+        (12, 5000, b"c"),
+    ]
+    assert answer.next_fetch_offset == 13
+
+
+def test_records_before_the_offset_asked_for_are_left_out() -> None:
+    found = list(unpacked(fetched(log_batch(10, [b"a", b"b", b"c"]), offset=12), "t", 0))
+
+    assert [m.offset for m in found] == [12]
+
+
+def test_aborted_records_are_left_out_and_their_offsets_passed() -> None:
+    batches = [log_batch(0, [b"x", b"x"], producer=7), log_batch(2, [b"y"], producer=8)]
+    answer = fetched(*batches, aborted=[(7, 0)])
+
+    assert [m.value for m in unpacked(answer, "t", 0)] == [b"y"]
+    assert answer.next_fetch_offset == 3
+
+
+class Batches:
+    """Takes one partition's batches as they come."""
+
+    def __init__(self, app: App, topic: str) -> None:
+        self.app = app
+        self.tp = TP(topic, 0)
+        self.found: asyncio.Queue[RecordBatch] = asyncio.Queue()
+        self.ours = asyncio.Event()
+        app.owners.append(self)
+
+        # An ordinary stream, which acknowledges all it hands out: Faust would commit that.
+        @app.agent(app.batched_topic(topic), name="take")
+        async def take(batches: Any) -> None:
+            async for batch in batches:
+                self.found.put_nowait(batch)
+
+    async def assigned(self, partitions: set[TP]) -> None:
+        self.ours.set()
+
+    async def revoked(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+    async def next(self, start: int) -> RecordBatch:
+        self.app.consumer.want(self.tp, start)
+        async with asyncio.timeout(20):
+            return await self.found.get()
+
+
+@pytest.fixture
+async def settings(broker_url: str) -> StreamSettings:
+    settings = toy_settings(broker_url, new_prefix(), "at_least_once")
+    await create_topics(settings)
+    async with Publisher(settings) as publisher:
+        for number in range(5):
+            await publisher.send(Out(topic="changes", key="k", value=b"%d" % number))
+    return settings
+
+
+@pytest.fixture
+async def batches(settings: StreamSettings) -> AsyncIterator[Batches]:
+    app = create_app("taking", settings)
+    batches = Batches(app, f"{settings.topics.prefix}changes")
+    async with running(app):
+        await asyncio.wait_for(batches.ours.wait(), 20)
+        yield batches
+
+
+@pytest.mark.broker
+async def test_a_batch_covers_what_was_asked_for(batches: Batches) -> None:
+    start = 0
+    values: list[bytes | None] = []
+    while start < 5:
+        batch = await batches.next(start)
+        assert (batch.topic, batch.start) == ("changes", start)
+        values += [message.value for message in batch.messages]
+        start = batch.next
+
+    assert values == [b"0", b"1", b"2", b"3", b"4"]
+
+
+@pytest.mark.broker
+async def test_one_may_go_back(batches: Batches) -> None:
+    first = await batches.next(0)
+
+    assert (await batches.next(0)).messages == first.messages
+
+
+@pytest.mark.broker
+async def test_nothing_comes_that_was_not_asked_for(batches: Batches) -> None:
+    await batches.next(4)
+
+    assert batches.found.empty()
+
+
+@pytest.mark.broker
+async def test_faust_commits_nothing_whatever_is_acknowledged(batches: Batches) -> None:
+    await batches.next(0)
+    await batches.app.commit({batches.tp.topic})
+    await batches.app.consumer.commit()
+    await batches.app.consumer.force_commit()
+
+    assert await batches.app.consumer.committed(batches.tp) is None
+
+
+@pytest.mark.broker
+async def test_what_we_commit_is_the_offset_of_the_group(batches: Batches) -> None:
+    await batches.app.consumer.commit_offset(batches.tp, 3)
+
+    assert await batches.app.consumer.is_member()
+    assert await batches.app.consumer.committed(batches.tp) == 3

@@ -1,0 +1,263 @@
+"""One owned partition against a broker made of lists."""
+
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+from aiokafka.errors import ProducerFenced
+
+from streams.batch import Message, RecordBatch
+from streams.partition import AtEnd, Partition, Recheck, Work, joined
+from streams.stage import Out
+from streams.transaction import Transaction
+from tests.streams.toys import eventually
+
+
+class Broker:
+    """The log of one partition, its committed offset, and what was written; keeps the protocols."""
+
+    def __init__(self) -> None:
+        self.begins_at = 0
+        self.offset: int | None = None
+        self.wanted: list[int] = []
+        self.written: list[str] = []
+        self.opened = 0
+        self.member = True
+        self.fail: BaseException | None = None
+
+    def want(self, start: int) -> None:
+        self.wanted.append(start)
+
+    def unwant(self) -> None:
+        pass
+
+    async def is_member(self) -> bool:
+        return self.member
+
+    async def committed(self) -> int | None:
+        return self.offset
+
+    async def begin(self) -> int:
+        return self.begins_at
+
+    async def replay(self, start: int, end: int) -> AsyncIterator[RecordBatch]:
+        yield batch(start, end)
+
+    def transaction(self) -> Transaction:
+        return self
+
+    async def open(self) -> None:
+        self.opened += 1
+
+    async def commit(self, out: Sequence[Out], offset: int | None = None) -> None:
+        if self.fail is not None:
+            error, self.fail = self.fail, None
+            raise error
+        self.written += [each.key for each in out]
+        self.offset = offset
+
+    async def close(self) -> None:
+        pass
+
+
+class Echo:
+    """Writes one message per batch, named after the interval, and one per look at the end."""
+
+    def __init__(self) -> None:
+        self.replayed: list[RecordBatch] = []
+
+    async def restore(self, replay: AsyncIterator[RecordBatch]) -> None:
+        self.replayed = [each async for each in replay]
+
+    async def handle(self, each: RecordBatch) -> Sequence[Out]:
+        return [Out(topic="audit", key=f"{each.start}-{each.next}", value=b"")]
+
+    async def idle(self, position: int, clock_us: int) -> Sequence[Out]:
+        return [Out(topic="audit", key=f"end {position} at {clock_us}", value=b"")]
+
+
+def batch(start: int, end: int) -> RecordBatch:
+    messages = [Message("t", 0, offset, 0, None, b"") for offset in range(start, end)]
+    return RecordBatch("t", 0, start, end, messages)
+
+
+class Case:
+    """A partition under test and its broker."""
+
+    def __init__(self, broker: Broker, **work: object) -> None:
+        self.handlers: list[Echo] = []
+        self.broker = broker
+        self.partition = Partition("t", 0, broker, Work(stage="s", handler=self._new, **work))  # type: ignore[arg-type]
+
+    def _new(self, topic: str, partition: int) -> Echo:
+        self.handlers.append(Echo())
+        return self.handlers[-1]
+
+    async def until(self, offset: int | None, taken: int = 1) -> None:
+        """Until the partition waits, with this offset committed, taken over so many times."""
+        await eventually(
+            lambda: (
+                self.broker.offset == offset
+                and len(self.handlers) >= taken
+                and self.partition.quiet
+            )
+        )
+
+    async def until_failed(self) -> None:
+        await eventually(lambda: self.partition._attempts.failed > 0)
+
+
+@pytest.fixture
+async def broker() -> Broker:
+    return Broker()
+
+
+async def taken_over(case: Case) -> Case:
+    case.partition.assigned()
+    await case.until(case.broker.offset)
+    return case
+
+
+async def test_a_batch_is_written_together_with_the_offset_behind_it(broker: Broker) -> None:
+    case = await taken_over(Case(broker))
+
+    case.partition.deliver(batch(0, 3))
+    await case.until(3)
+    await case.partition.close()
+
+    assert (broker.written, broker.wanted) == (["0-3"], [0, 3])
+
+
+async def test_reading_goes_on_from_the_committed_offset(broker: Broker) -> None:
+    broker.offset = 7
+    case = await taken_over(Case(broker))
+    await case.partition.close()
+
+    assert broker.wanted == [7]
+
+
+async def test_a_batch_from_elsewhere_is_dropped_and_the_right_one_asked_for(
+    broker: Broker,
+) -> None:
+    case = await taken_over(Case(broker))
+
+    case.partition.deliver(batch(5, 9))
+    case.partition.deliver(batch(0, 2))
+    await case.until(2)
+    await case.partition.close()
+
+    assert (broker.written, broker.wanted) == (["0-2"], [0, 0, 2])
+
+
+async def test_an_interval_without_records_is_passed_without_a_commit(broker: Broker) -> None:
+    case = await taken_over(Case(broker))
+
+    case.partition.deliver(RecordBatch("t", 0, 0, 4))
+    case.partition.deliver(batch(4, 5))
+    await case.until(5)
+    await case.partition.close()
+
+    assert broker.written == ["4-5"]
+
+
+async def test_after_a_failed_commit_state_is_rebuilt_from_the_committed_offset(
+    broker: Broker,
+) -> None:
+    case = await taken_over(Case(broker, replay=True))
+    case.partition.deliver(batch(0, 3))
+    await case.until(3)
+
+    broker.fail = ProducerFenced()
+    case.partition.deliver(batch(3, 6))
+    await case.until(3, taken=2)
+    await case.partition.close()
+
+    assert (broker.opened, broker.wanted[-1]) == (2, 3)
+    assert [(each.start, each.next) for each in case.handlers[1].replayed] == [(0, 3)]
+
+
+async def test_nobody_is_fenced_by_one_who_is_no_member(broker: Broker) -> None:
+    broker.member = False
+    case = Case(broker)
+    case.partition.assigned()
+    await case.until_failed()
+    await case.partition.close()
+
+    assert broker.opened == 0
+
+
+async def test_a_partition_kept_in_a_rebalance_keeps_its_state(broker: Broker) -> None:
+    case = await taken_over(Case(broker))
+    case.partition.deliver(batch(0, 3))
+    await case.until(3)
+
+    await case.partition.revoked()
+    case.partition.assigned()
+    case.partition.deliver(batch(3, 4))
+    await case.until(4)
+    await case.partition.close()
+
+    assert len(case.handlers) == 1
+
+
+async def test_a_partition_that_another_worked_on_is_taken_over_anew(broker: Broker) -> None:
+    case = await taken_over(Case(broker))
+    await case.partition.revoked()
+    broker.offset = 9
+
+    case.partition.assigned()
+    await case.until(9, taken=2)
+    await case.partition.close()
+
+    assert broker.wanted[-1] == 9
+
+
+async def test_nothing_is_taken_while_the_group_decides(broker: Broker) -> None:
+    case = await taken_over(Case(broker))
+    await case.partition.revoked()
+
+    case.partition.deliver(batch(0, 3))
+    case.partition.deliver(Recheck())
+    await eventually(case.partition._inbox.empty)
+    await case.partition.close()
+
+    assert broker.written == []
+
+
+async def test_the_end_of_the_log_is_told_with_the_clock_read_before(broker: Broker) -> None:
+    broker.offset = 4
+    case = await taken_over(Case(broker))
+
+    case.partition.deliver(AtEnd(3, 50))  # looked up before the last batch
+    case.partition.deliver(AtEnd(4, 70))
+    case.partition.deliver(batch(4, 5))
+    await case.until(5)
+    await case.partition.close()
+
+    assert broker.written == ["end 4 at 70", "4-5"]
+
+
+async def test_an_expired_offset_stops_the_partition(broker: Broker) -> None:
+    broker.offset, broker.begins_at = 3, 10
+    case = Case(broker)
+    case.partition.assigned()
+    await case.until_failed()
+    await case.partition.close()
+
+    assert (broker.wanted, case.handlers) == ([], [])
+
+
+async def test_with_a_minimal_interval_batches_gather_into_one_commit(broker: Broker) -> None:
+    case = await taken_over(Case(broker, min_interval_s=0.05))
+
+    for start in range(4):
+        case.partition.deliver(batch(start, start + 1))
+    await case.until(4)
+    await case.partition.close()
+
+    assert broker.written == ["0-1", "1-4"]
+
+
+def test_joined_batches_cover_the_whole_interval() -> None:
+    whole = joined([batch(0, 2), RecordBatch("t", 0, 2, 5), batch(5, 6)])
+
+    assert (whole.start, whole.next, [m.offset for m in whole.messages]) == (0, 6, [0, 1, 5])

@@ -1,0 +1,87 @@
+import asyncio
+
+import pytest
+
+from streams.admin import create_topics
+from streams.batched import Message
+from streams.publisher import Publisher
+from streams.reader import TopicReader
+from streams.settings import StreamSettings
+from streams.stage import Out
+from tests.streams.toys import new_prefix, toy_settings
+
+pytestmark = pytest.mark.broker
+
+
+@pytest.fixture
+async def settings(broker_url: str) -> StreamSettings:
+    settings = toy_settings(broker_url, new_prefix(), "at_least_once")
+    await create_topics(settings)
+    return settings
+
+
+async def write(settings: StreamSettings, topic: str, *values: bytes, partition: int = 0) -> None:
+    async with Publisher(settings) as publisher:
+        for value in values:
+            await publisher.send(Out(topic=topic, key="k", value=value, partition=partition))
+
+
+async def read_all(reader: TopicReader) -> list[Message]:
+    found: list[Message] = []
+    async with asyncio.timeout(20):
+        while not reader.caught_up.is_set():
+            found += await reader.poll(0.5)
+    return found
+
+
+async def test_all_partitions_of_all_topics_are_read_from_the_beginning(
+    settings: StreamSettings,
+) -> None:
+    await write(settings, "partials", b"a", partition=0)
+    await write(settings, "partials", b"b", partition=1)
+    await write(settings, "changes", b"c")
+
+    async with TopicReader(settings, ["partials", "changes"]) as reader:
+        found = await read_all(reader)
+
+    assert {(m.topic, m.partition, m.value) for m in found} == {
+        ("partials", 0, b"a"),
+        ("partials", 1, b"b"),
+        ("changes", 0, b"c"),
+    }
+
+
+async def test_empty_topics_are_caught_up_with_at_once(settings: StreamSettings) -> None:
+    async with TopicReader(settings, ["commands"]) as reader:
+        assert reader.caught_up.is_set()
+
+
+async def test_what_comes_later_comes_too(settings: StreamSettings) -> None:
+    async with TopicReader(settings, ["changes"], start="latest") as reader:
+        await write(settings, "changes", b"new")
+        async with asyncio.timeout(20):
+            async for messages in reader.batches():
+                assert [m.value for m in messages] == [b"new"]
+                break
+
+
+async def test_reading_can_start_at_given_offsets(settings: StreamSettings) -> None:
+    await write(settings, "changes", b"0", b"1", b"2")
+
+    async with TopicReader(settings, ["changes"], positions={("changes", 0): 2}) as reader:
+        assert [m.offset for m in await read_all(reader)] == [2]
+
+
+async def test_a_partition_on_hold_is_not_read_until_it_is_released(
+    settings: StreamSettings,
+) -> None:
+    await write(settings, "partials", b"a", partition=0)
+    await write(settings, "partials", b"b", partition=1)
+
+    async with TopicReader(settings, ["partials"]) as reader:
+        reader.hold({("partials", 0)})
+        async with asyncio.timeout(20):
+            while reader.behind != {("partials", 0)}:
+                assert all(m.partition == 1 for m in await reader.poll(0.5))
+        reader.hold(set())
+        assert [m.value for m in await read_all(reader)] == [b"a"]

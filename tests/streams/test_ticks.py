@@ -1,0 +1,208 @@
+from collections.abc import Iterable
+
+import pytest
+
+from streams import ticks
+from streams.batch import Message
+from streams.codec import BlockHeader, encode_block, encode_record
+from streams.errors import CorruptMessageError
+from streams.schemas.telemetry import Change
+from streams.stage import Tick
+from streams.ticks import Inputs, Place, Progress
+
+SECOND = 1_000_000
+START = 1_000 * SECOND
+"""Event times below are seconds after this."""
+
+
+class Feed:
+    """Messages into ``Inputs``, offsets counted per partition."""
+
+    def __init__(self, progress: Progress | None = None, *, shards: int = 2) -> None:
+        intervals = {"request": SECOND}
+        topics = ("changes", "anomalies")
+        self.inputs = Inputs(topics, shards, interval_us=intervals, progress=progress)
+        self.clock_us = START + 10 * SECOND
+
+    def mark(self, second: float, shards: Iterable[int] = (0, 1), *, offset: int = 0) -> None:
+        for shard in shards:
+            at_us = START + round(second * SECOND)
+            header = BlockHeader(kind="anomaly", shard=shard, watermark_us=at_us)
+            self.add(Message("anomalies", shard, offset, at_us, b"", encode_block(header)))
+
+    def change(self, offset: int, second: float) -> None:
+        at_us = START + round(second * SECOND)
+        change = Change(id=f"c{offset}", at_us=at_us, kind="other", summary="")
+        self.add(Message("changes", 0, offset, at_us, b"", encode_record(change)))
+
+    def add(self, message: Message) -> None:
+        assert self.inputs.add(message, self.clock_us) is None
+
+    def due(self, after_s: float = 0.0) -> list[Tick]:
+        self.clock_us += round(after_s * SECOND)
+        return self.inputs.due(self.clock_us)
+
+
+def told(found: Iterable[Tick]) -> list[tuple[float, list[int]]]:
+    """Second of each tick, and the offsets of what arrived in it."""
+    return [
+        ((tick.now_us - START) / SECOND, [int(a.id.split("/")[2]) for a in tick.arrivals])
+        for tick in found
+    ]
+
+
+def begun(second: float = 0.0) -> Feed:
+    return Feed(Progress(now_us=START + round(second * SECOND)))
+
+
+def test_a_second_is_stepped_when_all_shards_have_passed_it() -> None:
+    feed = begun()
+    feed.mark(3, [0])
+    assert feed.due() == []
+
+    feed.mark(2.5, [1])
+    assert told(feed.due()) == [(1, []), (2, [])]
+
+
+def test_arrivals_come_with_the_first_tick_after_them_in_order_of_event_time() -> None:
+    feed = begun()
+    for offset, second in enumerate([1.7, 1.2, 0.0, 2.0]):
+        feed.change(offset, second)
+    feed.mark(2)
+
+    assert told(feed.due()) == [(1, [2]), (2, [1, 0])]
+
+
+def test_what_comes_late_is_not_lost() -> None:
+    feed = begun()
+    feed.mark(2)
+    feed.due()
+
+    feed.change(0, 0.5)
+    feed.mark(3, offset=1)
+    assert told(feed.due()) == [(3, [0])]
+
+
+def test_a_long_gap_is_stepped_only_where_something_arrived() -> None:
+    feed = begun()
+    feed.clock_us += 100_000 * SECOND
+    feed.change(0, 500.5)
+    feed.change(1, 9_000.0)
+    feed.mark(100_000)
+
+    assert told(feed.due()) == [(501, [0]), (9_001, [1]), (100_000, [])]
+
+
+def test_ticks_come_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ticks, "TICKS_AT_ONCE", 2)
+    feed = begun()
+    feed.mark(5)
+
+    assert [told(feed.due()) for _ in range(4)] == [
+        [(1, []), (2, [])],
+        [(3, []), (4, [])],
+        [(5, [])],
+        [],
+    ]
+
+
+def test_a_watermark_that_does_not_move_stalls_after_three_seconds() -> None:
+    feed = begun()
+    feed.mark(2)
+    feed.due()
+
+    assert feed.due(2.9) == []
+    stalled = feed.due(0.2)
+    assert (told(stalled), stalled[0].stalled) == ([(8, [])], True)
+
+
+def test_a_stall_ticks_once_a_second_and_hands_out_what_arrives() -> None:
+    feed = begun(8)
+    feed.mark(8)
+    feed.due()
+    feed.change(0, 9.5)
+
+    assert told(feed.due(3.0)) == [(9, [])]
+    assert feed.due(0.5) == []
+    assert told(feed.due(0.5)) == [(10, [0])]
+
+
+def test_one_dead_shard_does_not_keep_the_others_from_being_heard() -> None:
+    feed = begun(8)
+    feed.mark(8)
+    feed.change(0, 8.5)
+    feed.due()
+    feed.mark(300, [0], offset=1)
+
+    assert feed.inputs.held_back() == {("anomalies", 0)}
+    assert told(feed.due(3.0)) == [(9, [0])]
+
+
+def test_a_restart_reads_again_what_was_not_consumed_and_nothing_else() -> None:
+    feed = begun()
+    for offset, second in enumerate([0.5, 9.0, 0.7, 8.0]):
+        feed.change(offset, second)
+    feed.mark(1)
+    feed.due()
+    progress = Progress.load(feed.inputs.progress().dump())
+    assert progress.places["changes/0"] == Place(1, (2,))
+
+    again = Feed(progress)
+    for offset, second in [(1, 9.0), (2, 0.7), (3, 8.0)]:
+        again.change(offset, second)
+    again.mark(10, offset=1)
+    assert [offsets for _, offsets in told(again.due()) if offsets] == [[3], [1]]
+
+
+def test_reading_goes_on_behind_what_was_consumed() -> None:
+    feed = begun()
+    feed.change(0, 0.5)
+    feed.mark(1, offset=6)
+    feed.due()
+
+    assert feed.inputs.progress().starts() == {
+        ("changes", 0): 1,
+        ("anomalies", 0): 7,
+        ("anomalies", 1): 7,
+    }
+
+
+def test_a_bad_record_comes_back_as_a_dead_letter_and_is_not_held() -> None:
+    feed = begun()
+    dead = feed.inputs.add(Message("changes", 0, 5, START, b"", b"{"), feed.clock_us)
+
+    assert dead is not None
+    assert feed.inputs.progress().places["changes/0"] == Place(6)
+
+
+def test_windows_are_read_for_their_watermark_where_no_block_topic_is_an_input() -> None:
+    inputs = Inputs(("rules",), 1, interval_us={})
+
+    assert inputs.topics == ("rules", "windows")
+
+
+def test_when_there_is_no_room_records_wait_and_blocks_are_read_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ticks, "MAX_HELD", 2)
+    feed = begun()
+    feed.mark(0)
+    feed.change(0, 5)
+    feed.change(1, 5)
+
+    assert feed.inputs.held_back() == {("changes", 0)}
+
+
+def test_an_event_from_the_far_future_waits_a_minute_at_most() -> None:
+    feed = begun()
+    at_us = START + 10_000 * SECOND
+    change = Change(id="c", at_us=at_us, kind="other", summary="")
+    feed.add(Message("changes", 0, 0, at_us, b"", encode_record(change)))
+    feed.mark(71)
+
+    assert told(feed.due())[-1] == (71, [0])
+
+
+def test_unreadable_progress_says_what_it_is() -> None:
+    with pytest.raises(CorruptMessageError, match="offsets of the inputs"):
+        Progress.load(b"[]")
