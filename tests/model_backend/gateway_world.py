@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
+from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import msgspec
@@ -11,7 +13,7 @@ from blockbuster import BlockBuster
 
 from model_backend.gateway.app import GATEWAY, Gateway, create_gateway
 from model_backend.gateway.pools_view import PoolsView
-from model_backend.gateway.upstream import AiohttpUpstream
+from model_backend.gateway.upstream import AiohttpUpstream, ReplicaError
 from model_backend.settings import BackendSettings, GatewaySettings, KeySettings, PoolSettings
 from streams.clock import SECOND_US, ManualClock
 from streams.schemas.scaling import ReplicaState, ReplicaStatus
@@ -50,7 +52,7 @@ class FakeReplica:
         self.middle = _open_gate()
         """After the first token of a stream."""
         self.frozen = _open_gate()
-        """Before any answer to /health; closed: it does not answer."""
+        """Closed: /health is not answered."""
         self.job_status = _open_gate()
         """Jobs are completed while this is open."""
         app = web.Application()
@@ -150,6 +152,20 @@ class FakeReplica:
         return web.Response(body=b"an MP4", content_type="video/mp4")
 
 
+class Upstream(AiohttpUpstream):
+    """The real client, but for the wait when a replica does not answer its probe."""
+
+    def __init__(self, replicas: Mapping[str, FakeReplica]) -> None:
+        super().__init__()
+        self._replicas = replicas
+
+    async def probe(self, address: str) -> ReplicaError | None:
+        asked = (one for one in self._replicas.values() if one.address == address)
+        if any(not one.frozen.is_set() for one in asked):
+            return ReplicaError("no answer", silent=True)
+        return await super().probe(address)
+
+
 class World:
     """Everything of one test; ``async with World(...) as world``."""
 
@@ -170,20 +186,28 @@ class World:
             emit=self._emit,
             pools=self.view,
             clock=self.clock,
-            upstream=AiohttpUpstream(health_timeout_s=0.02),
+            upstream=Upstream(self.replicas),
             poll_s=0.0,
         )
         self.gateway: Gateway = app[GATEWAY]
         self._server = TestServer(app)
         self.client = TestClient(self._server)
         self._unblocked = BlockBuster("model_backend")
+        self._patience = asyncio.timeout(30)  # a request that is lost fails its test
 
     async def __aenter__(self) -> Self:
+        await self._patience.__aenter__()
         self._unblocked.activate()  # what blocks the loop is an error from here on
         await self._server.start_server()
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._patience.__aexit__(kind, error, trace)
         for replica in self.replicas.values():
             for gate in (replica.first, replica.middle, replica.frozen, replica.job_status):
                 gate.set()

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from aiohttp import FormData
+from pydantic import SecretStr
 
+from model_backend.settings import KeySettings
 from streams.schemas.scaling import Drain
 from streams.schemas.system import Usage
 from streams.schemas.telemetry import RequestEvent
@@ -219,3 +221,24 @@ async def test_a_full_queue_refuses_jobs() -> None:
         await world.queued("sora", 1)
 
         assert (await world.ask(VIDEO, path=PATH)).status == 503
+
+
+async def test_a_job_that_failed_on_one_replica_goes_to_another() -> None:
+    async with World() as world:
+        broken = await world.add("sora-1")
+        broken.status = 500
+        await world.add("sora-2")
+        await created(world)
+        end = await world.hears("requests", RequestEvent, kind="finished")
+
+        assert (end.status, end.replica, len(broken.bodies)) == (200, "sora-2", 1)
+
+
+async def test_a_job_counts_as_in_flight_until_it_has_ended() -> None:
+    keys = (KeySettings(tenant="birch", key=SecretStr("key-of-birch"), max_in_flight=1),)
+    async with World(keys=keys) as world:
+        job = await created(world)
+        assert (await world.ask(VIDEO, path=PATH)).status == 429
+        await world.client.delete(f"{PATH}/{job['id']}", headers=KEYS["birch"])
+
+        assert (await world.ask(VIDEO, path=PATH)).status == 200

@@ -201,3 +201,41 @@ async def test_a_replica_that_says_it_is_unwell_is_set_aside_once_a_request_fail
 
         change = await world.hears("changes", Change)
         assert change.summary == "traffic moved away from codex-1: its health check says 503"
+
+
+async def test_a_stream_that_has_begun_stays_with_its_frozen_replica() -> None:
+    async with World() as world:
+        stuck = await world.add()
+        stuck.freeze()
+        stuck.first.set()
+        answer = await world.ask(STREAM)
+        await frozen(world)
+        assert len(world.told("changes", Change, kind="set_aside")) == 1
+        stuck.middle.set()
+
+        assert (await answer.text()).endswith("data: [DONE]\n\n")
+
+
+async def test_who_has_to_move_is_not_turned_away_by_a_full_queue() -> None:
+    async with World(max_queue=1) as world:
+        dying = await world.add()
+        dying.first.clear()
+        under_way = [world.begin() for _ in range(3)]
+        await dying.seen(2)
+        await world.queued("codex", 1)
+        await dying.stop()
+        await world.add("codex-2")
+
+        assert [(await one).status for one in under_way] == [200, 200, 200]
+
+
+async def test_a_replica_lost_while_it_is_handed_over_gets_nothing() -> None:
+    async with World() as world:
+        waiting = world.begin()
+        await world.queued("codex", 1)
+        gone = await world.add()
+        world.say("codex-1", "stopped")
+        await world.add("codex-2")
+
+        assert (await waiting).status == 200
+        assert not gone.bodies

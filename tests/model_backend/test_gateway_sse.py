@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_backend.gateway.sse import MAX_EVENT_BYTES, EventFilter, Usage, usage_of
@@ -30,6 +30,7 @@ def passed(stream: bytes, *, cuts: list[int], keep: bool = False) -> tuple[bytes
     return out, events
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.lists(st.integers(0, len(WHOLE)), max_size=8))
 def test_wherever_it_is_cut_the_usage_is_found_and_taken_out(cuts: list[int]) -> None:
     out, events = passed(WHOLE, cuts=cuts)
@@ -38,6 +39,7 @@ def test_wherever_it_is_cut_the_usage_is_found_and_taken_out(cuts: list[int]) ->
     assert (events.usage, events.tokens, events.done) == (Usage(7, 2), 2, True)
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.lists(st.integers(0, len(WHOLE)), max_size=8))
 def test_a_client_that_asked_gets_the_usage(cuts: list[int]) -> None:
     assert passed(WHOLE, cuts=cuts, keep=True)[0] == WHOLE

@@ -1,6 +1,6 @@
 """How much a tenant may ask for."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_backend.access.keys import Tenant
@@ -77,6 +77,7 @@ def test_a_clock_that_goes_back_gives_nothing_away() -> None:
     assert not asked(limits, -30).allowed
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.lists(st.integers(0, 10 * SECOND_US), max_size=60), st.integers(1, 20))
 def test_no_more_than_burst_and_refill_ever_get_in(gaps_us: list[int], limit: int) -> None:
     limits, now_us, admitted = Limits(), NOON, 0
