@@ -92,6 +92,12 @@ def test_the_initial_replicas_are_ordered_without_a_decision() -> None:
         pytest.param(False, decision(3, ladder="shadow"), None, id="shadow-does-nothing"),
         pytest.param(False, decision(3, ladder="recommend"), None, id="recommend-does-nothing"),
         pytest.param(False, decision(3, ladder="floor"), 3, id="floor-raises"),
+        pytest.param(
+            False,
+            decision(3, ladder="shadow", guards=("ladder", "override")),
+            3,
+            id="a-persons-word-stands-above-the-ladder",
+        ),
         pytest.param(False, decision(3, dry_run=True), None, id="a-dry-one-is-not-carried-out"),
         pytest.param(True, decision(3), None, id="nothing-is-while-we-are-dry"),
     ],
