@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from autoscaler.api.series_store import Line
 from autoscaler.api.summary import PoolSummary
 from autoscaler.api.view import View
@@ -136,11 +138,17 @@ def replica_rows(view: View, key: str, chips: Sequence[Chip], now_us: int) -> li
 
 def _spark(lines: Mapping[str, Line], chip: Chip, name: str, label: str, now_us: int) -> Spark:
     line = lines.get(chip.name)
-    newest = float(line.values[-1]) if line is not None and line.values.size else None
+    newest = _newest(line) if line is not None else None
     unit = find_value("engine", name).unit
     # The label names requests and tokens already.
     text = quantity(newest, unit) if unit in _SAID else number(newest)
     return Spark(label, spark(line, now_us), text)
+
+
+def _newest(line: Line) -> float | None:
+    """Of the last ten windows: some values are not there every second."""
+    seen = line.values[-10:][np.isfinite(line.values[-10:])]
+    return float(seen[-1]) if seen.size else None
 
 
 def _badges(summary: PoolSummary) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ Curve = list[float | None]
 Json = dict[str, Any]
 
 SPAN_S: Final = 600
+SHORTEST_SPAN_S: Final = 180
 STEP_S: Final = 3
 USUAL_S: Final = 300
 """How far back the band of usual values looks."""
@@ -29,9 +30,16 @@ _ENOUGH: Final = 20
 _LATENCIES: Final = ("ttft_s_p95", "inter_token_s_p95", "duration_s_p95", "queue_s_p95")
 
 
-def demand_chart(decisions: Sequence[Decision], now_us: int) -> Json:
+def span_s(decisions: Sequence[Decision], now_us: int) -> int:
+    """How far back a pool's charts reach: a young pool's not further than its own past."""
+    oldest_us = min((one.at_us for one in decisions), default=now_us)
+    age_s = (now_us - oldest_us) // SECOND_US
+    return min(max(-(-age_s // 60) * 60, SHORTEST_SPAN_S), SPAN_S)
+
+
+def demand_chart(decisions: Sequence[Decision], now_us: int, span_s: int = SPAN_S) -> Json:
     """Offered work against capacity, with the forecast's quantiles at the time they speak of."""
-    since_us = now_us - SPAN_S * SECOND_US
+    since_us = now_us - span_s * SECOND_US
     rows = sorted((one for one in decisions if one.at_us >= since_us), key=lambda one: one.at_us)
     ahead = [_forecast(one) for one in rows]
     return {
@@ -62,21 +70,23 @@ def _forecast(decision: Decision) -> list[float] | None:
     return [at_ms, round(min(values), 3), round(max(values), 3)]
 
 
-def latency_charts(view: View, cluster: str, pool: str, now_us: int) -> list[Json]:
+def latency_charts(
+    view: View, cluster: str, pool: str, now_us: int, span_s: int = SPAN_S
+) -> list[Json]:
     """The first two latencies that the pool shows, with what is usual and what was anomalous."""
     where = {"cluster": cluster, "pool": pool}
     found = ((name, view.series("pool", name, where)) for name in _LATENCIES)
     shown = [(name, lines[0]) for name, lines in found if lines and _seen(lines[0])]
     anomalies = view.anomalies(pool=pool)
-    return [_latency(name, line, anomalies, now_us) for name, line in shown[:2]]
+    return [_latency(name, line, anomalies, now_us, span_s) for name, line in shown[:2]]
 
 
-def _latency(name: str, line: Line, anomalies: Sequence[Anomaly], now_us: int) -> Json:
+def _latency(name: str, line: Line, anomalies: Sequence[Anomaly], now_us: int, span_s: int) -> Json:
     edge_us = _edge(now_us, STEP_S)
-    since_us = edge_us - SPAN_S * SECOND_US
-    values = binned(line, edge_us, span_s=SPAN_S + USUAL_S, step_s=STEP_S)
+    since_us = edge_us - span_s * SECOND_US
+    values = binned(line, edge_us, span_s=span_s + USUAL_S, step_s=STEP_S)
     low, high = usual(values, USUAL_S // STEP_S)
-    shown = SPAN_S // STEP_S
+    shown = span_s // STEP_S
     return {
         "kind": "latency",
         "title": feature(name),

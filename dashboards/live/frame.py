@@ -13,7 +13,7 @@ from autoscaler.api.summary import PoolSummary
 from autoscaler.api.view import View
 from dashboards.live import wording
 from dashboards.live.cards import card, chips, replica_rows
-from dashboards.live.curves import demand_chart, latency_charts
+from dashboards.live.curves import demand_chart, latency_charts, span_s
 from dashboards.live.headline import Facts, headline
 from dashboards.live.story import tell, turns
 from streams.schemas.anomalies import Anomaly
@@ -102,9 +102,11 @@ class Artist:
         frame.fragments[dom_id("ask", *where)] = self._html("ask", card=drawn)
         rows = replica_rows(view, drawn.key, shown, frame.now_us)
         frame.fragments[dom_id("replicas", *where)] = self._html("replicas", rows=rows)
-        demand = demand_chart(view.decisions(*where, limit=_DECISIONS_READ), frame.now_us)
+        decisions = view.decisions(*where, limit=_DECISIONS_READ)
+        reach_s = span_s(decisions, frame.now_us)
+        demand = demand_chart(decisions, frame.now_us, reach_s)
         frame.charts[dom_id("demand", *where)] = demand
-        for i, chart in enumerate(latency_charts(view, *where, frame.now_us)):
+        for i, chart in enumerate(latency_charts(view, *where, frame.now_us, reach_s)):
             frame.charts[dom_id(f"latency{i}", *where)] = chart
 
     def _put(self, frame: Frame, name: str, **context: Any) -> None:

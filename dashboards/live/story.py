@@ -1,6 +1,6 @@
 """Incidents, changes and decisions in; the chapters of what happened out, newest first."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -16,6 +16,7 @@ MAX_CHAPTERS: Final = 40
 MAX_STEPS: Final = 12
 EPISODE_US: Final = 60 * SECOND_US
 """What happens to a pool this soon after it was scaled belongs to the same chapter."""
+ECHO_US: Final = 10 * SECOND_US
 AFTERMATH_US: Final = 15 * SECOND_US
 """What happens to a pool this soon after an incident still belongs to it."""
 
@@ -59,7 +60,8 @@ def tell(
 ) -> list[Chapter]:
     """Newest first, at most 40 chapters of at most 12 steps."""
     chapters = [_incident(one) for one in incidents]
-    events: list[Decision | Change] = [*turns(decisions), *changes]
+    decided = turns(decisions)
+    events: list[Decision | Change] = [*decided, *_unsaid(changes, decided)]
     for event in sorted(events, key=lambda one: (one.at_us, isinstance(one, Change), one.id)):
         step = _step(event)
         home = next((one for one in chapters if one.takes(step.at_us, event.pool)), None)
@@ -79,7 +81,7 @@ def _incident(incident: Incident) -> Chapter:
     cause = incident.causes[0] if incident.causes else None
     if cause and cause.sentence and not steps:
         steps.append(Step(incident.opened_at_us, cause.sentence))
-    if ended:
+    if ended and all(step.at_us < ended for step in steps):
         lasted = span_us(ended - incident.started_at_us)
         steps.append(Step(ended, f"Over after {lasted}.", "good"))
     return Chapter(
@@ -91,6 +93,16 @@ def _incident(incident: Incident) -> Chapter:
         title=incident.title,
         steps=steps,
     )
+
+
+def _unsaid(changes: Iterable[Change], decided: Sequence[Decision]) -> Iterator[Change]:
+    """Without those by which DRIVE says again what PLAN has just decided."""
+    for change in changes:
+        echo = change.kind == "scaled" and any(
+            one.pool == change.pool and abs(one.at_us - change.at_us) < ECHO_US for one in decided
+        )
+        if not echo:
+            yield change
 
 
 def turns(decisions: Iterable[Decision]) -> list[Decision]:

@@ -42,11 +42,11 @@ def number(value: float | None) -> str:
 def span(seconds: float) -> str:
     """A length of time.
 
-    >>> [span(s) for s in (0.0421, 0.61, 3.2, 59.7, 61, 150, 3600, 9000, 200_000)]
-    ['42 ms', '0.61 s', '3.2 s', '60 s', '1 min', '2 min', '1 h', '2 h 30 min', '2 d']
+    >>> [span(s) for s in (-1e-4, 0.0421, 0.61, 3.2, 59.7, 61, 150, 3600, 9000, 200_000)]
+    ['0 ms', '42 ms', '0.61 s', '3.2 s', '60 s', '1 min', '2 min', '1 h', '2 h 30 min', '2 d']
     """
     if seconds < 0.1:
-        return f"{seconds * 1_000:.0f} ms"
+        return f"{max(seconds, 0.0) * 1_000:.0f} ms"
     if seconds < 10:
         return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
     if seconds < _MINUTE_S:

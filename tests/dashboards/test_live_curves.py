@@ -1,7 +1,15 @@
 import numpy as np
+import pytest
 
 from autoscaler.api.series_store import Line
-from dashboards.live.curves import binned, demand_chart, latency_charts, spark, usual
+from dashboards.live.curves import (
+    binned,
+    demand_chart,
+    latency_charts,
+    span_s,
+    spark,
+    usual,
+)
 from tests.dashboards.synthetic import NOW_US, view
 
 S = 1_000_000
@@ -43,6 +51,19 @@ def test_the_forecast_stands_where_it_speaks_of() -> None:
     chart = demand_chart(view().decisions("local", "codex", limit=600), NOW_US)
     assert chart["forecast"][-1][0] == chart["t"][-1] + 10_000
     assert (chart["capacity"][0], chart["capacity"][-1], chart["unit"]) == (8.0, 12.0, "slots")
+
+
+@pytest.mark.parametrize(
+    ("age_s", "reach_s"),
+    [
+        pytest.param(0, 180, id="never-less-than-three-minutes"),
+        pytest.param(230, 240, id="grows-by-the-minute"),
+        pytest.param(5_000, 600, id="never-more-than-ten"),
+    ],
+)
+def test_charts_of_a_young_pool_reach_less_far_back(age_s: int, reach_s: int) -> None:
+    oldest = view().decisions("local", "codex")[0].but(at_us=NOW_US - age_s * S)
+    assert span_s([oldest], NOW_US) == reach_s
 
 
 def test_a_pool_shows_the_latencies_it_has() -> None:

@@ -70,6 +70,13 @@ def test_a_repeated_wish_is_told_once_but_a_new_one_again() -> None:
     assert [one.at_us // S for one in tell([], [], decisions)] == [99, 20]
 
 
+def test_a_scaling_is_not_told_a_second_time() -> None:
+    echo = change(21, "scaled", "codex: 2 to 3 replicas")
+    by_hand = change(90, "scaled", "codex: 3 to 5 replicas by hand")
+    titles = [one.title for one in tell([], [echo, by_hand], [decision(20, 2, 3)])]
+    assert titles == ["codex: 3 to 5 replicas by hand", "codex goes from 2 to 3 replicas"]
+
+
 def test_the_story_is_bounded() -> None:
     changes = [change(n * 100, "other", f"change {n}") for n in range(100)]
     assert len(tell([], changes, [])) == 40
