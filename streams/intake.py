@@ -25,7 +25,7 @@ from streams.windows.columns import Mask, whole_numbers
 from streams.windows.table import Ints
 
 if TYPE_CHECKING:
-    from streams.batched import RecordBatch
+    from streams.batch import RecordBatch
 
 STATE_TOPIC: Final = "state.ingest"
 KIND_OF: Final = {"requests": "request", "engine": "engine", "gpu": "gpu"}

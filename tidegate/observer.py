@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from streams.batched import Message
+from streams.batch import Message
 from streams.clock import SECOND_US, Clock
 from streams.codec import decode_block, decode_record
 from streams.errors import CorruptMessageError

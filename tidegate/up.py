@@ -256,6 +256,8 @@ def _environment(config: Path) -> dict[str, str]:
         "TIDEGATE_CONFIG": str(config),
         "TIDEGATE_DEMO": "1",
         "PYTHONUNBUFFERED": "1",
+        # What a killed child leaves in its temporary folder goes with ours.
+        "TMPDIR": str(config.parent),
         # One thread each: the numeric libraries would otherwise fight over the cores.
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
