@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from streams.batched import Message
+from streams.batch import Message
 from streams.codec import decode_record
 from streams.errors import CorruptMessageError
 from streams.schemas.scaling import PoolStatus, ReplicaStatus

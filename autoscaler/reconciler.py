@@ -8,7 +8,7 @@ from typing import Final
 
 from autoscaler.drive import Drive
 from model_backend.pools.base import PoolDriver
-from streams.batched import Message
+from streams.batch import Message
 from streams.clock import Clock
 from streams.codec import decode_record
 from streams.errors import CorruptMessageError, PoolDriverError

@@ -80,7 +80,7 @@ class Episodes:
         if slot not in self._open and len(self._open) >= MAX_OPEN:
             self.left_out += 1
         elif slot not in self._open:
-            self._open[slot] = _Episode(found, found.at_us, 0, found)
+            self._open[slot] = _Episode(found, found.at_us, found.at_us - UPDATE_EVERY_US, found)
         else:
             self.go_on(slot, found)
 

@@ -18,7 +18,7 @@ from streams.schemas.system import FrameMark
 from streams.windows.check import Reject
 
 if TYPE_CHECKING:
-    from streams.batched import Message
+    from streams.batch import Message
 
 MAX_DETAIL_CHARS: Final = 300
 MAX_NAME_CHARS: Final = 128

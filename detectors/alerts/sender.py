@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
 from detectors.alerts.delivery import ChannelWorker, Surroundings, failed
-from streams.batched import Message
+from streams.batch import Message
 from streams.codec import decode_record
 from streams.errors import CorruptMessageError
 from streams.log import get_logger

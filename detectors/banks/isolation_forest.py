@@ -11,6 +11,7 @@ from detectors.banks.base import Floats, Reading, Rows, bounded, cleared, grown
 from detectors.banks.peers import group_of
 from streams.errors import InvalidParameterError
 
+USUAL_SHARE: Final = 0.99
 MAX_GROUPS: Final = 64
 """Groups with a forest of their own; the one that learned longest ago makes room for a new one."""
 
@@ -33,7 +34,7 @@ class Forest:
     learned: int = 0
     fitted_at: int = 0
     usual: float = 0.0
-    """Highest score of the points it was grown from."""
+    """What all but 1 % of the points it was grown from score at most."""
     trees: Any = field(default=None, repr=False)
 
 
@@ -41,7 +42,7 @@ class IsolationForestBank:
     """Isolation score of a series' values, in units of the score that lies on the boundary.
 
     ``score = isolation / max(boundary, usual)``, isolation in (0, 1) as in Liu, Ting and Zhou 2008,
-    ``usual`` the highest one among the points the forest was grown from. Each value enters as its
+    ``usual`` what 99 % of the points stay below that the forest was grown from. Each value enters as its
     distance from the series' own exponentially weighted mean in units of its spread, so series of
     different size share a forest. A point is judged by the value that lies farthest out as well:
     ``min(isolation score, |z| / sigmas)``, because a forest alone calls 1 % of all points strange.
@@ -135,7 +136,7 @@ class IsolationForestBank:
             n_jobs=1,
             random_state=self._seed,
         ).fit(known)
-        forest.usual = float(-forest.trees.score_samples(known).min())
+        forest.usual = float(np.quantile(-forest.trees.score_samples(known), USUAL_SHARE))
         forest.fitted_at = forest.learned
 
     def _judge(self, rows: Rows, matrix: Floats) -> tuple[Floats, Rows]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from detectors.incidents.scene import Family, Scene, family_of, is_fixed, lasted_s
+from detectors.incidents.scene import CLEAR_SCORE, Family, Scene, family_of, is_fixed, lasted_s
 from detectors.incidents.suspects import SUSPECTS
 from detectors.incidents.suspects.base import Suspect
 from streams.schemas.anomalies import Anomaly
@@ -114,8 +114,6 @@ def _by_start(anomalies: Iterable[Anomaly]) -> tuple[Anomaly, ...]:
 # --- is it enough to disturb somebody? ----------------------------------------------------------
 
 PERSISTS_S: Final = 3.0
-CLEAR_SCORE: Final = 1.5
-"""A learned anomaly below this may be noise, however long it lasts alone."""
 VAGUE_PERSISTS_S: Final = 6.0
 VAGUE_KINDS: Final = frozenset({"capacity_short", "unknown", "change"})
 """Causes without a culprit: they need more to go by."""

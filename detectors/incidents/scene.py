@@ -52,6 +52,10 @@ _FIXED_DETECTORS: Final = frozenset({"limit", "rise"})
 """Banks whose boundaries are known facts rather than learned habits."""
 
 
+CLEAR_SCORE: Final = 1.5
+"""A learned anomaly whose peak stays below this may be noise."""
+
+
 def feature_of(anomaly: Anomaly) -> str:
     """The feature behind a value's name.
 

@@ -12,7 +12,7 @@ from aiohttp import web
 from model_backend.gateway.app import create_gateway
 from model_backend.gateway.pools_view import PoolsView
 from model_backend.settings import BackendSettings, GatewaySettings
-from streams.batched import Message
+from streams.batch import Message
 from streams.clock import system_clock
 from streams.codec import decode_record
 from streams.errors import CorruptMessageError, InvalidParameterError, PortTakenError, TidegateError

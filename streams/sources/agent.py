@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from streams.batched import Message
+from streams.batch import Message
 from streams.clock import SECOND_US, Clock, system_clock
 from streams.codec import decode_record
 from streams.errors import CorruptMessageError, TidegateError

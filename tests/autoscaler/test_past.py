@@ -3,7 +3,7 @@
 import msgspec
 
 from autoscaler.past import Past
-from streams.batched import Message
+from streams.batch import Message
 from streams.codec import encode_record
 from streams.schemas.scaling import PoolStatus, ReplicaState, ReplicaStatus
 from streams.schemas.telemetry import Change

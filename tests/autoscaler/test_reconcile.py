@@ -10,7 +10,7 @@ from autoscaler.keeper import Keeper
 from autoscaler.reconciler import DrivenPool, Reconciler
 from model_backend.pools.dry_run import DryRunPool
 from model_backend.settings import PoolSettings
-from streams.batched import Message
+from streams.batch import Message
 from streams.clock import SECOND_US, ManualClock
 from streams.codec import encode_record
 from streams.errors import BrokerUnavailableError, PoolDriverError

@@ -11,7 +11,7 @@ from detectors.alerts.channels.base import Delivery
 from detectors.alerts.delivery import QUEUE, ChannelWorker, Surroundings, pause_s
 from detectors.alerts.outbox import ENDS_REPEATED, MAX_STANDING, Outbox
 from detectors.alerts.sender import Sender
-from streams.batched import Message
+from streams.batch import Message
 from streams.clock import SECOND_US, ManualClock
 from streams.codec import encode_record
 from streams.schemas.incidents import Alert

@@ -6,7 +6,7 @@ import pytest
 
 from streams.admin import create_topics
 from streams.app import create_app
-from streams.batched import Message
+from streams.batch import Message
 from streams.clock import system_clock
 from streams.codec import FrameHeader, decode_block, encode_frame, encode_record
 from streams.ingest import attach

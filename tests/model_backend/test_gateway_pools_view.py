@@ -7,7 +7,7 @@ import pytest
 from model_backend.gateway.pools_view import MAX_REPLICAS, PoolsView
 from model_backend.gateway.run import feed
 from model_backend.settings import PoolSettings
-from streams.batched import Message
+from streams.batch import Message
 from streams.codec import encode_record
 from streams.schemas.scaling import PoolStatus, ReplicaStatus
 

@@ -1,29 +1,28 @@
-"""A pool of replicas with a cap on tokens, simulated: what the gateway and the agent would report."""
+"""A pool of capped replicas, simulated: what the gateway and the agent would report of it."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from streams.schemas.telemetry import Change, EngineSample, GpuSample, RequestEvent
+from tidegate.demo.trace import Pace, plan
 
 SECOND_US = 1_000_000
 START_US = 1_767_268_800 * SECOND_US
 TENANTS = ("acme", "birch", "cedar")
 
 
-def bursty_arrivals(rng: np.random.Generator, seconds: int, per_s: float) -> Iterator[list[int]]:
-    """Output tokens of each request, second by second: Poisson around a rate that wanders.
-
-    The rate is a mean-reverting walk in its logarithm, as in the traces: minutes at twice the mean
-    and at half of it, and now and then a burst of a few requests in one second.
-    """
-    log_rate = 0.0
-    for _ in range(seconds):
-        log_rate = 0.98 * log_rate + rng.normal(0, 0.05)
-        count = rng.poisson(per_s * np.exp(log_rate)) + (rng.random() < 0.01) * rng.poisson(3)
-        yield [int(n) for n in np.clip(rng.exponential(12, count), 2, 48)]
+def traced_arrivals(seed: int, seconds: int, pace: Pace = Pace()) -> list[list[int]]:  # noqa: B008
+    """Output tokens of each request to `codex`, second by second, as the demo replays its trace."""
+    arrivals: list[list[int]] = [[] for _ in range(seconds)]
+    for request in plan(pace, seed):
+        if request.at_s >= seconds:
+            break
+        if request.service == "codex":
+            arrivals[int(request.at_s)].append(request.output_tokens)
+    return arrivals
 
 
 @dataclass(slots=True)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
-import numpy as np
 import pytest
 
 from detectors.incidents.respond import Respond
@@ -19,7 +18,7 @@ from streams.settings import StreamSettings, TopicSettings, WindowSettings
 from streams.stage import Out
 from streams.ticked import intervals_us
 from streams.ticks import Inputs
-from tests.scenarios.pool_simulation import PoolSimulation, Second, bursty_arrivals
+from tests.scenarios.pool_simulation import PoolSimulation, Second, traced_arrivals
 
 SETTINGS = StreamSettings(
     topics=TopicSettings(shards=2, raw_partitions=1), windows=WindowSettings(lateness_s=1)
@@ -95,11 +94,19 @@ Fault = Callable[[PoolSimulation, int], int]
 
 def run(seed: int, fault: Fault | None, *, seconds: int, replicas: int = 2) -> Chain:
     simulation, chain = PoolSimulation(seed, replicas=replicas), Chain()
-    rng = np.random.default_rng(seed + 1_000)
-    for second, arrivals in enumerate(bursty_arrivals(rng, seconds, 0.8)):
-        times = fault(simulation, second - FAULT_S) if fault and second >= FAULT_S else 1
-        chain.second(simulation.step(arrivals * times), simulation.now_us)
+    for at_s, tokens in enumerate(traced_arrivals(seed, seconds)):
+        times = fault(simulation, at_s - FAULT_S) if fault and at_s >= FAULT_S else 1
+        second = simulation.step([one for one in tokens for _ in range(times)])
+        chain.second(second, simulation.now_us)
     return chain
+
+
+def breathe(simulation: PoolSimulation, at_s: int) -> int:
+    """Grow and shrink as a scaler would."""
+    at_s += FAULT_S
+    if at_s % 30 == 0:
+        simulation.scale([3, 2, 3, 1, 2, 3, 2][at_s // 30 % 7])
+    return 1
 
 
 def freeze(simulation: PoolSimulation, since_s: int) -> int:
@@ -156,4 +163,4 @@ def test_a_fault_is_named_in_time(seed: int, fault: Fault, kind: str, subject: s
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nothing_is_found_where_nothing_is_wrong(seed: int) -> None:
-    assert [i.title for i in run(seed, None, seconds=180).incidents.values()] == []
+    assert [i.title for i in run(seed, breathe, seconds=180).incidents.values()] == []

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from streams.batched import Message, RecordBatch
+from streams.batch import Message, RecordBatch
 from streams.clock import SECOND_US
 from streams.codec import BlockHeader
 from streams.schemas.telemetry import EngineSample, GpuSample, RequestEvent

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from streams.batched import Message
+from streams.batch import Message
 from streams.codec import encode_record
 from streams.schemas.scaling import ReplicaState, ReplicaStatus
 from streams.schemas.telemetry import EngineSample

@@ -11,7 +11,7 @@ from faust.types import TP
 
 from streams.admin import create_topics
 from streams.app import App, create_app
-from streams.batched import RecordBatch
+from streams.batch import RecordBatch
 from streams.fetching import unpacked
 from streams.publisher import Publisher
 from streams.settings import StreamSettings

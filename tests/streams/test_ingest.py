@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.batched import Message, RecordBatch
+from streams.batch import Message, RecordBatch
 from streams.clock import SECOND_US
 from streams.codec import Block, FrameHeader, decode_block, encode_frame, encode_record
 from streams.errors import InvalidParameterError

@@ -6,7 +6,7 @@ import pytest
 
 from streams.admin import create_topics
 from streams.app import create_app
-from streams.batched import RecordBatch
+from streams.batch import RecordBatch
 from streams.log_stage import attach_log_stage
 from streams.publisher import Publisher
 from streams.reader import TopicReader

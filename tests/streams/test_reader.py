@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from streams.admin import create_topics
-from streams.batched import Message
+from streams.batch import Message
 from streams.publisher import Publisher
 from streams.reader import TopicReader
 from streams.settings import StreamSettings

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from streams.app import App, create_app, run_app
-from streams.batched import RecordBatch
+from streams.batch import RecordBatch
 from streams.log import configure_logging
 from streams.log_stage import attach_log_stage
 from streams.settings import BrokerSettings, StreamSettings, TopicSettings

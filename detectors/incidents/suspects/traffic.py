@@ -4,14 +4,16 @@ from collections.abc import Iterator
 from typing import Final
 
 from detectors.incidents.facts import FLOODING_RATIO
-from detectors.incidents.scene import Family, Scene, family_of
+from detectors.incidents.scene import CLEAR_SCORE, Family, Scene, family_of
 from detectors.incidents.suspects.base import Follows, Suspect, suspect
 from detectors.incidents.suspects.replicas import clearly_slow
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.incidents import Cause, Subject
 
-SURGE_RATIO: Final = 2.0
+SURGE_RATIO: Final = 1.8
 """How many times the usual valid requests per second are called a surge."""
+CLEAR_SURGE_RATIO: Final = 1.5
+"""The same where an anomaly of demand is clear in itself."""
 CLIENT_SHARE: Final = 0.6
 """Share of a pool's refused requests from which one client is named for them."""
 
@@ -65,7 +67,9 @@ def surge(scene: Scene) -> Iterator[Suspect]:
     # Without windows the word of the anomaly must do, and a queue alone is no surge.
     ratio = facts.valid_now / past if past > 0 else SURGE_RATIO
     backlog = scene.of(Family.BACKLOG, direction="above") if past > 0 else []
-    if ratio < SURGE_RATIO or not (demand or backlog):
+    clear = any(a.peak_score >= CLEAR_SCORE for a in demand)
+    least = CLEAR_SURGE_RATIO if clear else SURGE_RATIO
+    if ratio < least or not (demand or backlog):
         return
     cause = Cause(
         kind="traffic_surge",
