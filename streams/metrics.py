@@ -5,6 +5,7 @@ from typing import Final
 from prometheus_client import Counter, Gauge, start_http_server
 
 _STAGE: Final = ("stage",)
+_SINK: Final = ("sink",)
 
 RECORDS_IN: Final = Counter("tidegate_stage_records_in", "Messages a stage has read.", _STAGE)
 RECORDS_OUT: Final = Counter("tidegate_stage_records_out", "Messages a stage has written.", _STAGE)
@@ -23,6 +24,14 @@ WATERMARK_LAG: Final = Gauge(
 COMMIT_SECONDS: Final = Gauge(
     "tidegate_stage_commit_seconds", "How long the last commit of a stage took.", _STAGE
 )
+SINK_POINTS: Final = Counter("tidegate_sink_points", "Points a sink has stored.", _SINK)
+SINK_REFUSED: Final = Counter(
+    "tidegate_sink_refused", "Points a sink will never take, set aside.", _SINK
+)
+SINK_SPOOLED: Final = Gauge(
+    "tidegate_sink_spooled", "Points that wait because their sink is down.", _SINK
+)
+SINK_DOWN: Final = Gauge("tidegate_sink_down", "1 while a sink takes nothing.", _SINK)
 
 
 def serve_metrics(port: int) -> None:

@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-import structlog
-
 from streams.errors import SinkUnavailableError
+from streams.log import get_logger
+from streams.metrics import SINK_DOWN, SINK_POINTS, SINK_REFUSED, SINK_SPOOLED
 from streams.sinks.base import BadPoint, Point, Sink
 from streams.sinks.spool import Spool
 
@@ -17,7 +17,7 @@ _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 30.0
 _BAD_SHOWN: Final = 3
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 class Delivery:
@@ -115,6 +115,10 @@ class Delivery:
             else:
                 self._recover()
 
+    def _show(self) -> None:
+        SINK_SPOOLED.labels(self._sink.name).set(self.spooled)
+        SINK_DOWN.labels(self._sink.name).set(self.down)
+
     async def _advance(self) -> None:
         while self.spooled:
             head = await asyncio.to_thread(self._spool.head, self._sink.batch_points)
@@ -140,10 +144,12 @@ class Delivery:
             batch = newest[start : start + self._sink.batch_points]
             bad = await asyncio.to_thread(self._sink.write, batch)
             self.written += len(batch) - len(bad)
+            SINK_POINTS.labels(self._sink.name).inc(len(batch) - len(bad))
             self._set_aside(bad)
 
     def _set_aside(self, bad: Sequence[BadPoint]) -> None:
         self.bad += len(bad)
+        SINK_REFUSED.labels(self._sink.name).inc(len(bad))
         for one in bad[:_BAD_SHOWN]:
             _log.warning(
                 "sink_refused_point",
@@ -169,6 +175,7 @@ class Delivery:
     async def _fail(self, exc: SinkUnavailableError) -> None:
         self._failures += 1
         await self._spill()
+        self._show()
         if self._failures == 1 or self.paused:
             event = "sink_down_reading_pauses" if self.paused else "sink_down_points_spooled"
             _log.warning(event, sink=self._sink.name, cause=str(exc), spooled=self.spooled)
@@ -179,6 +186,7 @@ class Delivery:
         if self._failures:
             _log.info("sink_up_again", sink=self._sink.name, failures=self._failures)
         self._failures = 0
+        self._show()
 
 
 def _settle(stored: asyncio.Future[None]) -> None:
