@@ -27,6 +27,8 @@ from streams.clock import Clock
 T = TypeVar("T")
 
 BODY_TIMEOUT_S: Final = 30.0
+CLIENT_LEFT: Final = 499
+"""Told in events only: nobody is left to read it."""
 REQUEST_ID: Final = "x-request-id"
 MAX_CLIENT_ID: Final = 512
 MAX_CLIENT_RETRIES: Final = 100

@@ -14,14 +14,18 @@ import structlog
 from model_backend.gateway import refusals
 from model_backend.gateway.attempts import at_replica, take_replica
 from model_backend.gateway.desk import Ticket
-from model_backend.gateway.door import Door
+from model_backend.gateway.door import CLIENT_LEFT, Door
 from model_backend.gateway.jobs import Job, JobTable
 from model_backend.gateway.lanes import Flight
 from model_backend.gateway.refusals import RefusedError
 from model_backend.gateway.upstream import ReplicaError, Reply
+from streams.clock import SECOND_US
 
 MAX_ATTEMPTS: Final = 3
 POLL_S: Final = 0.5
+JOB_TIMEOUT_S: Final = 3_600.0
+"""Of one attempt."""
+ASK_TIMEOUT_S: Final = 30.0
 MAX_VIDEO_BYTES: Final = 67_108_864
 PART_BYTES: Final = 1_048_576
 _DELETE_TIMEOUT_S: Final = 1.0
@@ -101,7 +105,10 @@ class JobRunner:
             ours = refusal.status >= 500
             door.ended(call, "finished" if ours else "rejected", refusal.status, refusal.reason)
         except asyncio.CancelledError:
-            door.ended(call, "cancelled", 499, "deleted")
+            if job in self._table:  # nobody wanted it to end: the gateway does
+                door.ended(call, "finished", 503, "gateway_stopped")
+            else:
+                door.ended(call, "cancelled", CLIENT_LEFT, "deleted")
             raise
         else:
             door.ended(call, "finished", 200)
@@ -114,6 +121,7 @@ class JobRunner:
         while True:
             flight = await take_replica(self._door, call.pool, ticket, again=attempt > 0)
             call.sent(flight, attempt)
+            flight.end_by_us = flight.taken_at_us + round(JOB_TIMEOUT_S * SECOND_US)
             try:
                 async with at_replica(self._door, call.pool, flight):
                     await self._render(job, flight)
@@ -147,11 +155,15 @@ class JobRunner:
         await self._delete_there(own)
 
     async def _ask(self, flight: Flight, method: str, url: str, body: bytes = b"") -> _Seen:
-        reply = await self._door.upstream.send(method, url, body, _JSON_HEADERS)
         try:
-            raw = await reply.whole()
-        finally:
-            reply.close()
+            async with asyncio.timeout(ASK_TIMEOUT_S):
+                reply = await self._door.upstream.send(method, url, body, _JSON_HEADERS)
+                try:
+                    raw = await reply.whole()
+                finally:
+                    reply.close()
+        except TimeoutError:
+            raise ReplicaError("no answer", silent=True) from None
         self._sign(flight)
         _check(reply, raw)
         try:

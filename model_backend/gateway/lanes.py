@@ -26,9 +26,11 @@ class Flight:
     byte_at_us: int
     """When its last byte came; at first, when it was sent."""
     streamed: bool = False
-    """Bytes are expected all along, not only at the end."""
+    """Its first byte is expected soon."""
     heard: bool = False
     """Its first byte has come."""
+    paused: bool = False
+    """Its client takes its time to read: what is missing is not the replica's fault."""
     begun: bool = False
     """Its client is being answered: it can no longer move to another replica."""
     first_byte_by_us: int | None = None
@@ -86,6 +88,8 @@ class Lane:
     flights: set[Flight] = field(default_factory=set)
     set_aside_at_us: int | None = None
     sign_at_us: int = 0
+    doubtful: bool = False
+    """It did not answer its last probe, and nothing was heard of it since."""
     taken_at_us: int = 0
     probed_at_us: int = 0
     probing: bool = False
@@ -128,7 +132,8 @@ class Lane:
         The first bytes count as time to first token, later ones as time between tokens.
         """
         waited_us = max(0, now_us - flight.byte_at_us)
-        self.sign_at_us = flight.byte_at_us = now_us
+        flight.byte_at_us = now_us
+        self.sign(now_us)
         if not flight.heard:
             flight.heard = True
             self.interval.first_bytes += 1
@@ -138,7 +143,8 @@ class Lane:
             self.interval.gaps_us += waited_us
 
     def sign(self, now_us: int) -> None:
-        self.sign_at_us = now_us
+        """It lives."""
+        self.sign_at_us, self.doubtful = now_us, False
 
     def end(self, flight: Flight, *, failed: bool | None) -> None:
         """A request left; ``failed`` is None when its client gave up."""
@@ -153,14 +159,16 @@ class Lane:
     def stalled_s(self, now_us: int) -> float:
         """Longest wait for a next byte in flight; of a replica set aside, its silence.
 
-        What is not streamed sends nothing until its end: it waits since the last sign of life.
+        Who has had no byte yet waits since the last sign of life: a long prompt, or an answer
+        that is not streamed, is slow and not stalled.
         """
         if self.set_aside_at_us is not None:
             return self.silent_s(now_us)
         oldest_us = min(
             (
-                one.byte_at_us if one.streamed else max(one.byte_at_us, self.sign_at_us)
+                one.byte_at_us if one.heard else max(one.byte_at_us, self.sign_at_us)
                 for one in self.flights
+                if not one.paused
             ),
             default=now_us,
         )

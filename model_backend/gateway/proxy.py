@@ -16,7 +16,7 @@ from model_backend.gateway.bodies import (
 )
 from model_backend.gateway.calls import Call
 from model_backend.gateway.desk import Ticket
-from model_backend.gateway.door import Door
+from model_backend.gateway.door import CLIENT_LEFT, Door
 from model_backend.gateway.lanes import Flight
 from model_backend.gateway.refusals import Refusal, RefusedError
 from model_backend.gateway.sse import EventFilter, usage_of
@@ -28,8 +28,6 @@ PATHS: Final[dict[CompletionRoute, str]] = {
     "completions": "/v1/completions",
 }
 MAX_RETRIES: Final = 2
-CLIENT_LEFT: Final = 499
-"""Told in events only: nobody is left to read it."""
 _EVENT_STREAM: Final = "text/event-stream"
 _BUSY: Final = frozenset({429, 502, 503, 504})
 """Answers of a replica that another one may not give."""
@@ -150,7 +148,9 @@ class Completions:
                 if response is None:
                     flight.begun = True
                     response = exchange.response = await _begin_stream(exchange)
+                flight.paused = True
                 await response.write(passed)
+                flight.paused, flight.byte_at_us = False, clock()
         except ReplicaError:
             if not events.done:  # what breaks after [DONE] took nothing from the client
                 raise

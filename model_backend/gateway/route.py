@@ -17,6 +17,11 @@ class Candidate(Protocol):
         ...
 
     @property
+    def doubtful(self) -> bool:
+        """It may have stopped to answer."""
+        ...
+
+    @property
     def taken_at_us(self) -> int:
         """When it last got a request."""
         ...
@@ -28,13 +33,13 @@ C = TypeVar("C", bound=Candidate)
 def choose(candidates: Iterable[C], avoid: Collection[str] = ()) -> C | None:
     """The one with the fewest requests in flight among those with room, or None.
 
-    Of equals, the one that has waited longest. One to ``avoid`` (this request failed there) is
-    taken only if no other has room.
+    Of equals, the one that has waited longest. A doubtful one, or one to ``avoid`` (this request
+    failed there), is taken only if no other has room.
     """
 
     def rank(candidate: C) -> tuple[bool, int, int, str]:
         return (
-            candidate.replica in avoid,
+            candidate.doubtful or candidate.replica in avoid,
             candidate.in_flight,
             candidate.taken_at_us,
             candidate.replica,

@@ -18,9 +18,10 @@ class Watch:
     """What has to happen as time passes; ``tick`` is called a few times a second.
 
     A replica with requests in flight that has been silent for a second is probed each second. An
-    answer is a sign of life. Without any sign for ``stall_timeout_s`` it is set aside: it gets
-    nothing new, and requests whose clients have seen nothing yet move. One that refuses
-    connections is set aside at once. It is probed each second and taken back when it is well.
+    answer is a sign of life; without one, others are preferred. Without any sign for
+    ``stall_timeout_s`` it is set aside: it gets nothing new, and requests whose clients have seen
+    nothing yet move. One that refuses connections is set aside at once. It is probed each second
+    and taken back when it is well.
     """
 
     def __init__(
@@ -72,11 +73,11 @@ class Watch:
             if why := flight.overdue(now_us):
                 flight.break_off(why)
         due = now_us - lane.probed_at_us >= PROBE_EVERY_S * SECOND_US
-        if due and not lane.probing and not lane.gone and self._is_doubtful(lane, now_us):
+        if due and not lane.probing and not lane.gone and self._needs_a_look(lane, now_us):
             self._probe_soon(lane)
 
     @staticmethod
-    def _is_doubtful(lane: Lane, now_us: int) -> bool:
+    def _needs_a_look(lane: Lane, now_us: int) -> bool:
         if lane.set_aside_at_us is not None:
             return True
         return bool(lane.flights) and lane.silent_s(now_us) >= PROBE_EVERY_S
@@ -100,8 +101,11 @@ class Watch:
             lane.sign(now_us)
         elif not error.silent:
             self._set_aside(lane, str(error), now_us)
-        elif lane.silent_s(now_us) >= self._stall_timeout_s:
-            self._set_aside(lane, f"silent for {lane.silent_s(now_us):.1f} s", now_us)
+        else:
+            lane.doubtful = True
+            silent_s = lane.silent_s(now_us)
+            if silent_s >= self._stall_timeout_s:
+                self._set_aside(lane, f"silent for {silent_s:.1f} s", now_us)
 
     def _set_aside(self, lane: Lane, cause: str, now_us: int) -> None:
         if lane.set_aside_at_us is not None:

@@ -234,6 +234,16 @@ async def test_a_job_that_failed_on_one_replica_goes_to_another() -> None:
         assert (end.status, end.replica, len(broken.bodies)) == (200, "sora-2", 1)
 
 
+async def test_jobs_under_way_end_with_the_gateway() -> None:
+    async with World() as world:
+        await created(world)
+        await world.queued("sora", 1)
+        await world.gateway.close()
+
+        [end] = world.told("requests", RequestEvent, reason="gateway_stopped")
+        assert (end.kind, end.status) == ("finished", 503)
+
+
 async def test_a_job_counts_as_in_flight_until_it_has_ended() -> None:
     keys = (KeySettings(tenant="birch", key=SecretStr("key-of-birch"), max_in_flight=1),)
     async with World(keys=keys) as world:

@@ -46,18 +46,35 @@ def test_an_idle_replica_is_never_stalled() -> None:
 
 def test_a_stream_waits_for_its_own_bytes() -> None:
     found = lane()
-    silent, busy = (found.take(name, NOON, streamed=True) for name in ("silent", "busy"))
+    stuck, busy = (found.take(name, NOON, streamed=True) for name in ("stuck", "busy"))
+    found.heard(stuck, at(1), 1)
     found.heard(busy, at(3), 1)
 
-    assert (found.stalled_s(at(4)), silent.byte_at_us) == (4, NOON)
+    assert found.stalled_s(at(4)) == 3
 
 
-def test_what_is_not_streamed_waits_for_any_sign_of_life() -> None:
+def test_what_has_had_no_byte_yet_waits_for_any_sign_of_life() -> None:
     found = lane()
     found.take("whole", NOON, streamed=False)
     found.sign(at(3))
 
     assert found.stalled_s(at(4)) == 1
+
+
+def test_a_client_that_reads_slowly_stalls_nobody() -> None:
+    found = lane()
+    flight = found.take("slow", NOON, streamed=True)
+    found.heard(flight, at(1), 1)
+    flight.paused = True
+
+    assert found.stalled_s(at(9)) == 0
+
+
+def test_any_sign_of_life_ends_all_doubt() -> None:
+    found = lane(doubtful=True)
+    found.sign(NOON)
+
+    assert not found.doubtful
 
 
 def test_silence_of_an_idle_time_does_not_count() -> None:

@@ -32,6 +32,28 @@ async def test_what_has_not_begun_moves_away_from_a_frozen_replica(body: object)
         assert len(world.told("requests", RequestEvent, kind="arrived")) == 1
 
 
+async def test_new_requests_prefer_others_long_before_it_is_set_aside() -> None:
+    async with World() as world:
+        stuck = await world.add()
+        stuck.freeze()
+        under_way = world.begin()
+        await stuck.asked.wait()
+        for _ in range(2):
+            world.tick(1)
+            await world.probes()
+        await world.add("codex-2")
+        other = await world.add("codex-3")
+        other.first.clear()
+        begun = [world.begin() for _ in range(4)]
+        await world.count("requests", RequestEvent, 5, kind="arrived")
+
+        assert (len(stuck.bodies), world.told("changes", Change)) == (1, [])
+        other.first.set()
+        for one in begun:
+            assert (await one).status == 200
+        under_way.cancel()
+
+
 async def test_moving_away_is_a_change_that_names_the_replica() -> None:
     async with World() as world:
         stuck = await world.add()

@@ -14,6 +14,7 @@ class One:
     replica: str
     in_flight: int = 0
     has_room: bool = True
+    doubtful: bool = False
     taken_at_us: int = 0
 
 
@@ -27,6 +28,7 @@ class One:
         ),
         pytest.param([One("b"), One("a")], (), "a", id="else-by-name"),
         pytest.param([One("a", 0), One("b", 3)], ("a",), "b", id="not-where-it-failed"),
+        pytest.param([One("a", doubtful=True), One("b", 3)], (), "b", id="not-a-doubtful-one"),
         pytest.param([One("a", 0)], ("a",), "a", id="unless-there-is-no-other"),
         pytest.param([One("a", has_room=False)], (), None, id="none-with-room"),
         pytest.param([], (), None, id="none-at-all"),
