@@ -18,10 +18,9 @@ from streams.errors import InvalidParameterError
 
 FIXED: Final = frozenset({"limit", "rise"})
 """Banks whose boundary has a fixed meaning: not calibrated, never protected from learning."""
-STRANGE_WEIGHT: Final = 0.05
-"""What an anomalous value counts in learning, so that an outage does not become normal,"""
 RELEARN_S: Final = 120.0
-"""but only this long: what lasts is the new normal."""
+"""What scores above 1 is not learned, or an outage would become normal; but only this long: what
+lasts is the new normal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +201,9 @@ class Member:
         strange.windows[rows] = np.where(raw >= 1, strange.windows[rows] + 1, 0)
         protected = self.learned & (strange.windows[rows] <= self._relearn)
         # From half way to the boundary on, or what creeps up would widen its own band.
-        doubt = np.clip(2 - 2 * raw, STRANGE_WEIGHT, 1.0)
+        doubt = np.clip(2 - 2 * raw, 0.0, 1.0)
         weights = np.where(protected, doubt, 1.0)
-        tail_weights = np.where(protected & (raw >= 1), STRANGE_WEIGHT, 1.0)
+        tail_weights = np.where(protected & (raw >= 1), 0.0, 1.0)
         return _Lesson(rows, inputs, smoothed, raw, weights, tail_weights)
 
 

@@ -68,8 +68,7 @@ class Bank(Protocol):
 def grown(state: S, rows: Rows) -> S:
     """``state`` with zeroed rows added, by doubling, until ``rows`` exist; itself when they do."""
     need = int(rows.max()) + 1 if rows.size else 0
-    # Not ``fields``: this runs a dozen times per detector and window.
-    names: tuple[str, ...] = type(state).__match_args__
+    names = _arrays_of(state)
     have = getattr(state, names[0]).shape[0]
     if need <= have:
         return state
@@ -80,7 +79,7 @@ def grown(state: S, rows: Rows) -> S:
 def cleared(state: S, row: int) -> S:
     """``state`` with ``row`` existing and zero in every array."""
     state = grown(state, np.array([row]))
-    for name in type(state).__match_args__:
+    for name in _arrays_of(state):
         getattr(state, name)[row] = 0
     return state
 
@@ -93,6 +92,12 @@ def bounded(scores: Floats) -> Floats:
 def first_column(rows: Rows) -> Rows:
     """``Reading.column`` of a bank on one value."""
     return np.zeros(rows.size, np.int64)
+
+
+def _arrays_of(state: "DataclassInstance") -> tuple[str, ...]:
+    # Not ``fields``: this runs a dozen times per detector and window.
+    names: tuple[str, ...] = getattr(state, "__match_args__")  # noqa: B009 (typed as without)
+    return names
 
 
 def _longer(array: npt.NDArray[np.generic], size: int) -> npt.NDArray[np.generic]:

@@ -11,7 +11,7 @@ from detectors.banks.base import Floats, Reading, Rows, bounded, cleared, grown
 from detectors.banks.peers import group_of
 from streams.errors import InvalidParameterError
 
-USUAL_SHARE: Final = 0.99
+USUAL_SHARE: Final = 0.9
 MAX_GROUPS: Final = 64
 """Groups with a forest of their own; the one that learned longest ago makes room for a new one."""
 
@@ -34,19 +34,21 @@ class Forest:
     learned: int = 0
     fitted_at: int = 0
     usual: float = 0.0
-    """What all but 1 % of the points it was grown from score at most."""
+    """What 9 in 10 of the points it was grown from score at most."""
     trees: Any = field(default=None, repr=False)
 
 
 class IsolationForestBank:
     """Isolation score of a series' values, in units of the score that lies on the boundary.
 
-    ``score = isolation / max(boundary, usual)``, isolation in (0, 1) as in Liu, Ting and Zhou 2008,
-    ``usual`` what 99 % of the points stay below that the forest was grown from. Each value enters as its
-    distance from the series' own exponentially weighted mean in units of its spread, so series of
-    different size share a forest. A point is judged by the value that lies farthest out as well:
-    ``min(isolation score, |z| / sigmas)``, because a forest alone calls 1 % of all points strange.
-    It is asked only about points that lie half way out.
+    ``score = min(isolation / max(boundary, usual), |z| / sigmas)``. Isolation lies in (0, 1) as in
+    Liu, Ting and Zhou 2008; ``usual`` is what 9 in 10 of the points that the forest was grown from
+    stay below. z is the distance of the value that lies farthest out: a forest cannot tell how far
+    outside its points a new one lies, and calls some of every set strange. It is asked only about
+    points half way out.
+
+    Each value enters as its distance from the series' own exponentially weighted mean in units of
+    its spread, so series of different size share a forest.
 
     boundary: isolation that becomes 1.0.
     sigmas: distance of the farthest value that becomes 1.0.

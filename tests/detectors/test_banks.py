@@ -1,0 +1,217 @@
+"""What each bank finds beyond the contract that they all keep (tests/conformance)."""
+
+import numpy as np
+import pytest
+
+from detectors.banks.base import bounded, cleared, grown
+from detectors.banks.ewma import EwmaBank, EwmaState
+from detectors.banks.isolation_forest import MAX_GROUPS, IsolationForestBank
+from detectors.banks.limit import LimitBank
+from detectors.banks.peers import PeersBank
+from detectors.banks.rise import RiseBank
+from detectors.banks.river import RiverBank
+
+ROW = np.array([0])
+
+
+def one(value: float) -> np.ndarray:
+    return np.array([value])
+
+
+def state(rows: int) -> EwmaState:
+    return EwmaState(*(np.arange(rows, dtype=np.float64) + 1 for _ in range(3)))
+
+
+def test_grown_keeps_what_was_there_and_adds_zeros() -> None:
+    longer = grown(state(3), np.array([20]))
+    assert longer.mean[:3].tolist() == [1, 2, 3]
+    assert longer.mean.size > 20
+    assert not longer.mean[3:].any()
+
+
+def test_grown_is_the_state_itself_when_it_reaches() -> None:
+    before = state(3)
+    assert grown(before, np.array([2])) is before
+    assert grown(before, np.zeros(0, np.int64)) is before
+
+
+def test_cleared_forgets_one_row_only() -> None:
+    assert cleared(state(3), 1).mean.tolist() == [1, 0, 3]
+
+
+def test_bounded_scores_are_finite_and_not_negative() -> None:
+    assert bounded(np.array([np.nan, np.inf, -1.0, 0.5])).tolist() == [0, 1e6, 0, 0.5]
+
+
+class TestLimit:
+    @pytest.mark.parametrize(
+        ("value", "score"),
+        [
+            pytest.param(0.0, 0.0, id="normal"),
+            pytest.param(2.0, 0.5, id="half-way"),
+            pytest.param(4.0, 1.0, id="at-the-limit"),
+            pytest.param(-3.0, 0.0, id="the-other-side-is-fine"),
+        ],
+    )
+    def test_score_is_the_share_of_the_way_to_the_limit(self, value: float, score: float) -> None:
+        assert LimitBank(limit=4).score(ROW, one(value)) == score
+
+    def test_a_limit_below_normal_catches_what_falls(self) -> None:
+        reading = LimitBank(limit=0.5, normal=1).explain(ROW, one(0.0))
+        assert [reading.score[0], reading.lower[0], reading.upper[0]] == [2, 0.5, np.inf]
+        assert not reading.above
+
+    def test_only_bits_of_the_mask_count(self) -> None:
+        bank = LimitBank(limit=1, mask=0x48)
+        assert [float(bank.score(ROW, one(bits))[0]) for bits in (0x04, 0x08, 0x44)] == [0, 1, 1]
+
+    def test_what_never_ran_cannot_have_failed(self) -> None:
+        bank = LimitBank(limit=0.5, normal=1, armed=1)
+        bank.learn(ROW, one(0.0))
+        assert bank.score(ROW, one(0.0)) == 0
+        bank.learn(ROW, one(1.0))
+        assert bank.score(ROW, one(0.0)) == 2
+
+
+class TestRise:
+    def test_growth_counts_from_the_lowest_value_of_the_span(self) -> None:
+        bank = RiseBank(limit=100, over_s=16)
+        for value in (500.0, 400.0, 450.0):
+            bank.learn(ROW, one(value))
+        reading = bank.explain(ROW, one(500.0))
+        assert [reading.expected[0], reading.upper[0], reading.score[0]] == [400, 500, 1]
+
+    def test_growth_before_the_span_is_forgotten(self) -> None:
+        bank = RiseBank(limit=100, over_s=16)
+        for value in [0.0] * 4 + [1000.0] * 20:
+            bank.learn(ROW, one(value))
+        assert bank.score(ROW, one(1000.0)) == 0
+
+    def test_a_process_that_loads_is_not_looked_at(self) -> None:
+        bank = RiseBank(limit=100, over_s=16, warmup_s=5)
+        for value in (0.0, 200.0, 900.0, 1000.0, 1000.0):
+            assert bank.score(ROW, one(value)) == 0
+            bank.learn(ROW, one(value))
+        bank.learn(ROW, one(1000.0))
+        assert bank.score(ROW, one(1100.0)) == 1
+
+
+class TestEwma:
+    def taught(self) -> EwmaBank:
+        bank = EwmaBank(half_life_s=20, sigmas=4, warmup_s=10)
+        for value in [0.20, 0.22] * 30:
+            bank.learn(ROW, one(value))
+        return bank
+
+    def test_a_young_series_scores_nothing(self) -> None:
+        bank = EwmaBank(warmup_s=30)
+        for value in [1.0, 2.0] * 14:
+            bank.learn(ROW, one(value))
+        assert bank.score(ROW, one(50.0)) == 0
+
+    def test_the_band_is_where_the_score_is_one(self) -> None:
+        bank = self.taught()
+        band = bank.explain(ROW, one(0.3))
+        assert bank.score(ROW, band.upper) == pytest.approx(1)
+        assert bank.score(ROW, band.lower) == pytest.approx(1)
+
+    def test_a_series_that_never_moved_needs_a_floor_to_score(self) -> None:
+        still, floored = EwmaBank(warmup_s=2), EwmaBank(warmup_s=2, sigmas=4, floor=0.5)
+        for bank in (still, floored):
+            for _ in range(5):
+                bank.learn(ROW, one(7.0))
+        assert still.score(ROW, one(9.0)) == 0
+        assert floored.score(ROW, one(9.0)) == 1
+
+    def test_recent_values_count_more(self) -> None:
+        bank = self.taught()
+        for _ in range(100):
+            bank.learn(ROW, one(0.5))
+        assert bank.explain(ROW, one(0.5)).expected == pytest.approx(0.49, abs=0.01)
+
+
+class TestPeers:
+    def bank(self, pools: str, *, warmup_s: float = 0, floor: float = 1e-3) -> PeersBank:
+        bank = PeersBank(ratio=2, warmup_s=warmup_s, floor=floor)
+        for row, pool in enumerate(pools):
+            bank.admit(row, {"cluster": "local", "pool": pool})
+        return bank
+
+    def test_the_one_that_differs_is_above_its_fellows(self) -> None:
+        reading = self.bank("aaaa").explain(np.arange(4), np.array([0.1, 0.1, 0.4, 0.1]))
+        assert reading.score.round(2).tolist() == [0, 0, 2, 0]
+        assert reading.expected.tolist() == [0.1, 0.1, 0.1, 0.1]
+        assert reading.above.tolist() == [False, False, True, False]
+
+    def test_of_two_the_slow_one_is_above_and_the_other_below(self) -> None:
+        reading = self.bank("aa").explain(np.arange(2), np.array([0.1, 0.3]))
+        assert reading.above.tolist() == [False, True]
+
+    def test_other_pools_are_no_fellows(self) -> None:
+        assert self.bank("ab").score(np.arange(2), np.array([0.1, 9.0])).tolist() == [0, 0]
+
+    def test_a_newcomer_is_no_yardstick_yet(self) -> None:
+        bank = self.bank("aa", warmup_s=3)
+        for _ in range(3):
+            bank.learn(ROW, one(0.1))
+        assert bank.score(np.arange(2), np.array([0.1, 9.0])).tolist() == [0, 0]
+
+    def test_tiny_values_differ_by_accident(self) -> None:
+        bank = self.bank("aa", floor=0.1)
+        assert bank.score(np.arange(2), np.array([0.001, 0.1])).tolist() == [0, 0]
+
+
+class TestRiver:
+    def test_a_value_far_from_a_steady_past_scores_and_the_past_does_not(self) -> None:
+        rng, bank = np.random.default_rng(3), RiverBank(memory_s=60, warmup_s=60)
+        for value in rng.normal(1.0, 0.05, 300):
+            bank.learn(ROW, one(value))
+        assert bank.score(ROW, one(9.0)) > 1
+        assert bank.score(ROW, one(1.0)) < 1
+
+    def test_the_band_comes_from_recent_quantiles(self) -> None:
+        bank = RiverBank(memory_s=60)
+        for value in np.linspace(0, 100, 101):
+            bank.learn(ROW, one(value))
+        reading = bank.explain(ROW, one(100.0))
+        assert 40 < reading.lower < 50 < reading.expected < 80 < reading.upper < 100
+
+
+class TestIsolationForest:
+    ROWS = np.arange(2)
+
+    def taught(self, windows: int = 120) -> IsolationForestBank:
+        rng, bank = np.random.default_rng(5), IsolationForestBank(refit_s=30, size=128)
+        for row in self.ROWS.tolist():
+            bank.admit(row, {"cluster": "local", "pool": "a"})
+        for _ in range(windows):
+            bank.learn(self.ROWS, rng.normal([[10, 100], [20, 200]], [[1, 5], [1, 5]]))
+        return bank
+
+    def test_it_names_the_value_that_lies_farthest_out(self) -> None:
+        strange = np.array([[13.0, 180.0], [40.0, 215.0]])
+        reading = self.taught().explain(self.ROWS, strange)
+        assert np.all(reading.score > 1)
+        assert reading.column.tolist() == [1, 0]
+        assert reading.expected == pytest.approx([100, 20], abs=2)
+        assert np.all(strange[self.ROWS, reading.column] > reading.upper)
+
+    def test_what_is_usual_scores_below_one(self) -> None:
+        usual = np.array([[11.0, 104.0], [19.0, 196.0]])
+        assert np.all(self.taught().score(self.ROWS, usual) < 0.6)
+
+    def test_without_a_forest_it_says_nothing(self) -> None:
+        assert not self.taught(windows=10).score(self.ROWS, np.full((2, 2), 1e6)).any()
+
+    def test_strange_points_are_not_grown_into_the_next_forest(self) -> None:
+        bank = self.taught()
+        points = next(iter(bank.forests.values())).learned
+        bank.learn(self.ROWS, np.full((2, 2), 1e6), np.array([0.05, 0.05]))
+        assert next(iter(bank.forests.values())).learned == points
+
+    def test_groups_are_bounded(self) -> None:
+        bank = IsolationForestBank()
+        for row in range(MAX_GROUPS + 5):
+            bank.admit(row, {"pool": f"pool-{row}"})
+            bank.learn(np.array([row]), np.array([[1.0, 2.0]]))
+        assert len(bank.forests) == MAX_GROUPS

@@ -1,0 +1,198 @@
+"""All detectors of a kind on its windows: who is looked at, what excuses, what is said."""
+
+from typing import Any
+
+import pytest
+
+from detectors.grace import Grace
+from detectors.panel import Panel
+from detectors.settings import DetectionSettings
+from streams.errors import InvalidParameterError
+from streams.schemas.anomalies import Anomaly
+from streams.schemas.base import Record
+from streams.schemas.telemetry import Change, EngineSample, RequestEvent
+from streams.windows.delta import to_table
+
+SECOND_US = 1_000_000
+NOON_US = 1_767_268_800 * SECOND_US
+UP = {
+    "kind": "limit",
+    "series": "engine",
+    "values": ["up_min"],
+    "graced": False,
+    "with": {"limit": 0.5, "normal": 1},
+}
+FLOOD = {
+    "kind": "limit",
+    "series": "request",
+    "values": ["rejected_per_s"],
+    "by": ["cluster", "pool", "tenant"],
+    "with": {"limit": 3},
+}
+
+
+class World:
+    """One panel, second by second."""
+
+    def __init__(self, *detectors: dict[str, Any], kind: Any = "engine") -> None:
+        settings = DetectionSettings.model_validate({"detectors": detectors, "anomaly_after_s": 2})
+        self.panel = Panel(kind, settings, interval_us=SECOND_US)
+        self.grace = Grace(grace_us=10 * SECOND_US)
+        self.kind = kind
+        self.at_us = NOON_US
+
+    def change(self, kind: Any, replica: str = "") -> None:
+        self.grace.take(
+            Change(
+                id=kind,
+                at_us=self.at_us,
+                kind=kind,
+                summary=kind,
+                pool="codex",
+                replica=replica,
+            )
+        )
+
+    def second(self, *records: Record) -> list[Anomaly]:
+        window = to_table(self.kind, records, interval_us=SECOND_US) if records else None
+        found = self.panel.step(window, self.at_us, self.grace)
+        self.at_us += SECOND_US
+        return found
+
+    def up(self, **replicas: float) -> list[Anomaly]:
+        """What is found when replicas (``a`` is codex-a) answer (1) or do not (0)."""
+        return self.second(
+            *(
+                EngineSample(at_us=self.at_us, pool="codex", replica=f"codex-{name}", up=up)
+                for name, up in replicas.items()
+            )
+        )
+
+    def rejected(self, **tenants: int) -> list[Anomaly]:
+        return self.second(
+            *(
+                RequestEvent(
+                    kind="rejected", at_us=self.at_us, pool="codex", tenant=tenant, route=route
+                )
+                for tenant, times in tenants.items()
+                for route in ("chat", "embed")
+                for _ in range(times)
+            )
+        )
+
+
+def test_who_does_not_answer_for_long_enough_is_named() -> None:
+    world = World(UP)
+    world.up(a=1, b=1)
+    assert world.up(a=1, b=0) == []
+    (found,) = world.up(a=1, b=0)
+    assert found.labels["replica"] == "codex-b"
+    assert (found.feature, found.direction, found.detector) == ("engine.up_min", "below", "limit")
+    assert found.started_at_us == NOON_US + SECOND_US
+    assert found.sentence == "up_min is 0, expected at least 0.5"
+
+
+def test_the_same_finding_has_the_same_id_in_every_run() -> None:
+    ids = []
+    for _ in range(2):
+        world = World(UP)
+        ids += [one.id for _ in range(3) for one in world.up(a=0)]
+    assert len(ids) == 4 - 2
+    assert ids[0] == ids[1]
+
+
+def test_where_narrows_whom_a_detector_looks_at() -> None:
+    world = World(UP | {"where": {"replica": "codex-a"}})
+    found = [one for _ in range(3) for one in world.up(a=0, b=0)]
+    assert {one.labels["replica"] for one in found} == {"codex-a"}
+
+
+def test_series_are_summed_up_by_labels() -> None:
+    world = World(FLOOD, kind="request")
+    found = [one for _ in range(3) for one in world.rejected(elm=2, acme=1)]
+    assert {tuple(one.labels.values()) for one in found} == {("local", "codex", "elm")}
+    assert found[0].actual == 4
+
+
+def test_a_client_that_stops_has_a_rate_of_zero_and_its_anomaly_ends() -> None:
+    world = World(FLOOD, kind="request")
+    for _ in range(3):
+        world.rejected(elm=5)
+    found = [one for _ in range(12) for one in world.second()]
+    assert [one.ended_at_us for one in found] == [NOON_US + 3 * SECOND_US]
+
+
+def test_a_series_that_simply_ends_is_no_anomaly() -> None:
+    world = World(UP)
+    world.up(a=1, b=1)
+    assert not any(world.up(a=1) for _ in range(60))
+
+
+def test_a_starting_replica_need_not_answer() -> None:
+    world = World(UP)
+    world.change("replica_started", "codex-b")
+    assert not any(world.up(a=1, b=0) for _ in range(8))
+    world.change("replica_ready", "codex-b")
+    assert [len(world.up(a=1, b=0)) for _ in range(2)] == [0, 1]
+
+
+def test_a_replica_stopped_on_purpose_need_not_answer() -> None:
+    world = World(UP)
+    world.up(a=1, b=1)
+    world.change("replica_stopped", "codex-b")
+    assert not any(world.up(a=1, b=0) for _ in range(8))
+
+
+def test_a_lost_replica_is_named_though_nothing_is_heard_of_it_any_more() -> None:
+    world = World(UP)
+    world.up(a=1, b=1)
+    world.change("replica_lost", "codex-b")
+    found = [one for _ in range(3) for one in world.up(a=1)]
+    assert {one.labels["replica"] for one in found} == {"codex-b"}
+
+
+def test_a_lost_replica_that_answers_again_is_not() -> None:
+    world = World(UP)
+    world.up(a=1, b=1)
+    world.change("replica_lost", "codex-b")
+    assert not any(world.up(a=1, b=1) for _ in range(5))
+
+
+LEARNED = {
+    "kind": "ewma",
+    "series": "engine",
+    "values": ["scrape_s_mean"],
+    "lag_s": 0,
+    "with": {"warmup_s": 5, "floor": 0.01},
+}
+
+
+@pytest.mark.parametrize(
+    ("detector", "found"),
+    [
+        pytest.param(LEARNED, False, id="a-learned-detector-starts-nothing"),
+        pytest.param(LEARNED | {"graced": False}, True, id="unless-it-has-no-grace"),
+    ],
+)
+def test_shortly_after_a_change(detector: dict[str, Any], found: bool) -> None:
+    world = World(detector)
+    for scrape_s in [0.1] * 20:
+        world.second(sample(world, scrape_s))
+    world.change("taken_back", "codex-a")
+    assert any(world.second(sample(world, 5.0)) for _ in range(5)) is found
+
+
+def sample(world: World, scrape_s: float) -> EngineSample:
+    return EngineSample(at_us=world.at_us, pool="codex", replica="codex-a", scrape_s=scrape_s)
+
+
+def test_two_detectors_of_one_value_make_one_anomaly() -> None:
+    world = World(UP, UP | {"with": {"limit": 0.9, "normal": 1}})
+    found = [one for _ in range(4) for one in world.up(a=0)]
+    assert len({one.id for one in found}) == 1
+    assert {round(one.score, 6) for one in found} == {10.0}
+
+
+def test_a_value_that_does_not_exist_is_named() -> None:
+    with pytest.raises(InvalidParameterError, match="uptime"):
+        World(UP | {"values": ["uptime"]})
