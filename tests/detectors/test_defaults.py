@@ -1,0 +1,34 @@
+"""The built-in detectors exist, are of every bank, and can be built."""
+
+from detectors.banks import BANKS
+from detectors.defaults import DEFAULTS
+from detectors.panel import Panel
+from detectors.settings import DetectionSettings
+from detectors.watch import KINDS
+
+RULES = frozenset({"limit", "rise"})
+
+
+def test_every_default_can_be_built() -> None:
+    settings = DetectionSettings(detectors=DEFAULTS)
+    for kind in KINDS:
+        Panel(kind, settings, interval_us=1_000_000)
+
+
+def test_every_bank_is_used() -> None:
+    assert {one.kind for one in DEFAULTS} == set(BANKS)
+
+
+def test_rules_with_a_fixed_meaning_have_no_grace() -> None:
+    assert not any(one.graced for one in DEFAULTS if one.kind in RULES)
+
+
+def test_what_is_learned_needs_a_deviation_that_matters() -> None:
+    learned = [one for one in DEFAULTS if one.kind not in RULES and len(one.values) == 1]
+    assert all(one.min_abs > 0 and one.min_ratio > 0 for one in learned)
+
+
+def test_settings_survive_json() -> None:
+    settings = DetectionSettings(detectors=DEFAULTS)
+    dumped = settings.model_dump_json(by_alias=True)
+    assert DetectionSettings.model_validate_json(dumped) == settings
