@@ -20,13 +20,14 @@ class Explanation:
     """One thing that went wrong.
 
     causes: ranked, the first is believed. anomalies: everything it explains, oldest first.
-    proper: ids of those that speak for it by themselves. certain: see ``Suspect``.
+    proper: ids of those that speak for it by themselves. certain, corroborated: see ``Suspect``.
     """
 
     causes: tuple[Cause, ...]
     anomalies: tuple[Anomaly, ...]
     proper: frozenset[str]
-    certain: bool
+    certain: bool = False
+    corroborated: bool = False
 
     @property
     def cause(self) -> Cause:
@@ -72,6 +73,7 @@ def _explanation(scene: Scene, suspect: Suspect, suspects: Sequence[Suspect]) ->
         anomalies=_by_start(a for a in scene.anomalies if a.id in suspect.explains),
         proper=suspect.proper,
         certain=suspect.certain,
+        corroborated=suspect.corroborated,
     )
 
 
@@ -86,7 +88,7 @@ def _unknown(scene: Scene, rest: Sequence[Anomaly]) -> Explanation:
         anomalies=tuple(sorted(a.id for a in rest)),
     )
     proper = frozenset(a.id for a in rest)
-    return Explanation(causes=(cause,), anomalies=_by_start(rest), proper=proper, certain=False)
+    return Explanation(causes=(cause,), anomalies=_by_start(rest), proper=proper)
 
 
 def _common_subject(scene: Scene, anomalies: Sequence[Anomaly]) -> Subject:
@@ -125,8 +127,8 @@ _BUSY: Final = frozenset({Family.DEMAND, Family.BACKLOG, Family.LATENCY, Family.
 def is_convincing(explanation: Explanation) -> bool:
     """Whether an incident should be opened for it.
 
-    Yes for a reported fault and for an anomaly of fixed meaning, at once. For learned anomalies
-    they must persist, and either one is clear or two are independent of each other.
+    Yes for a reported fault and for an anomaly of fixed meaning, at once. Learned anomalies must
+    persist, and one of them is clear, or there is a second, independent witness.
     """
     proper = [a for a in explanation.anomalies if a.id in explanation.proper]
     if explanation.certain or any(is_fixed(a) for a in proper):
@@ -139,14 +141,14 @@ def is_convincing(explanation: Explanation) -> bool:
         lasting = [a for a in lasting if family_of(a) is not Family.DEMAND]
     if not any(a.id in explanation.proper for a in lasting):
         return False
-    return any(a.peak_score >= CLEAR_SCORE for a in lasting) or _independent(lasting, vague=vague)
+    clear = any(a.peak_score >= CLEAR_SCORE for a in lasting)
+    return clear or explanation.corroborated or _independent(lasting, vague=vague)
 
 
 def _independent(anomalies: Sequence[Anomaly], *, vague: bool) -> bool:
-    """Two families; for a cause with a culprit also two series or a long stay of one."""
+    """Two families; for a cause with a culprit two series will do."""
     families = {family_of(a) for a in anomalies}
     if vague:
         # A busy moment is slow and backed up at once: many witnesses, one event.
         return len(families) >= 2 and bool(families - _BUSY)
-    long_stay = any(lasted_s(a) >= 2 * PERSISTS_S for a in anomalies)
-    return len(families) >= 2 or len({a.series_id for a in anomalies}) >= 2 or long_stay
+    return len(families) >= 2 or len({a.series_id for a in anomalies}) >= 2

@@ -310,7 +310,31 @@ def test_sentences_carry_the_numbers() -> None:
         ),
         pytest.param(scene(slow("codex-2", lasts_s=1, peak_score=3.0)), False, id="too-short"),
         pytest.param(scene(slow("codex-2", peak_score=1.5)), True, id="clear-and-lasting"),
-        pytest.param(scene(slow("codex-2", lasts_s=6)), True, id="faint-but-it-stays"),
+        pytest.param(
+            scene(slow("codex-2"), facts=speeds(codex_1=0.08, codex_2=0.3)),
+            True,
+            id="faint-but-the-windows-bear-it-out",
+        ),
+        pytest.param(
+            scene(slow("codex-2", lasts_s=1), facts=speeds(codex_1=0.08, codex_2=0.3)),
+            False,
+            id="and-even-then-it-has-to-persist",
+        ),
+        pytest.param(
+            scene(slow("codex-2", lasts_s=30), facts=speeds(codex_1=0.2, codex_2=0.3)),
+            False,
+            id="faint-and-borne-out-faintly",
+        ),
+        pytest.param(
+            scene(sent("", "arrived_per_s"), facts=traffic(aspen=(4, 1, 0))),
+            True,
+            id="a-faint-surge-that-is-plain-to-see",
+        ),
+        pytest.param(
+            scene(sent("", "arrived_per_s"), facts=traffic(aspen=(1.9, 1, 0))),
+            False,
+            id="a-faint-surge-that-is-not",
+        ),
         pytest.param(
             scene(slow("codex-2"), sent("", "queued_max")), True, id="two-independent-witnesses"
         ),

@@ -18,31 +18,36 @@ class Suspect:
     proper: ids of anomalies that speak for it; without any of them left unexplained it falls.
     explains: ids of all that follow from it, the proper ones among them.
     certain: a reported fact (a process died): needs no anomaly.
+    corroborated: what the windows themselves show bears it out clearly: a second witness.
     """
 
     cause: Cause
     proper: frozenset[str]
     explains: frozenset[str]
     certain: bool = False
+    corroborated: bool = False
 
 
 def nothing(_: Anomaly) -> bool:
     return False
 
 
-def suspect(
+def suspect(  # noqa: PLR0913  # two facts about the cause, each named
     scene: Scene,
     cause: Cause,
     proper: Iterable[Anomaly],
     follows: Follows = nothing,
     *,
     certain: bool = False,
+    corroborated: bool = False,
 ) -> Suspect:
     """The cause with all that it explains of the scene."""
     own = frozenset(anomaly.id for anomaly in proper)
     explained = own | {anomaly.id for anomaly in scene.anomalies if follows(anomaly)}
     cause = cause.but(weight=round(cause.weight, 3), anomalies=tuple(sorted(explained)))
-    return Suspect(cause=cause, proper=own, explains=explained, certain=certain)
+    return Suspect(
+        cause=cause, proper=own, explains=explained, certain=certain, corroborated=corroborated
+    )
 
 
 def is_of_replica(anomaly: Anomaly, replica: str) -> bool:

@@ -117,7 +117,14 @@ def slow(scene: Scene) -> Iterator[Suspect]:
             sentence=sentence,
         )
         own += [a for a in stalls if is_of_replica(a, replica)]
-        yield suspect(scene, cause, own, follows_from_replica(replica))
+        fellows = scene.facts.fellows_of(replica, "inter_token_s") is not None
+        yield suspect(
+            scene,
+            cause,
+            own,
+            follows_from_replica(replica),
+            corroborated=fellows and ratio >= CLEARLY_SLOW_RATIO,
+        )
 
 
 def clearly_slow(scene: Scene) -> frozenset[str]:

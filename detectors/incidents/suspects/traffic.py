@@ -12,8 +12,10 @@ from streams.schemas.incidents import Cause, Subject
 
 SURGE_RATIO: Final = 1.8
 """How many times the usual valid requests per second are called a surge."""
-CLEAR_SURGE_RATIO: Final = 1.5
+FAINT_SURGE_RATIO: Final = 1.5
 """The same where an anomaly of demand is clear in itself."""
+CLEAR_SURGE_RATIO: Final = 2.0
+"""From here on a surge is plain to see without any detector."""
 CLIENT_SHARE: Final = 0.6
 """Share of a pool's refused requests from which one client is named for them."""
 
@@ -68,7 +70,7 @@ def surge(scene: Scene) -> Iterator[Suspect]:
     ratio = facts.valid_now / past if past > 0 else SURGE_RATIO
     backlog = scene.of(Family.BACKLOG, direction="above") if past > 0 else []
     clear = any(a.peak_score >= CLEAR_SCORE for a in demand)
-    least = CLEAR_SURGE_RATIO if clear else SURGE_RATIO
+    least = FAINT_SURGE_RATIO if clear else SURGE_RATIO
     if ratio < least or not (demand or backlog):
         return
     cause = Cause(
@@ -77,7 +79,13 @@ def surge(scene: Scene) -> Iterator[Suspect]:
         weight=(0.7 if demand else 0.58) + 0.15 * min((ratio - 1) / 2, 1.0),
         sentence=_surge_sentence(scene, demand),
     )
-    yield suspect(scene, cause, demand + backlog, _follows_from_surge(scene))
+    yield suspect(
+        scene,
+        cause,
+        demand + backlog,
+        _follows_from_surge(scene),
+        corroborated=past > 0 and ratio >= CLEAR_SURGE_RATIO,
+    )
 
 
 def _follows_from_surge(scene: Scene) -> Follows:
