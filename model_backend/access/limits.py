@@ -66,6 +66,3 @@ class Limits:
     def release(self, tenant: str) -> None:
         """A request that was taken in has ended."""
         self._in_flight[tenant] -= 1
-
-    def in_flight(self, tenant: str) -> int:
-        return self._in_flight.get(tenant, 0)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Final
 
 import structlog
@@ -25,6 +26,7 @@ from model_backend.gateway.videos import Videos
 from model_backend.gateway.watch import Watch
 from model_backend.settings import BackendSettings
 from streams.clock import SECOND_US, Clock
+from streams.retry import Attempts, persist
 
 TICK_S: Final = 0.25
 _log = structlog.get_logger(__name__)
@@ -174,7 +176,8 @@ async def _live(app: web.Application) -> AsyncIterator[None]:
     """What goes on as long as the application does."""
     gateway = app[GATEWAY]
     await gateway.open()
-    ticking = asyncio.create_task(_tick(gateway))
+    tick = partial(_tick, gateway)
+    ticking = asyncio.create_task(persist(tick, on_error=_stumbled, attempts=Attempts()))
     yield
     ticking.cancel()
     await asyncio.gather(ticking, return_exceptions=True)
@@ -185,6 +188,10 @@ async def _tick(gateway: Gateway) -> None:
     while True:
         await asyncio.sleep(TICK_S)
         gateway.tick()
+
+
+def _stumbled(exc: Exception) -> None:
+    _log.error("tick_failed", error=f"{type(exc).__name__}: {exc}", place=_place(exc))
 
 
 @web.middleware

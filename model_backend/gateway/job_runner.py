@@ -64,7 +64,7 @@ class JobRunner:
         self.forget(self._table.add(job))
         task = asyncio.create_task(self._run(job))
         self._tasks[job.id] = task
-        task.add_done_callback(lambda _: self._ended(job))
+        task.add_done_callback(lambda done: self._ended(job, done))
 
     def expire(self) -> None:
         self.forget(self._table.expire(self._door.clock()))
@@ -88,12 +88,14 @@ class JobRunner:
         """Remove the files of jobs that nobody can ask for any more."""
         for job in jobs:
             if job.content is not None:
-                loop = asyncio.get_running_loop()
-                loop.run_in_executor(None, job.content.unlink, True)  # missing_ok
+                _remove(job.content)
 
-    def _ended(self, job: Job) -> None:
+    def _ended(self, job: Job, task: "asyncio.Task[None]") -> None:
         self._tasks.pop(job.id, None)
         self._door.limits.release(job.tenant)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            _log.error("job_failed", job=job.id, error=f"{type(error).__name__}: {error}")
 
     async def _run(self, job: Job) -> None:
         door, call = self._door, job.call
@@ -113,6 +115,10 @@ class JobRunner:
         else:
             door.ended(call, "finished", 200)
             door.used(call, seconds=float(job.wanted.seconds))
+        finally:
+            if not call.over:  # a mistake of ours: even that has an end
+                job.fail("server_error", "The gateway failed to make the video.", door.clock())
+                door.ended(call, "finished", 500, "internal")
 
     async def _make(self, job: Job) -> None:
         call = job.call
@@ -179,7 +185,7 @@ class JobRunner:
                 _check(reply, await reply.whole())
             size = await self._save(flight, reply, path)
         except BaseException:
-            path.unlink(missing_ok=True)
+            _remove(path)
             raise
         finally:
             reply.close()
@@ -212,6 +218,11 @@ class JobRunner:
         now_us = self._door.clock()
         flight.byte_at_us = now_us
         flight.lane.sign(now_us)
+
+
+def _remove(path: Path) -> None:
+    """Nobody waits for it; what should be left goes with the directory."""
+    asyncio.get_running_loop().run_in_executor(None, path.unlink, True)  # missing_ok
 
 
 def _append(path: Path, part: bytes) -> int:

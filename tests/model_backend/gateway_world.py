@@ -140,8 +140,11 @@ class FakeReplica:
 
     async def _show(self, request: web.Request) -> web.Response:
         await self.first.wait()
-        done = self.job_status.is_set()
-        answer = {"status": "completed" if done else "in_progress", "progress": 100 if done else 40}
+        answer: dict[str, Any] = {"status": "in_progress", "progress": 40}
+        if self.job_status.is_set():
+            answer = {"status": "completed", "progress": 100}
+        if self.error:
+            answer = {"status": "failed", **self.error}
         return web.json_response({"id": request.match_info["id"], **answer})
 
     async def _delete(self, request: web.Request) -> web.Response:

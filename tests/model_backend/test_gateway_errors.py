@@ -1,5 +1,8 @@
 """Every way the gateway says no."""
 
+import asyncio
+import gzip
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -199,3 +202,37 @@ async def test_our_own_mistakes_are_answered_and_told_too() -> None:
         assert (answer.status, (await answer.json())["error"]["type"]) == (500, "server_error")
         end = await world.hears("requests", RequestEvent, kind="finished")
         assert (end.status, end.reason) == (500, "internal")
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("model_backend.gateway.door.BODY_TIMEOUT_S", 0.01)
+    async with World() as world:
+        never = asyncio.Event()
+
+        async def body() -> AsyncIterator[bytes]:
+            yield b"{"
+            await never.wait()
+
+        answer = await world.client.post(CHAT_PATH, data=body(), headers=KEYS["birch"])
+
+        assert answer.status == 408
+        never.set()
+
+
+async def test_metrics_need_a_key_where_strangers_can_reach_them() -> None:
+    async with World(host="0.0.0.0", tls_cert="cert.pem") as world:
+        stranger = await world.client.get("/metrics")
+        friend = await world.client.get("/metrics", headers=KEYS["birch"])
+
+        assert (stranger.status, friend.status) == (401, 200)
+
+
+async def test_a_body_that_unpacks_beyond_the_limit_is_too_large() -> None:
+    async with World(max_body_bytes=1_024) as world:
+        headers = {**KEYS["birch"], "Content-Encoding": "gzip"}
+        packed = gzip.compress(b"x" * 100_000)
+        answer = await world.client.post(CHAT_PATH, data=packed, headers=headers)
+
+        assert (answer.status, len(packed) < 1_024) == (413, True)

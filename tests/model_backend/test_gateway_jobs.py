@@ -252,3 +252,70 @@ async def test_a_job_counts_as_in_flight_until_it_has_ended() -> None:
         await world.client.delete(f"{PATH}/{job['id']}", headers=KEYS["birch"])
 
         assert (await world.ask(VIDEO, path=PATH)).status == 200
+
+
+async def test_a_job_that_its_replica_gives_up_has_failed_for_the_reason_it_tells() -> None:
+    async with World() as world:
+        replica = await world.add("sora-1")
+        replica.error = {"error": {"code": "moderation", "message": "too wet"}}
+        job = await created(world)
+        await world.hears("requests", RequestEvent, kind="finished")
+
+        assert (await shown(world, job))["error"]["message"] == "too wet"
+
+
+async def test_a_video_larger_than_we_keep_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model_backend.gateway.job_runner.MAX_VIDEO_BYTES", 3)
+    async with World() as world:
+        await world.add("sora-1")
+        job = await created(world)
+        await world.hears("requests", RequestEvent, kind="finished")
+
+        assert (await shown(world, job))["error"]["message"] == "The video exceeds 3 bytes."
+
+
+async def test_large_videos_are_written_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model_backend.gateway.job_runner.PART_BYTES", 1)
+    async with World() as world:
+        await world.add("sora-1")
+        job = await created(world)
+        await world.hears("requests", RequestEvent, kind="finished")
+        content = await world.client.get(f"{PATH}/{job['id']}/content", headers=KEYS["birch"])
+
+        assert await content.read() == b"an MP4"
+
+
+async def test_only_the_video_itself_is_kept() -> None:
+    async with World() as world:
+        job = await created(world)
+        path = f"{PATH}/{job['id']}/content?variant=thumbnail"
+        answer = await world.client.get(path, headers=KEYS["birch"])
+
+        assert (answer.status, (await answer.json())["error"]["param"]) == (400, "variant")
+
+
+async def test_a_form_that_is_none_is_told_so() -> None:
+    async with World() as world:
+        headers = {**KEYS["birch"], "Content-Type": "multipart/form-data; boundary=x"}
+        answer = await world.client.post(PATH, data=b"nothing of the kind", headers=headers)
+
+        assert answer.status == 400
+
+
+async def test_an_hour_later_a_video_and_its_file_are_gone() -> None:
+    async with World() as world:
+        await world.add("sora-1")
+        job = await created(world)
+        await world.hears("requests", RequestEvent, kind="finished")
+        world.tick(3_600)
+
+        assert "error" in await shown(world, job)
+
+
+async def test_our_own_mistakes_end_a_job_too() -> None:
+    async with World() as world:
+        world.gateway.door.desks["sora"].take = None  # type: ignore[assignment,method-assign]
+        job = await created(world)
+        await world.hears("requests", RequestEvent, reason="internal")
+
+        assert (await shown(world, job))["status"] == "failed"

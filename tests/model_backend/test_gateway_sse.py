@@ -52,9 +52,10 @@ def test_usage_beside_content_is_noted_and_stays() -> None:
     assert (out, events.usage) == (stream, Usage(0, 1))
 
 
-def test_nothing_follows_an_error() -> None:
+@pytest.mark.parametrize("cuts", [[], [50, 150, 250]])
+def test_nothing_follows_an_error(cuts: list[int]) -> None:
     failure = event({"error": {"message": "out of memory"}})
-    out, events = passed(token("a") + failure + token("b") + DONE + DONE, cuts=[150, 170])
+    out, events = passed(token("a") + failure + token("b") + DONE + DONE, cuts=cuts)
 
     assert out == token("a") + failure
     assert (events.failed, events.done) == (True, False)
