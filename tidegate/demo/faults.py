@@ -194,9 +194,9 @@ class Flood:
 class Leak:
     """A replica answers each token a little later than the one before."""
 
-    step_s: Final = 0.08
+    step_s: Final = 0.12
     every_s: Final = 1.0
-    limit_s: Final = 1.2
+    limit_s: Final = 1.5
 
     def __init__(self) -> None:
         self._address = ""
