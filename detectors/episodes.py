@@ -76,15 +76,14 @@ class Episodes:
         return slot in self._open
 
     def begin(self, slot: Slot, found: Anomaly) -> None:
-        """``found`` says when it started; the strongest of a window wins."""
-        if slot not in self._open and len(self._open) >= MAX_OPEN:
+        """``found`` says when it started; nothing is open in the slot."""
+        if len(self._open) >= MAX_OPEN:
             self.left_out += 1
-        elif slot not in self._open:
-            self._open[slot] = _Episode(found, found.at_us, found.at_us - UPDATE_EVERY_US, found)
-        else:
-            self.go_on(slot, found)
+            return
+        self._open[slot] = _Episode(found, found.at_us, found.at_us - UPDATE_EVERY_US, found)
 
     def go_on(self, slot: Slot, found: Anomaly) -> None:
+        """Something is open in the slot; the strongest finding of a window speaks for it."""
         episode = self._open[slot]
         episode.hit_us = found.at_us
         if episode.fresh is None or found.score > episode.fresh.score:

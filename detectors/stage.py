@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator, Sequence
 
 from detectors.settings import DetectionSettings
 from detectors.watch import Watch
+from streams import metrics
 from streams.batch import RecordBatch
 from streams.batched import App
+from streams.clock import SECOND_US
 from streams.intake import INPUTS
 from streams.log_stage import attach_log_stage
 from streams.settings import StreamSettings
@@ -30,7 +32,15 @@ class WatchHandler:
             await self._step(batch)
 
     async def handle(self, batch: RecordBatch) -> Sequence[Out]:
-        return await self._step(batch)
+        out = await self._step(batch)
+        dead = sum(one.topic == "dead-letters" for one in out)
+        metrics.DEAD_LETTERS.labels(STAGE).inc(dead)
+        watermark_us = self._watch.merge.watermark_us
+        if batch.messages and watermark_us:
+            behind_us = batch.messages[-1].timestamp_us - watermark_us
+            metrics.WATERMARK.labels(STAGE).set(watermark_us / SECOND_US)
+            metrics.WATERMARK_LAG.labels(STAGE).set(behind_us / SECOND_US)
+        return out
 
     async def idle(self, position: int, clock_us: int) -> Sequence[Out]:  # noqa: ARG002
         # The machine's clock is the log's: where nothing is written, no time passes.

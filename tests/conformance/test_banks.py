@@ -104,16 +104,19 @@ def test_a_weight_of_zero_leaves_what_is_expected(bank: Bank) -> None:
     assert np.array_equal(bank.explain(ROWS, PROBE).expected, before)
 
 
-def test_a_parameter_outside_its_range_is_named() -> None:
-    wrong = {
-        "ewma": {"half_life_s": 0},
-        "isolation_forest": {"boundary": 2},
-        "limit": {"limit": 0},
-        "peers": {"ratio": 1},
-        "rise": {"over_s": -1},
-        "river": {"boundary": 0},
-    }
-    assert set(wrong) == set(BANKS)
-    for kind, options in wrong.items():
-        with pytest.raises(InvalidParameterError, match=next(iter(options))):
+WRONG: dict[str, tuple[dict[str, object], ...]] = {
+    "ewma": ({"half_life_s": 0}, {"sigmas": 0}, {"floor": -1}),
+    "isolation_forest": ({"boundary": 2}, {"size": 3}, {"floors": []}),
+    "limit": ({"limit": 0}, {"mask": -1}),
+    "peers": ({"ratio": 1}, {"floor": 0}),
+    "rise": ({"limit": 0}, {"over_s": -1}),
+    "river": ({"boundary": 0}, {"floor": 0}),
+}
+
+
+@pytest.mark.parametrize("kind", BANKS)
+def test_a_parameter_outside_its_range_is_named(kind: str) -> None:
+    for options in WRONG[kind]:
+        (name,) = options
+        with pytest.raises(InvalidParameterError, match=name):
             BANKS[kind](**options)

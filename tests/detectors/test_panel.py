@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from detectors.grace import Grace
@@ -191,6 +192,35 @@ def test_two_detectors_of_one_value_make_one_anomaly() -> None:
     found = [one for _ in range(4) for one in world.up(a=0)]
     assert len({one.id for one in found}) == 1
     assert {round(one.score, 6) for one in found} == {10.0}
+
+
+def test_a_detector_on_several_values_names_the_one_that_lies_farthest_out() -> None:
+    world = World(
+        {
+            "kind": "isolation_forest",
+            "series": "engine",
+            "values": ["in_flight_mean", "cpu_ratio_mean"],
+            "lag_s": 0,
+            "with": {"refit_s": 20, "sigmas": 4},
+        }
+    )
+    rng = np.random.default_rng(4)
+    for in_flight, cpu in rng.normal([10, 1], [1, 0.1], (60, 2)):
+        world.second(busy(world, in_flight, cpu))
+    (found,) = [one for _ in range(2) for one in world.second(busy(world, 14.0, 5.0))]
+    assert (found.feature, found.detector) == ("engine.cpu_ratio_mean", "isolation_forest")
+
+
+def busy(world: World, in_flight: float, cpu: float) -> EngineSample:
+    return EngineSample(
+        at_us=world.at_us, pool="codex", replica="codex-a", in_flight=in_flight, cpu_ratio=cpu
+    )
+
+
+def test_a_lost_replica_never_heard_of_is_nobody_to_name() -> None:
+    world = World(UP)
+    world.change("replica_lost", "codex-z")
+    assert not any(world.up(a=1) for _ in range(3))
 
 
 def test_a_value_that_does_not_exist_is_named() -> None:
