@@ -55,7 +55,8 @@ class Alerts:
             self._take(arrival)
         self._forget(tick.now_us)
         out: list[Out] = []
-        for incident in self._incidents.values():
+        # By age, whatever the order they were restored in.
+        for incident in sorted(self._incidents.values(), key=lambda i: (i.opened_at_us, i.id)):
             out += self._tell(incident, tick.now_us)
         return Outcome(out=out, state=self._ledger.changed(self._all()))
 

@@ -31,11 +31,6 @@ class Pace(Record, frozen=True, kw_only=True):
     seen: int = 0
     at_us: int = 0
 
-    @property
-    def ratio(self) -> float:
-        """How many times the past it is now; 1 where nothing is known."""
-        return self.now / self.past if self.past > 0 else 1.0
-
 
 class TenantFacts(Record, frozen=True, kw_only=True):
     """Requests per second of one client."""

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from detectors.alerts import alerts as module
 from detectors.alerts.alerts import Alerts
 from detectors.alerts.plan import Audience, Situation, Told, Verdict, verdict
 from streams.clock import SECOND_US
@@ -95,6 +96,9 @@ def due(**but: Any) -> Alert:
         ),
         pytest.param(
             {"silences": (silence(matchers={}, cluster="west"),)}, "firing", id="or-elsewhere"
+        ),
+        pytest.param(
+            {"silences": (silence(matchers={}, pool="codex"),)}, None, id="a-pool-is-silenced"
         ),
         pytest.param({"incident": over(), "told": told()}, "resolved", id="the-end-is-told"),
         pytest.param(
@@ -220,3 +224,37 @@ def test_what_is_over_is_forgotten_and_its_state_with_it() -> None:
     desk.step(over())
     desk.step(seconds=700)
     assert desk.stored == {}
+
+
+@pytest.mark.parametrize("forgetful", [False, True])
+def test_a_silence_outlives_a_restart(forgetful: bool) -> None:
+    desk = Desk(forgetful=forgetful)
+    desk.step(silence())
+    assert desk.step(incident()) == []
+
+
+def test_holds_and_limits_are_not_kept_here() -> None:
+    desk = Desk()
+    desk.step(silence(kind="hold"))
+    assert desk.stored == {}
+
+
+def test_incidents_are_told_oldest_first_whatever_the_order_they_came_in() -> None:
+    late, early = incident(id="INC-2", opened_at_us=NOW_US + 1), incident(id="INC-3")
+    assert [alert.incident for alert in Desk().step(late, early)] == ["INC-3", "INC-2"]
+
+
+def test_beyond_the_bound_what_is_over_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_INCIDENTS", 2)
+    monkeypatch.setattr(module, "MAX_RULES", 1)
+    desk = Desk()
+    desk.step(over(id="INC-9"), incident(id="INC-1"), incident(id="INC-2"))
+    desk.step(silence(id="r1", matchers={"pool": "x"}), silence(id="r2", matchers={"pool": "x"}))
+    kept = {key for key in desk.stored if not key.startswith("told/")}
+    assert kept == {"incident/INC-1", "incident/INC-2", "silence/r2"}
+
+
+def test_state_of_a_later_version_is_left_where_it_is() -> None:
+    alerts = Alerts([])
+    alerts.restore({"dream/1": b"{}"})
+    assert alerts.step(Tick(now_us=NOW_US)).state == {}

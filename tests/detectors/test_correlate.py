@@ -311,6 +311,16 @@ def test_sentences_carry_the_numbers() -> None:
         pytest.param(scene(slow("codex-2", lasts_s=1, peak_score=3.0)), False, id="too-short"),
         pytest.param(scene(slow("codex-2", peak_score=1.5)), True, id="clear-and-lasting"),
         pytest.param(
+            scene(slow("codex-2"), of("codex-1", "ttft_s_mean")),
+            True,
+            id="two-series-bear-each-other-out",
+        ),
+        pytest.param(
+            scene(sent("", "failed_per_s", lasts_s=8), sent("", "queued_max", lasts_s=8)),
+            True,
+            id="failures-and-a-queue",
+        ),
+        pytest.param(
             scene(slow("codex-2"), facts=speeds(codex_1=0.08, codex_2=0.3)),
             True,
             id="faint-but-the-windows-bear-it-out",
@@ -384,6 +394,12 @@ def test_every_anomaly_is_explained_whatever_the_order(anomalies: list[Anomaly],
     rng.shuffle(anomalies)
     assert {a.id for e in found for a in e.anomalies} == {a.id for a in anomalies}
     assert explain(scene(*anomalies)) == found
+
+
+def test_what_belongs_to_no_pool_is_of_the_cluster() -> None:
+    lone = anomaly("up_min", detector="ewma").but(labels={"cluster": "local"})
+    (only,) = explain(scene(lone, pool=""))
+    assert (only.subject.kind, only.subject.name) == ("unknown", "local")
 
 
 def test_every_value_of_the_catalogue_has_a_family() -> None:

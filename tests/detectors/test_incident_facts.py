@@ -68,6 +68,11 @@ def test_a_window_that_comes_twice_counts_once() -> None:
     assert after(one, one) == after(one)
 
 
+def test_and_so_does_one_of_engines() -> None:
+    one = table("engine", 1, {"replica": "codex-1", "ttft_s.sum": 5_000_000, "ttft_s.n": 1})
+    assert after(one, one) == after(one)
+
+
 def test_routes_and_models_of_a_client_are_added_up() -> None:
     rows = [{"tenant": "aspen", "route": route, "arrived": 2} for route in ("chat", "embed")]
     assert after(table("request", 1, *rows)).tenants["aspen"].arrived.now == 4.0

@@ -237,6 +237,50 @@ def test_a_pool_has_a_bounded_number_of_incidents() -> None:
     assert len(Pool().sees(*silent)) == MAX_CASES
 
 
+def test_the_timeline_tells_what_was_done_about_it() -> None:
+    pool, fault = Pool(), down("codex-2")
+    pool.sees(fault)
+    done = (
+        change("deployed", at_s=2),
+        change("set_aside", "codex-2"),
+        change("set_aside", "codex-1"),
+        change("replica_started", "codex-4"),
+        change("scaled", summary="codex: 2 → 3 replicas"),
+        change("replica_ready", "codex-4"),
+        change("taken_back", "codex-2"),
+        change("replica_stopped", "codex-2"),
+    )
+    (incident,) = pool.sees(fault, changes=done)
+    assert {sentence for at_us, sentence in incident.timeline if at_us == done[1].at_us} == {
+        "traffic moved away from codex-2",
+        "codex-4 is starting",
+        "codex: 2 → 3 replicas",
+        "codex-4 is ready and replaces codex-2",
+        "codex-2 gets traffic again",
+        "replica_stopped codex-2",
+    }
+
+
+def test_what_was_done_long_before_is_no_part_of_it() -> None:
+    (incident,) = Pool().sees(down("codex-2"), changes=(change("replica_ready", "c", at_s=-6),))
+    assert incident.changes == ()
+
+
+def test_a_replica_that_is_ready_during_a_queue_replaces_nobody() -> None:
+    pool = Pool()
+    pool.sees(queue())
+    (incident,) = pool.sees(queue(), changes=(change("replica_ready", "codex-4"),))
+    assert "codex-4 is ready" in {sentence for _, sentence in incident.timeline}
+
+
+def test_after_effects_that_are_found_with_their_fault_join_it_at_once() -> None:
+    memory = anomaly("rss_bytes_max", labels={"replica": "codex-1"})
+    errors = anomaly("failed_per_s", labels={"replica": "codex-1"})
+    (incident,) = Pool().sees(down("codex-2"), memory, errors)
+    assert incident.title == "codex-2 is frozen"
+    assert errors.id in incident.anomalies
+
+
 def test_two_vague_findings_at_once_are_one_incident() -> None:
     work = anomaly("output_tokens_per_s", direction="below")
     assert len(Pool().sees(queue(), work)) == 1

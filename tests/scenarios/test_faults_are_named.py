@@ -61,7 +61,11 @@ class Chain:
         """(incident, subject) -> clock when it was first said."""
 
     def second(self, second: Second, now_us: int) -> None:
-        raw = {"requests": second.requests, "engine": second.engine, "changes": second.changes}
+        raw: dict[str, Sequence[msgspec.Struct]] = {
+            "requests": second.requests,
+            "engine": second.engine,
+            "changes": second.changes,
+        }
         partials: list[Out] = []
         for topic, ingest in self.ingest.items():
             records = [Out(topic=topic, key="", value=record) for record in raw.get(topic, [])]

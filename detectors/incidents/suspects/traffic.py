@@ -130,5 +130,10 @@ def capacity_short(scene: Scene) -> Iterator[Suspect]:
     yield suspect(scene, cause, backlog, _follows_from_shortage)
 
 
+_SHORTAGE: Final = frozenset(
+    {Family.BACKLOG, Family.LATENCY, Family.WORK, Family.REFUSALS, Family.ERRORS}
+)
+
+
 def _follows_from_shortage(anomaly: Anomaly) -> bool:
-    return family_of(anomaly) in {Family.BACKLOG, Family.LATENCY, Family.WORK, Family.REFUSALS}
+    return family_of(anomaly) in _SHORTAGE
