@@ -64,6 +64,12 @@ def points(*at_us: int) -> list[Point]:
     return [Point(measurement="m", at_us=at, tags={}, fields={"x": 1.0}) for at in at_us]
 
 
+async def put(delivery: Delivery, given: Sequence[Point]) -> None:
+    """Waiting for ever is how this would fail."""
+    async with asyncio.timeout(10):
+        await delivery.put(given)
+
+
 @pytest.fixture
 def sink() -> FlakySink:
     return FlakySink()
@@ -82,19 +88,19 @@ async def delivery(sink: FlakySink, gate: Gate) -> AsyncIterator[Delivery]:
 
 
 async def test_points_are_in_the_sink_when_put_returns(delivery: Delivery, sink: FlakySink) -> None:
-    await delivery.put(points(1, 2, 3, 4))
+    await put(delivery, points(1, 2, 3, 4))
     assert (sink.held, sink.batches) == ([1, 2, 3, 4], [3, 1])
 
 
 async def test_of_one_identity_only_the_newest_is_sent(delivery: Delivery, sink: FlakySink) -> None:
-    await delivery.put(points(1, 1, 1))
+    await put(delivery, points(1, 1, 1))
     assert sink.held == [1]
 
 
 async def test_a_refused_point_is_counted_and_the_rest_goes_on(
     delivery: Delivery, sink: FlakySink
 ) -> None:
-    await delivery.put(points(-1, 2))
+    await put(delivery, points(-1, 2))
     assert (delivery.bad, delivery.written, sink.held) == (1, 1, [2])
 
 
@@ -102,19 +108,19 @@ async def test_while_a_sink_is_down_points_wait_in_order(
     delivery: Delivery, sink: FlakySink, gate: Gate
 ) -> None:
     sink.up = False
-    await delivery.put(points(1, 2))
-    await delivery.put(points(3))
+    await put(delivery, points(1, 2))
+    await put(delivery, points(3))
     assert (delivery.down, delivery.spooled, delivery.paused) == (True, 3, False)
     sink.up = True
     gate.open()
-    await delivery.put(points(4, 5))
+    await put(delivery, points(4, 5))
     await delivery.drained()
     assert (sink.held, delivery.down, delivery.spooled) == ([1, 2, 3, 4, 5], False, 0)
 
 
 async def test_with_a_full_spool_put_waits(delivery: Delivery, sink: FlakySink, gate: Gate) -> None:
     sink.up = False
-    await delivery.put(points(1, 2, 3))
+    await put(delivery, points(1, 2, 3))
     await gate.reached()
     waiting = asyncio.create_task(delivery.put(points(4, 5)))
     await asyncio.sleep(0)
@@ -130,7 +136,7 @@ async def test_pauses_grow_and_respect_what_the_sink_asks(
     delivery: Delivery, sink: FlakySink, gate: Gate
 ) -> None:
     sink.up = False
-    await delivery.put(points(1))
+    await put(delivery, points(1))
     for _ in range(8):
         await gate.reached()
         gate.open()
@@ -143,12 +149,12 @@ async def test_a_spool_on_disk_outlives_the_process(
 ) -> None:
     sink.up = False
     before = Delivery(sink, Spool(tmp_path / "s" / "spool"), spool_points=9, pause=gate)
-    await before.put(points(1, 2))
+    await put(before, points(1, 2))
     await before.close()
     sink.up = True
     after = Delivery(sink, Spool(tmp_path / "s" / "spool"), spool_points=9, pause=gate)
     assert after.spooled == 2
-    await after.put(points(3, 4, 5, 6, 7, 8, 9, 10))
+    await put(after, points(3, 4, 5, 6, 7, 8, 9, 10))
     await after.drained()
     await after.close()
     assert sink.held == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
