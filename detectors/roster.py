@@ -61,6 +61,7 @@ class Roster:
     def _place(self, key: int, labels: Labels, new: list[int]) -> int:
         row = self._row_of.get(key)
         if row is not None:
+            self.labels[row] = labels  # Attributes may change, such as the replica on a GPU.
             return row
         if self._free:
             row = self._free.pop()

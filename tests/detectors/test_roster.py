@@ -19,6 +19,13 @@ def test_a_series_keeps_its_row() -> None:
     assert place(roster, 9, 8, 7) == ([1, 2, 0], [2])
 
 
+def test_the_newest_attributes_of_a_series_are_known() -> None:
+    roster = Roster(max_rows=5)
+    place(roster, 7)
+    roster.place(np.array([7]), {7: {"gpu_uuid": "GPU-1", "replica": "a-9"}}, 2)
+    assert roster.labels[0]["replica"] == "a-9"
+
+
 def test_when_all_rows_are_taken_a_newcomer_is_left_out_and_counted() -> None:
     roster = Roster(max_rows=2)
     assert place(roster, 1, 2, 3) == ([0, 1, -1], [0, 1])
