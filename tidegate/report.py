@@ -1,11 +1,11 @@
 """What a run of `up` saw -> the report's JSON and whether it was a good run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tidegate.demo.load import Tally
-from tidegate.demo.story import Scored, verdict
+from tidegate.demo.story import Scored, Story, verdict
 from tidegate.observer import Observed, as_json, seconds
 
 
@@ -34,8 +34,9 @@ class Run:
         return sorted(name for name, of in self.stages.items() if not of.get("batches"))
 
 
-def build(run: Run, seen: Observed, tally: Tally, scored: Sequence[Scored]) -> dict[str, Any]:
+def build(run: Run, seen: Observed, tally: Tally, told: Story) -> dict[str, Any]:
     """The report; every instant is in seconds since the first request."""
+    stories = [(scored, told.whole(scored)) for scored in told.scored]
     return {
         "seed": run.seed,
         "broker": run.broker,
@@ -70,8 +71,8 @@ def build(run: Run, seen: Observed, tally: Tally, scored: Sequence[Scored]) -> d
             {"at_s": seconds(c.at_us, run.start_us), "kind": c.kind, "summary": c.summary}
             for c in seen.changes
         ],
-        "faults": [fault(s, run.start_us) for s in scored],
-        "verdict": verdict(scored),
+        "faults": [fault(s, run.start_us) | {"story": story} for s, story in stories],
+        "verdict": verdict(told.scored),
         "dead_letters": [as_json(letter) for letter in seen.dead],
         "captions": run.captions,
         "errors": run.errors,

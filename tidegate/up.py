@@ -215,11 +215,11 @@ class Up:
     def _finish(self) -> int:
         if self._performance is None or not self.run.stages:
             return EXIT_INTERRUPTED
-        scored = self._performance.story.scored
-        report = build(self.run, self.observer.seen, self._performance.tally, scored)
+        told = self._performance.story
+        report = build(self.run, self.observer.seen, self._performance.tally, told)
         if self.options.report:
             Path(self.options.report).write_text(json.dumps(report, indent=1) + "\n")
-        if scored:
+        if told.scored:
             self._say(report["verdict"])
         if self.run.silent:
             self._say(f"silent stages: {', '.join(self.run.silent)}")

@@ -56,7 +56,7 @@ def test_a_file_that_is_no_json_is_named(tmp_path: Path) -> None:
 
 def test_settings_survive_their_file_and_only_the_owner_reads_it(tmp_path: Path) -> None:
     settings = Settings(
-        detection={  # type: ignore[arg-type]
+        detection={
             "detectors": [
                 {"kind": "limit", "series": "gpu", "values": ["xid_max"], "with": {"upper": 0}}
             ],

@@ -40,7 +40,7 @@ def story() -> Story:
 def test_a_right_incident_is_told_with_its_time() -> None:
     caption = story().incident(incident(), 43 * SECOND_US)
 
-    assert caption == "0:40 we froze codex-2 → 0:43 found, cause named: it is silent"
+    assert caption == "  → 0:43 found, cause named: it is silent"
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,9 @@ def test_changes_go_on_with_the_story() -> None:
     told = story()
     moved = Change(id="c1", at_us=44 * SECOND_US, kind="set_aside", summary="x", pool="codex")
 
-    assert told.change(moved, 44 * SECOND_US) == "0:40 we froze codex-2 → 0:44 traffic moved"
+    assert told.change(moved, 44 * SECOND_US) == "  → 0:44 traffic moved"
     assert told.change(moved, 45 * SECOND_US) is None
+    assert told.whole(told.scored[0]) == "0:40 we froze codex-2 → 0:44 traffic moved"
 
 
 def test_every_fault_has_its_length() -> None:

@@ -1,6 +1,7 @@
 """Faults that `up` and `tidegate fault` bring about, each with its truth to be judged by."""
 
 import asyncio
+import math
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -136,9 +137,9 @@ class Kill(_Signal):
 
 
 class Surge:
-    """Every client sends three more requests for each one."""
+    """Every client sends several more requests for each one: at least three more a second."""
 
-    factor: Final = 3
+    per_s: Final = 3.0
 
     async def begin(self, scene: Scene, target: str) -> Truth:  # noqa: ARG002
         return Truth(
@@ -146,20 +147,25 @@ class Surge:
             pool="codex",
             subject_kind="pool",
             subject="codex",
-            caption=f"traffic of codex grew to {self.factor + 1} times",
+            caption=f"traffic of codex grew to {_more(scene.pace) + 1} times",
             onset_us=scene.clock(),
         )
 
     async def hold(self, scene: Scene, seconds: float) -> None:
         stop = asyncio.Event()
         pace = replace(scene.pace, sora_per_s=0.0)
-        more = surge(plan(pace, int(scene.rng.integers(2**31))), self.factor)
+        more = surge(plan(pace, int(scene.rng.integers(2**31))), _more(pace))
         sending = asyncio.create_task(replay(scene.client, more, stop))
         await asyncio.sleep(seconds)
         stop.set()
         await sending
 
     async def end(self, scene: Scene) -> None: ...
+
+
+def _more(pace: Pace) -> int:
+    """For each request so many more; on a slow machine, which gets few, it takes more of them."""
+    return math.ceil(Surge.per_s / pace.codex_per_s)
 
 
 class Flood:

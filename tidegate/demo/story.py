@@ -67,10 +67,10 @@ class Story:
 
     def begun(self, truth: Truth) -> str:
         self.scored.append(Scored(truth, events=[(truth.onset_us, truth.caption)]))
-        return self.caption(self.scored[-1])
+        return f"{self.minute(truth.onset_us)} {truth.caption}"
 
     def incident(self, incident: Incident, seen_us: int) -> str | None:
-        """A new caption if this is the first incident that names the newest fault rightly."""
+        """The next caption if this is the first incident that names the newest fault rightly."""
         for scored in reversed(self.scored):
             if scored.found_at_us is None and scored.truth.named_by(incident):
                 scored.found_at_us = seen_us
@@ -78,8 +78,7 @@ class Story:
                 cause = incident.causes[0] if incident.causes else None
                 scored.cause = cause.kind if cause else "unknown"
                 scored.sentence = cause.sentence if cause else incident.title
-                scored.events.append((seen_us, f"found, cause named: {scored.sentence}"))
-                return self.caption(scored)
+                return self._tell(scored, seen_us, f"found, cause named: {scored.sentence}")
         return None
 
     def change(self, change: Change, seen_us: int) -> str | None:
@@ -90,16 +89,19 @@ class Story:
         told = {
             "set_aside": "traffic moved",
             "replica_ready": f"{change.replica} ready",
-            "scaled": change.summary,
+            "scaled": change.summary.partition(" (")[0],
         }.get(change.kind)
         if told is None or change.pool != scored.truth.pool:
             return None
         if any(text == told for _, text in scored.events):
             return None
-        scored.events.append((seen_us, told))
-        return self.caption(scored)
+        return self._tell(scored, seen_us, told)
 
-    def caption(self, scored: Scored) -> str:
+    def _tell(self, scored: Scored, at_us: int, text: str) -> str:
+        scored.events.append((at_us, text))
+        return f"  → {self.minute(at_us)} {text}"
+
+    def whole(self, scored: Scored) -> str:
         """`0:40 we froze codex-2 → 0:43 found, ... → 0:44 traffic moved`."""
         parts = [f"{self.minute(at_us)} {text}" for at_us, text in sorted(scored.events)]
         return " → ".join(parts)
