@@ -118,7 +118,7 @@ _DEMAND: Final = (
         after_s=3,
         options={"limit": 0.3},
     ),
-    _rule("limit", "request", "queue_s_p95", by=POOL, smooth_s=5, after_s=3, options={"limit": 30}),
+    _rule("limit", "request", "queue_s_p95", by=POOL, smooth_s=5, after_s=5, options={"limit": 45}),
     # What clients send is no consequence of our changes, so a scale-up must not excuse it.
     _detector(
         "ewma",
