@@ -15,7 +15,7 @@ from streams.clock import Clock
 from streams.errors import TidegateError
 from streams.schemas.incidents import Incident
 from streams.schemas.scaling import ReplicaStatus
-from tidegate.demo.load import Client, replay, surge
+from tidegate.demo.load import Client, replay
 from tidegate.demo.trace import Pace, plan
 
 FLOODERS: Final = ("dune", "elm", "fjord")
@@ -154,11 +154,13 @@ class Surge:
     async def hold(self, scene: Scene, seconds: float) -> None:
         stop = asyncio.Event()
         pace = replace(scene.pace, sora_per_s=0.0)
-        more = surge(plan(pace, int(scene.rng.integers(2**31))), _more(pace))
-        sending = asyncio.create_task(replay(scene.client, more, stop))
+        seeds = scene.rng.integers(2**31, size=_more(pace))
+        sending = [
+            asyncio.create_task(replay(scene.client, plan(pace, int(seed)), stop)) for seed in seeds
+        ]
         await asyncio.sleep(seconds)
         stop.set()
-        await sending
+        await asyncio.gather(*sending)
 
     async def end(self, scene: Scene) -> None: ...
 

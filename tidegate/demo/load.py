@@ -1,7 +1,6 @@
 """Planned requests -> HTTP through the gateway, and what came back."""
 
 import asyncio
-import itertools
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -179,11 +178,6 @@ async def _stopped_within(stop: asyncio.Event, seconds: float) -> bool:
     except TimeoutError:
         return False
     return True
-
-
-def surge(client_requests: Iterable[PlannedRequest], factor: int) -> Iterable[PlannedRequest]:
-    """Each request ``factor`` times: the same mix, more of it."""
-    return itertools.chain.from_iterable(itertools.repeat(r, factor) for r in client_requests)
 
 
 def prompt(tokens: int, number: int) -> str:
