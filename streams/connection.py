@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from streams.errors import BrokerUnavailableError, InvalidParameterError
 from streams.settings import BrokerSettings, StreamSettings
@@ -76,15 +76,18 @@ def bare_name(settings: StreamSettings, topic: str) -> str:
     return topic.removeprefix(settings.topics.prefix)
 
 
-async def wait_for_broker(settings: StreamSettings, *, patience_s: float = PATIENCE_S) -> None:
-    """Return once a broker answers; raises BrokerUnavailableError after ``patience_s``."""
-    cause = "no answer"
+async def wait_for_broker(settings: StreamSettings, *, patience_s: float | None = None) -> None:
+    """Return once a broker answers; raises BrokerUnavailableError after 20 s or ``patience_s``."""
+    patience_s = PATIENCE_S if patience_s is None else patience_s
+    cause = "nobody answers"
     try:
         async with asyncio.timeout(patience_s):
             while True:
                 admin = new_admin(settings)
                 try:
                     await admin.start()
+                except KafkaConnectionError:
+                    cause = "nobody answers"
                 except (KafkaError, OSError) as exc:
                     cause = str(exc) or type(exc).__name__
                 else:

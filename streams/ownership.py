@@ -1,6 +1,7 @@
 """Owning a stage as a whole: one active instance, the owner of its control topic's partition."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final
@@ -22,6 +23,8 @@ from streams.transaction import Atomic, Ordered, Transaction, transactional_id
 
 log = get_logger(__name__)
 
+MEMBER_S: Final = 0.5
+"""How often to ask whether the group counts us in."""
 LET_FINISH_S: Final = 1.5
 """How long a commit under way may take when the stage is taken from us."""
 
@@ -156,8 +159,7 @@ class SoleOwner:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _own(self) -> None:
-        await self._ours.wait()
-        await self._confirm()
+        await self._until_member()
         transaction = self._transaction()
         owned = Owned(self._app.settings, self._stage, transaction)
         try:
@@ -172,6 +174,13 @@ class SoleOwner:
             owned.end()
             await transaction.close()
         raise TidegateError(f"stage {self._stage} returned without being asked to")
+
+    async def _until_member(self) -> None:
+        """Who is no member must not fence the one who is."""
+        await self._ours.wait()
+        while not await self._app.consumer.is_member():
+            await asyncio.sleep(MEMBER_S)
+            await self._ours.wait()
 
     async def _confirm(self) -> None:
         if not self._ours.is_set() or not await self._app.consumer.is_member():
@@ -190,7 +199,7 @@ class SoleOwner:
         metrics.ERRORS.labels(self._stage).inc()
         known = isinstance(error, TidegateError | KafkaError)
         log.log(
-            20 if isinstance(error, OwnershipLostError) else 40,
+            logging.INFO if isinstance(error, OwnershipLostError) else logging.ERROR,
             "stage_dropped",
             stage=self._stage,
             error=f"{type(error).__name__}: {error}",

@@ -1,10 +1,13 @@
 """One owned partition of a log stage: taken over, worked through batch by batch, let go."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
+
+from aiokafka.errors import KafkaError, ProducerFenced
 
 from streams import metrics
 from streams.batch import RecordBatch
@@ -19,6 +22,8 @@ log = get_logger(__name__)
 GATHER_S: Final = 0.02
 """With a minimal interval: how long to wait for a further batch before committing."""
 GATHER_MESSAGES: Final = 50_000
+MEMBER_S: Final = 0.5
+"""How often to ask whether the group counts us in."""
 LET_FINISH_S: Final = 1.5
 """How long a commit under way may take when the partition is taken from us."""
 
@@ -149,18 +154,18 @@ class Partition:
 
     def _failed(self, error: Exception) -> None:
         metrics.ERRORS.labels(self._work.stage).inc()
-        lost = isinstance(error, OwnershipLostError)
+        lost = isinstance(error, OwnershipLostError | ProducerFenced)
         log.log(
-            20 if lost else 40,
+            logging.INFO if lost else logging.ERROR,
             "partition_dropped",
             stage=self._work.stage,
             partition=self._name,
             error=f"{type(error).__name__}: {error}",
-            exc_info=None if isinstance(error, TidegateError) or _of_kafka(error) else error,
+            exc_info=None if isinstance(error, TidegateError | KafkaError) else error,
         )
 
     async def _own(self) -> None:
-        await self._ours.wait()
+        await self._until_member()
         transaction = self._log.transaction()
         try:
             handler = await self._take_over(transaction)
@@ -171,7 +176,6 @@ class Partition:
             await transaction.close()
 
     async def _take_over(self, transaction: Transaction) -> LogHandler:
-        await self._confirm()
         await transaction.open()
         # We may have been frozen meanwhile and have fenced the rightful owner: ask again.
         await self._confirm()
@@ -187,6 +191,13 @@ class Partition:
         self._log.want(start)
         log.info("partition_taken", stage=self._work.stage, partition=self._name, offset=start)
         return handler
+
+    async def _until_member(self) -> None:
+        """Who is no member must not fence the one who is."""
+        await self._ours.wait()
+        while not await self._log.is_member():
+            await asyncio.sleep(MEMBER_S)
+            await self._ours.wait()
 
     async def _confirm(self) -> None:
         if not self._ours.is_set() or not await self._log.is_member():
@@ -249,7 +260,7 @@ class Partition:
 
     async def _recheck(self) -> None:
         """Go on where we were if nobody else has been here, else take over anew."""
-        await self._confirm()
+        await self._until_member()
         committed = await self._log.committed()
         if committed != self._committed:
             raise OwnershipLostError(
@@ -303,7 +314,3 @@ async def _nothing() -> AsyncIterator[RecordBatch]:
     no_batches: tuple[RecordBatch, ...] = ()
     for batch in no_batches:
         yield batch
-
-
-def _of_kafka(error: Exception) -> bool:
-    return type(error).__module__.startswith("aiokafka")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
@@ -32,7 +33,8 @@ class Publisher:
     """A plain producer with a bounded buffer in front of it.
 
     buffer: messages that ``offer`` keeps while the broker is slow or gone; what exceeds it is
-    dropped and counted in ``dropped``, and so is what the broker refuses.
+    dropped and counted in ``dropped``, and so is what the broker refuses. What fails because the
+    broker is gone goes back into the buffer; so a record may be written twice.
     """
 
     def __init__(self, settings: StreamSettings, *, buffer: int = 10_000) -> None:
@@ -100,9 +102,9 @@ class Publisher:
                 await self._room.wait()
                 out = self._waiting.popleft()
                 try:
-                    self._track(await self._send(out))
+                    self._track(out, await self._send(out))
                 except KafkaError as exc:
-                    self._refused(exc)
+                    self._failed(out, exc)
             self._arrived.clear()
             await self._arrived.wait()
 
@@ -131,22 +133,27 @@ class Publisher:
         future: asyncio.Future[object] = await self._producer.send(**encoded(self._settings, out))
         return future
 
-    def _track(self, future: asyncio.Future[object]) -> None:
+    def _track(self, out: Out, future: asyncio.Future[object]) -> None:
         self._unacknowledged.add(future)
         if len(self._unacknowledged) >= UNACKNOWLEDGED:
             self._room.clear()
-        future.add_done_callback(self._settled)
+        future.add_done_callback(partial(self._settled, out))
 
-    def _settled(self, future: asyncio.Future[object]) -> None:
+    def _settled(self, out: Out, future: asyncio.Future[object]) -> None:
         self._unacknowledged.discard(future)
         self._room.set()
         error = None if future.cancelled() else future.exception()
         if error is not None:
-            self._refused(error)
+            self._failed(out, error)
+
+    def _failed(self, out: Out, error: BaseException) -> None:
+        again = getattr(error, "retriable", False) and len(self._waiting) < self._limit
+        if again:
+            self._waiting.appendleft(out)
+            self._arrived.set()
+        else:
+            self.dropped += 1
+        log.debug("message_failed", topic=out.topic, again=again, error=str(error))
 
     def _stumbled(self, error: Exception) -> None:
         log.error("publisher_failed", error=f"{type(error).__name__}: {error}")
-
-    def _refused(self, error: BaseException) -> None:
-        self.dropped += 1
-        log.debug("message_refused", error=str(error))

@@ -64,7 +64,7 @@ class Atomic:
         producer = _opened(self._producer)
         messages = [encoded(self._settings, each) for each in out]
         await producer.begin_transaction()
-        written = [await producer.send(**message) for message in messages]
+        written = await _sent(producer, messages)
         if offset is not None:
             await producer.send_offsets_to_transaction({self._source: offset}, self._group)
         await asyncio.gather(*written)
@@ -91,7 +91,7 @@ class Ordered:
     async def commit(self, out: Sequence[Out], offset: int | None = None) -> None:
         producer = _opened(self._producer)
         messages = [encoded(self._settings, each) for each in out]
-        await asyncio.gather(*[await producer.send(**message) for message in messages])
+        await asyncio.gather(*await _sent(producer, messages))
         if offset is not None:
             await self._commit_offset(offset)
 
@@ -120,6 +120,23 @@ async def stopped(producer: AIOKafkaProducer | None) -> None:
     if producer is not None:
         with suppress(KafkaError, TimeoutError, OSError):
             await asyncio.wait_for(producer.stop(), CLOSE_S)
+
+
+async def _sent(
+    producer: AIOKafkaProducer, messages: Sequence[dict[str, Any]]
+) -> list[asyncio.Future[object]]:
+    written: list[asyncio.Future[object]] = []
+    for message in messages:
+        future = await producer.send(**message)
+        # One error may end them all, and nobody will ask the others about theirs.
+        future.add_done_callback(_asked)
+        written.append(future)
+    return written
+
+
+def _asked(future: asyncio.Future[object]) -> None:
+    if not future.cancelled():
+        future.exception()
 
 
 def _opened(producer: AIOKafkaProducer | None) -> AIOKafkaProducer:

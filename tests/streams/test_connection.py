@@ -1,0 +1,36 @@
+import ssl
+
+import pytest
+from pydantic import SecretStr
+
+from streams.connection import client_options
+from streams.errors import InvalidParameterError
+from streams.settings import BrokerSettings
+
+
+def test_several_addresses_are_given_as_a_list() -> None:
+    options = client_options(BrokerSettings(url="kafka://a:1,b:2"))
+
+    assert options["bootstrap_servers"] == ["a:1", "b:2"]
+    assert options["security_protocol"] == "PLAINTEXT"
+
+
+def test_credentials_reach_the_client() -> None:
+    broker = BrokerSettings(
+        security="sasl_ssl", username="tide", password=SecretStr("hidden"), sasl_mechanism="PLAIN"
+    )
+    options = client_options(broker)
+
+    assert (options["security_protocol"], options["sasl_mechanism"]) == ("SASL_SSL", "PLAIN")
+    assert (options["sasl_plain_username"], options["sasl_plain_password"]) == ("tide", "hidden")
+    assert isinstance(options["ssl_context"], ssl.SSLContext)
+    assert options["ssl_context"].verify_mode is ssl.CERT_REQUIRED
+
+
+def test_without_tls_no_context_is_made() -> None:
+    assert "ssl_context" not in client_options(BrokerSettings(security="sasl_plaintext"))
+
+
+def test_a_missing_certificate_is_named() -> None:
+    with pytest.raises(InvalidParameterError, match=r"broker.ca_file must be a readable PEM file"):
+        client_options(BrokerSettings(security="ssl", ca_file="/nowhere/ca.pem"))
