@@ -62,6 +62,7 @@ class Artist:
             "feature": wording.feature,
             "quantity": wording.quantity,
             "instant": instant,
+            "humane": wording.humane,
         }
         self._templates.globals |= {"count": wording.count}
 

@@ -1,6 +1,6 @@
 """Incidents, changes and decisions in; the chapters of what happened out, newest first."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -59,9 +59,12 @@ def tell(
     incidents: Iterable[Incident], changes: Iterable[Change], decisions: Iterable[Decision]
 ) -> list[Chapter]:
     """Newest first, at most 40 chapters of at most 12 steps."""
-    chapters = [_incident(one) for one in incidents]
-    decided = turns(decisions)
-    events: list[Decision | Change] = [*decided, *_unsaid(changes, decided)]
+    incidents, changes, decided = list(incidents), list(changes), turns(decisions)
+    echoes = {change.summary for change in changes if _repeats(change, decided)}
+    told = {change for incident in incidents for change in incident.changes}
+    chapters = [_incident(one, echoes) for one in incidents]
+    news = [one for one in changes if one.summary not in echoes and one.id not in told]
+    events: list[Decision | Change] = [*decided, *news]
     for event in sorted(events, key=lambda one: (one.at_us, isinstance(one, Change), one.id)):
         step = _step(event)
         home = next((one for one in chapters if one.takes(step.at_us, event.pool)), None)
@@ -75,9 +78,9 @@ def tell(
     return sorted(chapters, key=lambda one: (-one.at_us, one.id))[:MAX_CHAPTERS]
 
 
-def _incident(incident: Incident) -> Chapter:
+def _incident(incident: Incident, echoes: Collection[str]) -> Chapter:
     ended = incident.resolved_at_us
-    steps = [Step(at_us, sentence) for at_us, sentence in incident.timeline]
+    steps = [Step(*entry) for entry in incident.timeline if entry[1] not in echoes]
     cause = incident.causes[0] if incident.causes else None
     if cause and cause.sentence and not steps:
         steps.append(Step(incident.opened_at_us, cause.sentence))
@@ -95,14 +98,11 @@ def _incident(incident: Incident) -> Chapter:
     )
 
 
-def _unsaid(changes: Iterable[Change], decided: Sequence[Decision]) -> Iterator[Change]:
-    """Without those by which DRIVE says again what PLAN has just decided."""
-    for change in changes:
-        echo = change.kind == "scaled" and any(
-            one.pool == change.pool and abs(one.at_us - change.at_us) < ECHO_US for one in decided
-        )
-        if not echo:
-            yield change
+def _repeats(change: Change, decided: Sequence[Decision]) -> bool:
+    """Whether DRIVE says again what PLAN has just decided."""
+    return change.kind == "scaled" and any(
+        one.pool == change.pool and abs(one.at_us - change.at_us) < ECHO_US for one in decided
+    )
 
 
 def turns(decisions: Iterable[Decision]) -> list[Decision]:

@@ -1,9 +1,11 @@
 """Numbers, spans and instants as people read them."""
 
 import math
+import re
 from typing import Final
 
 from streams.clock import SECOND_US
+from streams.windows.features import VALUES
 
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3_600
@@ -13,16 +15,40 @@ _WORDS: Final = {
     "inter_token_s": "time between tokens",
     "queue_s": "wait in the queue",
     "duration_s": "time to the end",
-    "error_ratio": "errors",
+    "error_ratio": "share of errors",
     "stalled_s": "wait for a next byte",
-    "in_flight": "requests in flight",
-    "running": "requests running",
-    "waiting": "requests waiting",
-    "cpu_ratio": "CPU",
+    "stalled_s_max": "longest wait for a next byte",
+    "scrape_s": "time to answer a scrape",
+    "queued": "number of waiting requests",
+    "in_flight": "number of requests in flight",
+    "running": "number of requests being processed",
+    "waiting": "number of requests waiting in the engine",
+    "kv_use_ratio": "use of the KV cache",
+    "cpu_ratio": "use of CPU",
     "rss_bytes": "memory",
-    "up": "answers",
+    "up_min": "answering",
+    "up_mean": "answering",
+    "arrived": "arrival of requests",
+    "finished": "success of requests",
+    "failed": "failure of requests",
+    "rejected": "refusal of requests",
+    "cancelled": "clients giving up",
+    "output_tokens": "output of tokens",
+    "prompt_tokens": "input of tokens",
 }
-_HOW: Final = ("mean", "min", "max", "p50", "p95", "p99")
+_HOW: Final = {
+    "mean": "{}",
+    "min": "lowest {}",
+    "max": "highest {}",
+    "p50": "median {}",
+    "p95": "{} p95",
+    "p99": "{} p99",
+}
+_NAMES: Final = re.compile(
+    r"\b(?:(?:request|engine|gpu)\.)?(?:"
+    + "|".join(sorted({one.name for values in VALUES.values() for one in values}, reverse=True))
+    + r")\b"
+)
 
 
 def number(value: float | None) -> str:
@@ -94,14 +120,23 @@ def count(how_many: int, one: str, many: str = "") -> str:
 def feature(name: str) -> str:
     """A value's name in the catalogue as words.
 
-    >>> feature("engine.inter_token_s_p95"), feature("request.error_ratio"), feature("x_per_s")
-    ('time between tokens p95', 'errors', 'x per second')
+    >>> feature("engine.inter_token_s_p95"), feature("request.error_ratio"), feature("queued_max")
+    ('time between tokens p95', 'share of errors', 'highest number of waiting requests')
     """
     bare = name.rpartition(".")[2]
-    stem, _, how = bare.rpartition("_")
-    if how in _HOW:
-        words = _WORDS.get(stem, stem.replace("_", " "))
-        return words if how == "mean" else f"{words} {how}"
-    if bare.endswith("_per_s"):
-        return f"{bare.removesuffix('_per_s').replace('_', ' ')} per second"
-    return _WORDS.get(bare, bare.replace("_", " "))
+    if bare in _WORDS:
+        return _WORDS[bare]
+    stem, _, how = bare.removesuffix("_per_s").rpartition("_")
+    if bare.endswith("_per_s") or how not in _HOW:
+        stem, how = bare.removesuffix("_per_s"), ""
+    words = _WORDS.get(stem, stem.replace("_", " "))
+    return _HOW.get(how, "{}").format(words)
+
+
+def humane(sentence: str) -> str:
+    """A sentence of a detector or planner with the catalogue's names as words.
+
+    >>> humane("codex-1: stalled_s_max is 5.14 s, expected at most 4 s")
+    'codex-1: longest wait for a next byte is 5.14 s, expected at most 4 s'
+    """
+    return _NAMES.sub(lambda found: feature(found[0]), sentence)

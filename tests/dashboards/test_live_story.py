@@ -46,6 +46,14 @@ def test_what_happens_during_an_incident_is_part_of_it() -> None:
     ]
 
 
+def test_what_an_incident_tells_itself_is_not_told_again() -> None:
+    moved = change(12, "set_aside", "gateway set codex-2 aside")
+    known = incident(10).but(changes=(moved.id,))
+    assert told(tell([known], [moved], [])) == [
+        ("codex-2 is frozen", ["does not answer since 5 s"])
+    ]
+
+
 def test_an_incident_that_is_over_says_how_long_it_lasted() -> None:
     (chapter,) = tell([incident(10, resolved_s=100)], [], [])
     assert (chapter.tone, chapter.steps[-1].sentence) == ("good", "Over after 1 min.")
