@@ -11,6 +11,7 @@ from streams.errors import TidegateError
 from streams.schemas.scaling import ReplicaStatus
 from tidegate.demo.faults import FAULTS, HOLD_S, Fault, Scene
 from tidegate.demo.load import Client, Tally
+from tidegate.demo.plan import token_s
 from tidegate.demo.trace import Pace
 from tidegate.runfiles import RunFile
 from tidegate.settings import load_settings
@@ -29,6 +30,7 @@ async def run(name: str, target: str, seconds: float) -> int:
             clock=system_clock,
             rng=np.random.default_rng(),
             pace=Pace(),
+            token_s=token_s(settings),
         )
         truth = await fault.begin(scene, target)
         hold_s = seconds or HOLD_S[name]

@@ -57,6 +57,8 @@ class Scene:
     clock: Clock
     rng: np.random.Generator
     pace: Pace
+    token_s: float = 1 / 3
+    """Usual time between two tokens of a stream."""
 
     async def ready(self, pool: str) -> list[ReplicaStatus]:
         found = [r for r in await self.replicas() if r.pool == pool and r.state == "ready"]
@@ -202,9 +204,10 @@ class Flood:
 class Leak:
     """A replica answers each token a little later than the one before."""
 
-    step_s: Final = 0.12
+    step: Final = 0.36
+    """By how much of the usual time between tokens it grows each second, up to ``most``."""
     every_s: Final = 1.0
-    limit_s: Final = 1.5
+    most: Final = 4.5
 
     def __init__(self) -> None:
         self._address = ""
@@ -222,12 +225,12 @@ class Leak:
             caption=f"{replica.replica} began to answer slower and slower",
             onset_us=scene.clock(),
         )
-        await self._delay(self.step_s)
+        await self._delay(self.step * scene.token_s)
         return truth
 
-    async def hold(self, scene: Scene, seconds: float) -> None:  # noqa: ARG002
+    async def hold(self, scene: Scene, seconds: float) -> None:
         for step in range(int(seconds / self.every_s)):
-            await self._delay(min((step + 2) * self.step_s, self.limit_s))
+            await self._delay(min((step + 2) * self.step, self.most) * scene.token_s)
             await asyncio.sleep(self.every_s)
 
     async def end(self, scene: Scene) -> None:  # noqa: ARG002

@@ -13,7 +13,7 @@ from streams.schemas.scaling import ReplicaStatus
 from streams.schemas.telemetry import Change
 from tidegate.demo.faults import FAULTS, Fault, NoTargetError, Scene
 from tidegate.demo.load import Client, Tally, replay
-from tidegate.demo.plan import DemoPlan
+from tidegate.demo.plan import DemoPlan, token_s
 from tidegate.demo.story import Act, Story, acts
 from tidegate.demo.trace import Pace, plan
 from tidegate.observer import Observer
@@ -65,7 +65,12 @@ class Performance:
     async def _tell(self, client: Client) -> None:
         rng = np.random.default_rng(self._seed + 1_000)
         scene = Scene(
-            replicas=self._replicas, client=client, clock=system_clock, rng=rng, pace=self._pace
+            replicas=self._replicas,
+            client=client,
+            clock=system_clock,
+            rng=rng,
+            pace=self._pace,
+            token_s=token_s(self._plan.settings),
         )
         loop = asyncio.get_running_loop()
         start_s = loop.time()

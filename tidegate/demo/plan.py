@@ -114,6 +114,12 @@ def cap_for(measured_tokens_per_s: float) -> float:
     return min(CAP_TOKENS_PER_S, round(measured_tokens_per_s * 0.66 * 1.25 / MAX_CODEX, 1))
 
 
+def token_s(settings: Settings) -> float:
+    """Seconds between two tokens of a stream of `codex`, as its cap has it."""
+    codex = next(pool for pool in settings.backend.pools if pool.name == "codex")
+    return codex.slots / codex.cap_tokens_per_s if codex.cap_tokens_per_s else 0.025
+
+
 def _broker(url: str, ports: Ports) -> dict[str, Any]:
     if url:
         return BrokerSettings(url=url).model_dump(include={"url"})
