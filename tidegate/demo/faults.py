@@ -169,7 +169,7 @@ class Surge:
 
 def _more(pace: Pace) -> int:
     """For each request so many more; on a slow machine, which gets few, it takes more of them."""
-    return math.ceil(Surge.per_s / pace.codex_per_s)
+    return min(8, math.ceil(Surge.per_s / pace.codex_per_s))
 
 
 class Flood:
