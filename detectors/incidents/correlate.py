@@ -6,7 +6,7 @@ from typing import Final
 
 from detectors.incidents.scene import CLEAR_SCORE, Family, Scene, family_of, is_fixed, lasted_s
 from detectors.incidents.suspects import SUSPECTS
-from detectors.incidents.suspects.base import Suspect
+from detectors.incidents.suspects.base import STRAIN, Suspect
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.incidents import Cause, Subject
 
@@ -121,9 +121,6 @@ VAGUE_KINDS: Final = frozenset({"capacity_short", "unknown", "change"})
 """Causes without a culprit: they need more to go by."""
 
 
-_BUSY: Final = frozenset({Family.DEMAND, Family.BACKLOG, Family.LATENCY, Family.WORK})
-
-
 def is_convincing(explanation: Explanation) -> bool:
     """Whether an incident should be opened for it.
 
@@ -137,12 +134,21 @@ def is_convincing(explanation: Explanation) -> bool:
     persists_s = VAGUE_PERSISTS_S if vague else PERSISTS_S
     lasting = [a for a in explanation.anomalies if lasted_s(a) >= persists_s]
     if explanation.cause.kind == "unknown":
-        # More traffic than usual that is no surge and does no harm is only more traffic.
-        lasting = [a for a in lasting if family_of(a) is not Family.DEMAND]
+        lasting = [a for a in lasting if _may_hurt(a)]
     if not any(a.id in explanation.proper for a in lasting):
         return False
     clear = any(a.peak_score >= CLEAR_SCORE for a in lasting)
     return clear or explanation.corroborated or _independent(lasting, vague=vague)
+
+
+def _may_hurt(anomaly: Anomaly) -> bool:
+    """Whether it is worth waking somebody although nobody knows what it means.
+
+    More traffic that is no surge is only more traffic; a replica that works harder or more slowly
+    than usual, without being slow among its fellows, is noise until users feel it.
+    """
+    family = family_of(anomaly)
+    return family is not Family.DEMAND and not (anomaly.labels.get("replica") and family in STRAIN)
 
 
 def _independent(anomalies: Sequence[Anomaly], *, vague: bool) -> bool:
@@ -150,5 +156,5 @@ def _independent(anomalies: Sequence[Anomaly], *, vague: bool) -> bool:
     families = {family_of(a) for a in anomalies}
     if vague:
         # A busy moment is slow and backed up at once: many witnesses, one event.
-        return len(families) >= 2 and bool(families - _BUSY)
+        return len(families) >= 2 and bool(families - STRAIN - {Family.DEMAND})
     return len(families) >= 2 or len({a.series_id for a in anomalies}) >= 2

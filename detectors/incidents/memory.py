@@ -138,7 +138,9 @@ class Memory:
             replicas=replicas,
             status=self.pools.get("/".join(key)),
             facts=self.facts.get(key, PoolFacts()),
-            frozen=frozenset(c.incident.subject.name for c in cases if c.kind == "replica_frozen"),
+            frozen=frozenset(
+                c.incident.subject.name for c in cases if c.is_open and c.kind == "replica_frozen"
+            ),
         )
 
     def _pool_of(self, anomaly: Anomaly) -> PoolKey:

@@ -16,6 +16,7 @@ class Family(StrEnum):
     """Anomalies of different families are independent witnesses, of the same one are not."""
 
     AVAILABILITY = "availability"
+    STALLS = "stalls"
     ERRORS = "errors"
     REFUSALS = "refusals"
     DEMAND = "demand"
@@ -27,7 +28,7 @@ class Family(StrEnum):
 
 _FAMILIES: Final[Mapping[str, Family]] = {
     "up": Family.AVAILABILITY,
-    "stalled_s": Family.AVAILABILITY,
+    "stalled_s": Family.STALLS,
     "failed": Family.ERRORS,
     "error_ratio": Family.ERRORS,
     "rejected": Family.REFUSALS,
@@ -93,7 +94,7 @@ class Scene:
     """One pool at ``now_us``; pool ``""`` holds what belongs to none.
 
     anomalies: open, or ended a moment ago. changes: of the last two minutes. frozen: replicas
-    already found frozen; that somebody kills and replaces them now makes no new cause.
+    that an open incident calls frozen; that somebody kills and replaces them is no new cause.
     """
 
     cluster: str

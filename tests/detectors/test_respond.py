@@ -349,7 +349,32 @@ def slow_start(story: Story) -> None:
     story.ends()
 
 
-@pytest.mark.parametrize("noise", [hiccup, lone_noise, scale_down, slow_start])
+def busy_machine(story: Story) -> None:
+    """Somebody else uses the processors: all replicas are far slower than expected, for long."""
+    story.inter_token_s = {"codex-1": 0.25, "codex-2": 0.3, "codex-3": 0.3}
+    story.passes(3)
+    for number, replica in enumerate(("codex-1", "codex-2")):
+        story.unusual(
+            "inter_token_s_mean",
+            kind="engine",
+            labels={"replica": replica},
+            actual=0.25 + 0.05 * number,
+            expected=0.08,
+            peak_score=8.0,
+        )
+        story.unusual(
+            "stalled_s_max",
+            kind="engine",
+            labels={"replica": replica},
+            detector="limit",
+            peak_score=1.4,
+        )
+        story.passes(4)
+    story.passes(20)
+    story.ends()
+
+
+@pytest.mark.parametrize("noise", [hiccup, lone_noise, scale_down, slow_start, busy_machine])
 def test_ordinary_life_opens_no_incident(noise: Any) -> None:
     assert told(noise).published == []
 
@@ -364,6 +389,19 @@ def test_a_death_during_a_surge_is_an_incident_of_its_own() -> None:
 
     subjects = {i.subject.name for i in told(both).incidents.values()}
     assert subjects == {"codex", "codex-2"}
+
+
+def test_a_replica_that_froze_and_recovered_can_die_later() -> None:
+    def both(story: Story) -> None:
+        silent(story, "codex-2")
+        story.passes(4)
+        story.ends()
+        story.passes(20)
+        story.change("replica_lost", "codex-2", "exit -9")
+        story.passes(1)
+
+    kinds = [i.causes[0].kind for i in told(both).incidents.values()]
+    assert kinds == ["replica_frozen", "replica_lost"]
 
 
 def test_two_replicas_that_freeze_are_two_incidents() -> None:

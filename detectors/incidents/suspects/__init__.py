@@ -10,7 +10,8 @@ from typing import Final
 from detectors.incidents.scene import Scene
 from detectors.incidents.suspects.base import Suspect
 from detectors.incidents.suspects.other import faulty_gpu, recent_change
-from detectors.incidents.suspects.replicas import lost_or_frozen, slow
+from detectors.incidents.suspects.silent import lost_or_frozen
+from detectors.incidents.suspects.slow import slow, stalling
 from detectors.incidents.suspects.traffic import capacity_short, refused_client, surge
 
 SUSPECTS: Final[tuple[Callable[[Scene], Iterator[Suspect]], ...]] = (
@@ -20,5 +21,6 @@ SUSPECTS: Final[tuple[Callable[[Scene], Iterator[Suspect]], ...]] = (
     recent_change,
     refused_client,
     slow,
+    stalling,
     surge,
 )

@@ -2,10 +2,14 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from detectors.incidents.scene import Family, Scene, family_of
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.incidents import Cause
+
+STRAIN: Final = frozenset({Family.BACKLOG, Family.LATENCY, Family.STALLS, Family.WORK})
+"""What shows wherever there is more to do than can be done, whatever the reason."""
 
 Follows = Callable[[Anomaly], bool]
 """Whether an anomaly follows from a cause, although it does not speak for it by itself."""
@@ -62,8 +66,8 @@ def follows_from_replica(replica: str) -> Follows:
         if is_of_replica(anomaly, replica):
             return True
         if anomaly.labels.get("replica"):
-            return family in {Family.BACKLOG, Family.LATENCY, Family.WORK}
-        return family in {Family.BACKLOG, Family.LATENCY, Family.WORK, Family.ERRORS} or (
+            return family in STRAIN
+        return family in STRAIN | {Family.ERRORS} or (
             family is Family.REFUSALS and not anomaly.labels.get("tenant")
         )
 

@@ -5,8 +5,8 @@ from typing import Final
 
 from detectors.incidents.facts import FLOODING_RATIO
 from detectors.incidents.scene import CLEAR_SCORE, Family, Scene, family_of
-from detectors.incidents.suspects.base import Follows, Suspect, suspect
-from detectors.incidents.suspects.replicas import clearly_slow
+from detectors.incidents.suspects.base import STRAIN, Follows, Suspect, suspect
+from detectors.incidents.suspects.slow import slow_replicas
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.incidents import Cause, Subject
 
@@ -50,7 +50,7 @@ def _refused_shares(scene: Scene, refusals: list[Anomaly]) -> list[tuple[str, fl
 def _follows_from_client(client: str) -> Follows:
     def follows(anomaly: Anomaly) -> bool:
         tenant, family = anomaly.labels.get("tenant", ""), family_of(anomaly)
-        if tenant == client or family in {Family.BACKLOG, Family.LATENCY, Family.WORK}:
+        if tenant == client or family in STRAIN:
             return True
         return not tenant and family in {Family.REFUSALS, Family.DEMAND}
 
@@ -66,12 +66,12 @@ def surge(scene: Scene) -> Iterator[Suspect]:
         if a.labels.get("tenant", "") not in flooding
     ]
     past = facts.valid_past
-    # Without windows the word of the anomaly must do, and a queue alone is no surge.
+    # Without windows the word of the anomaly must do, and strain alone is no surge.
     ratio = facts.valid_now / past if past > 0 else SURGE_RATIO
-    backlog = scene.of(Family.BACKLOG, direction="above") if past > 0 else []
+    strain = scene.of(Family.BACKLOG, Family.STALLS, direction="above") if past > 0 else []
     clear = any(a.peak_score >= CLEAR_SCORE for a in demand)
     least = FAINT_SURGE_RATIO if clear else SURGE_RATIO
-    if ratio < least or not (demand or backlog):
+    if ratio < least or not (demand or strain):
         return
     cause = Cause(
         kind="traffic_surge",
@@ -82,14 +82,14 @@ def surge(scene: Scene) -> Iterator[Suspect]:
     yield suspect(
         scene,
         cause,
-        demand + backlog,
+        demand + strain,
         _follows_from_surge(scene),
         corroborated=past > 0 and ratio >= CLEAR_SURGE_RATIO,
     )
 
 
 def _follows_from_surge(scene: Scene) -> Follows:
-    apart = clearly_slow(scene)
+    apart = slow_replicas(scene)
 
     def follows(anomaly: Anomaly) -> bool:
         own_fault = anomaly.labels.get("replica", "") in apart
@@ -111,8 +111,10 @@ def _surge_sentence(scene: Scene, demand: list[Anomaly]) -> str:
 
 
 def capacity_short(scene: Scene) -> Iterator[Suspect]:
-    backlog = scene.of(Family.BACKLOG, direction="above")
-    if not backlog:
+    strain = scene.of(Family.BACKLOG, Family.STALLS, direction="above")
+    stalling = {a.labels.get("replica") for a in strain if family_of(a) is Family.STALLS}
+    # One replica that stalls is a matter of that replica.
+    if len(stalling) < 2 and not any(family_of(a) is Family.BACKLOG for a in strain):
         return
     status = scene.status
     short = status and (status.ready < status.desired or status.desired >= status.max_replicas)
@@ -127,13 +129,8 @@ def capacity_short(scene: Scene) -> Iterator[Suspect]:
         weight=0.62 if short else 0.55,
         sentence=said,
     )
-    yield suspect(scene, cause, backlog, _follows_from_shortage)
-
-
-_SHORTAGE: Final = frozenset(
-    {Family.BACKLOG, Family.LATENCY, Family.WORK, Family.REFUSALS, Family.ERRORS}
-)
+    yield suspect(scene, cause, strain, _follows_from_shortage)
 
 
 def _follows_from_shortage(anomaly: Anomaly) -> bool:
-    return family_of(anomaly) in _SHORTAGE
+    return family_of(anomaly) in STRAIN | {Family.REFUSALS, Family.ERRORS}

@@ -1,0 +1,103 @@
+"""Replicas that answer late while their fellows do not, or that stall requests altogether."""
+
+from collections.abc import Iterator
+from statistics import median
+from typing import Final
+
+from detectors.incidents.facts import ReplicaFacts
+from detectors.incidents.scene import Family, Scene, feature_of
+from detectors.incidents.suspects.base import (
+    Suspect,
+    follows_from_replica,
+    is_of_replica,
+    suspect,
+)
+from streams.schemas.anomalies import Anomaly
+from streams.schemas.incidents import Cause, Subject
+
+SLOW_RATIO: Final = 2.0
+"""How many times what is expected of it at its load makes a replica slow."""
+APART_RATIO: Final = 1.5
+"""How many times worse than its fellows: in a busy moment of the machine all are late together."""
+
+_WHAT: Final = {"inter_token_s": "time between tokens", "ttft_s": "time to first token"}
+
+
+def slow(scene: Scene) -> Iterator[Suspect]:
+    for replica in sorted(slow_replicas(scene)):
+        own = [a for a in _late(scene) if is_of_replica(a, replica)]
+        worst = max(own, key=lambda a: (_lateness(a), a.id))
+        ratio = _lateness(worst)
+        cause = Cause(
+            kind="replica_slow",
+            subject=Subject(kind="replica", name=replica),
+            weight=0.65 + 0.23 * min((ratio - SLOW_RATIO) / 2, 1.0),
+            sentence=_sentence(scene, worst),
+        )
+        yield suspect(
+            scene,
+            cause,
+            own + [a for a in scene.of(Family.STALLS) if is_of_replica(a, replica)],
+            follows_from_replica(replica),
+        )
+
+
+def stalling(scene: Scene) -> Iterator[Suspect]:
+    """One replica that lets requests wait but answers its scrapes, and no fellow does the same."""
+    stalls = [a for a in scene.of(Family.STALLS) if a.labels.get("replica")]
+    if len({a.labels["replica"] for a in stalls}) != 1:
+        return
+    worst = max(stalls, key=lambda a: (a.actual, a.id))
+    replica = worst.labels["replica"]
+    cause = Cause(
+        kind="replica_slow",
+        subject=Subject(kind="replica", name=replica),
+        weight=0.5,
+        sentence=f"a request at {replica} has waited {worst.actual:.1f} s for its next byte",
+    )
+    yield suspect(scene, cause, stalls, follows_from_replica(replica))
+
+
+def slow_replicas(scene: Scene) -> frozenset[str]:
+    """Replicas that are late by themselves, whatever all of them have to bear."""
+    worst: dict[str, float] = {}
+    for anomaly in _late(scene):
+        name = anomaly.labels["replica"]
+        worst[name] = max(worst.get(name, 1.0), _lateness(anomaly))
+    fellows = {name: _slowed(facts) for name, facts in scene.facts.replicas.items()} | worst
+
+    def typical(but: str) -> float:
+        return median([ratio for name, ratio in fellows.items() if name != but] or [1.0])
+
+    return frozenset(
+        name
+        for name, ratio in worst.items()
+        if ratio >= SLOW_RATIO and ratio >= APART_RATIO * typical(name)
+    )
+
+
+def _slowed(facts: ReplicaFacts) -> float:
+    """How many times slower than it used to be, before any detector is sure of it."""
+    paces = [pace for pace in (facts.inter_token_s, facts.ttft_s) if pace.past > 0]
+    return max([1.0, *(pace.now / pace.past for pace in paces)])
+
+
+def _late(scene: Scene) -> list[Anomaly]:
+    return [
+        a
+        for a in scene.of(Family.LATENCY, direction="above")
+        if a.labels.get("replica") and feature_of(a) in _WHAT
+    ]
+
+
+def _lateness(anomaly: Anomaly) -> float:
+    """How many times slower than expected; detectors expect more time at more load."""
+    return anomaly.actual / anomaly.expected if anomaly.expected > 0 else 1.0
+
+
+def _sentence(scene: Scene, anomaly: Anomaly) -> str:
+    replica, feature = anomaly.labels["replica"], feature_of(anomaly)
+    said = f"{_WHAT[feature]} of {replica} is {anomaly.actual:.2g} s"
+    said += f", expected {anomaly.expected:.2g} s at its load"
+    fellows_s = scene.facts.fellows_of(replica, feature)
+    return said if fellows_s is None else f"{said}; its fellows take {fellows_s:.2g} s"
