@@ -154,7 +154,8 @@ class App(faust.App):
         session_s = settings.broker.session_timeout_s
         super().__init__(
             group_id(settings, stage),
-            broker=settings.broker.url,
+            # For the choice of the transport only: our consumer finds the brokers by itself.
+            broker=settings.broker.url.split(",")[0],
             store="memory://",
             broker_session_timeout=session_s,
             broker_rebalance_timeout=session_s,

@@ -39,6 +39,15 @@ def client_options(broker: BrokerSettings) -> dict[str, Any]:
     return options
 
 
+def fetch_wait_ms(broker: BrokerSettings) -> int:
+    """How long the broker may keep a fetch that finds nothing.
+
+    Kafka answers at once when something comes. The embedded broker looks only about three times in
+    that span: 500 ms made each hop 220 ms slow, 100 ms make it 10 to 40.
+    """
+    return 100 if broker.delivery == "at_least_once" else 500
+
+
 def new_producer(settings: StreamSettings, **options: Any) -> AIOKafkaProducer:
     """A producer that waits for all replicas; ``options`` as aiokafka names them."""
     limit = settings.topics.max_message_bytes
@@ -58,6 +67,7 @@ def new_consumer(settings: StreamSettings, **options: Any) -> AIOKafkaConsumer:
         "enable_auto_commit": False,
         "isolation_level": "read_committed",
         "auto_offset_reset": "earliest",
+        "fetch_max_wait_ms": fetch_wait_ms(settings.broker),
         "max_partition_fetch_bytes": max(1_048_576, settings.topics.max_message_bytes),
     }
     return AIOKafkaConsumer(**(client_options(settings.broker) | defaults | options))

@@ -12,19 +12,17 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
-from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
+from aiokafka.errors import ConsumerStoppedError, CorruptRecordException, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streams.batch import Message, RecordBatch
-from streams.connection import bare_name, client_options
+from streams.connection import bare_name, client_options, fetch_wait_ms
 from streams.log import get_logger
 
 log = get_logger(__name__)
 
 HEARTBEAT_S: Final = 1.0
-FETCH_WAIT_MS: Final = 500
-"""The broker answers an empty fetch after this long; a new position is fetched only then."""
 NEVER_MS: Final = 2_000_000_000
 FAUST_LOGGER: Final = logging.getLogger("faust.tidegate")
 """Faust's services log under the module of their class; ours are to be as quiet as its own."""
@@ -63,7 +61,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
-            fetch_max_wait_ms=FETCH_WAIT_MS,
+            # A new position is fetched only after the fetch under way has been answered.
+            fetch_max_wait_ms=fetch_wait_ms(app.settings.broker),
             max_partition_fetch_bytes=max(1_048_576, app.settings.topics.max_message_bytes),
             max_poll_interval_ms=NEVER_MS,
             session_timeout_ms=session_ms,
@@ -128,9 +127,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         topic = bare_name(self.app.settings, tp.topic)
         try:
             messages = list(unpacked(result._partition_records, topic, tp.partition))
-        except CorruptRecordException as exc:
+        except KafkaError as exc:
             self._discard(consumer, tp)
-            log.error("checksum_wrong", topic=topic, partition=tp.partition, cause=str(exc))  # noqa: TRY400
+            log.error("records_unreadable", topic=topic, partition=tp.partition, cause=str(exc))  # noqa: TRY400
             return None
         result._update_position()
         self._discard(consumer, tp)
