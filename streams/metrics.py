@@ -4,6 +4,8 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, start_http_server
 
+from streams.errors import PortTakenError
+
 _STAGE: Final = ("stage",)
 _SINK: Final = ("sink",)
 
@@ -35,5 +37,11 @@ SINK_DOWN: Final = Gauge("tidegate_sink_down", "1 while a sink takes nothing.", 
 
 
 def serve_metrics(port: int) -> None:
-    """Answer scrapes on 127.0.0.1:``port`` from a thread of its own."""
-    start_http_server(port, addr="127.0.0.1")
+    """Answer scrapes on 127.0.0.1:``port`` from a thread of its own.
+
+    Raises PortTakenError.
+    """
+    try:
+        start_http_server(port, addr="127.0.0.1")
+    except OSError as exc:
+        raise PortTakenError("metrics", port, "--metrics-port") from exc
