@@ -259,6 +259,7 @@ _TITLES: Final = {
     "replica_frozen": "{name} is frozen",
     "replica_lost": "{name} died",
     "replica_slow": "{name} is slow",
+    "replica_stalled": "{name} lets requests wait",
     "traffic_surge": "Traffic surge on {pool}",
     "client_errors": "{name} floods {pool} with requests that are refused",
     "capacity_short": "{pool} is short of capacity",

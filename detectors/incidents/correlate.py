@@ -117,8 +117,8 @@ def _by_start(anomalies: Iterable[Anomaly]) -> tuple[Anomaly, ...]:
 
 PERSISTS_S: Final = 3.0
 VAGUE_PERSISTS_S: Final = 6.0
-VAGUE_KINDS: Final = frozenset({"capacity_short", "unknown", "change"})
-"""Causes without a culprit: they need more to go by."""
+VAGUE_KINDS: Final = frozenset({"capacity_short", "unknown", "change", "replica_stalled"})
+"""Causes that busy moments look like: they need more to go by."""
 
 
 def is_convincing(explanation: Explanation) -> bool:
@@ -135,9 +135,10 @@ def is_convincing(explanation: Explanation) -> bool:
     lasting = [a for a in explanation.anomalies if lasted_s(a) >= persists_s]
     if explanation.cause.kind == "unknown":
         lasting = [a for a in lasting if _may_hurt(a)]
-    if not any(a.id in explanation.proper for a in lasting):
+    proper = [a for a in lasting if a.id in explanation.proper]
+    if not proper:
         return False
-    clear = any(a.peak_score >= CLEAR_SCORE for a in lasting)
+    clear = any(a.peak_score >= CLEAR_SCORE for a in proper)
     return clear or explanation.corroborated or _independent(lasting, vague=vague)
 
 

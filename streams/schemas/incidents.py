@@ -21,8 +21,8 @@ class Cause(Record, frozen=True, kw_only=True):
     """One possible explanation with its evidence; ``unknown`` is a valid one."""
 
     kind: str
-    """`replica_frozen`, `replica_lost`, `replica_slow`, `traffic_surge`, `client_errors`,
-    `capacity_short`, `gpu_fault`, `change`, `unknown`."""
+    """`replica_frozen`, `replica_lost`, `replica_slow`, `replica_stalled`, `traffic_surge`,
+    `client_errors`, `capacity_short`, `gpu_fault`, `change`, `unknown`."""
     subject: Subject
     weight: float
     """0 to 1; the causes of an incident are sorted by it."""

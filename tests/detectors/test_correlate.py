@@ -108,7 +108,7 @@ def slow(replica: str, **but: Any) -> Anomaly:
         pytest.param(scene(down("codex-2")), "replica_frozen", "codex-2", id="silent"),
         pytest.param(
             scene(of("codex-2", "stalled_s_max", detector="limit")),
-            "replica_slow",
+            "replica_stalled",
             "codex-2",
             id="it-stalls-but-answers-its-scrapes",
         ),
@@ -360,7 +360,7 @@ def test_sentences_carry_the_numbers() -> None:
             id="a-short-stall",
         ),
         pytest.param(
-            scene(of("codex-2", "stalled_s_max", detector="limit", peak_score=2.0)),
+            scene(of("codex-2", "stalled_s_max", detector="limit", peak_score=2.0, lasts_s=6)),
             True,
             id="a-long-stall",
         ),

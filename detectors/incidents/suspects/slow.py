@@ -1,6 +1,6 @@
 """Replicas that answer late while their fellows do not, or that stall requests altogether."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from statistics import median
 from typing import Final
 
@@ -19,11 +19,13 @@ SLOW_RATIO: Final = 2.0
 """How many times what is expected of it at its load makes a replica slow."""
 APART_RATIO: Final = 1.5
 """How many times worse than its fellows: in a busy moment of the machine all are late together."""
+FASTER_RATIO: Final = 1.25
+"""How many times faster than its fellows it became slower, before detectors are sure of them."""
 
 _WHAT: Final = {"inter_token_s": "time between tokens", "ttft_s": "time to first token"}
 
 
-def slow(scene: Scene) -> Iterator[Suspect]:
+def slow_replica(scene: Scene) -> Iterator[Suspect]:
     for replica in sorted(slow_replicas(scene)):
         own = [a for a in _late(scene) if is_of_replica(a, replica)]
         worst = max(own, key=lambda a: (_lateness(a), a.id))
@@ -50,7 +52,7 @@ def stalling(scene: Scene) -> Iterator[Suspect]:
     worst = max(stalls, key=lambda a: (a.actual, a.id))
     replica = worst.labels["replica"]
     cause = Cause(
-        kind="replica_slow",
+        kind="replica_stalled",
         subject=Subject(kind="replica", name=replica),
         weight=0.5,
         sentence=f"a request at {replica} has waited {worst.actual:.1f} s for its next byte",
@@ -60,24 +62,25 @@ def stalling(scene: Scene) -> Iterator[Suspect]:
 
 def slow_replicas(scene: Scene) -> frozenset[str]:
     """Replicas that are late by themselves, whatever all of them have to bear."""
-    worst: dict[str, float] = {}
+    late: dict[str, float] = dict.fromkeys(scene.facts.replicas, 1.0)
     for anomaly in _late(scene):
         name = anomaly.labels["replica"]
-        worst[name] = max(worst.get(name, 1.0), _lateness(anomaly))
-    fellows = {name: _slowed(facts) for name, facts in scene.facts.replicas.items()} | worst
-
-    def typical(but: str) -> float:
-        return median([ratio for name, ratio in fellows.items() if name != but] or [1.0])
-
+        late[name] = max(late.get(name, 1.0), _lateness(anomaly))
+    slowed = {name: _slowed(facts) for name, facts in scene.facts.replicas.items()}
     return frozenset(
         name
-        for name, ratio in worst.items()
-        if ratio >= SLOW_RATIO and ratio >= APART_RATIO * typical(name)
+        for name, ratio in late.items()
+        if ratio >= max(SLOW_RATIO, APART_RATIO * _typical(late, but=name))
+        and slowed.get(name, 1.0) >= FASTER_RATIO * _typical(slowed, but=name)
     )
 
 
+def _typical(ratios: Mapping[str, float], *, but: str) -> float:
+    return median([ratio for name, ratio in ratios.items() if name != but] or [0.0])
+
+
 def _slowed(facts: ReplicaFacts) -> float:
-    """How many times slower than it used to be, before any detector is sure of it."""
+    """How many times slower it is than it used to be, at whatever load."""
     paces = [pace for pace in (facts.inter_token_s, facts.ttft_s) if pace.past > 0]
     return max([1.0, *(pace.now / pace.past for pace in paces)])
 
