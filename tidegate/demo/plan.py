@@ -105,13 +105,12 @@ def demo_settings(  # noqa: PLR0913  every argument is one fact of the machine o
 
 
 def cap_for(measured_tokens_per_s: float) -> float:
-    """The cap of one replica so that all of a full pool stay within two thirds of the machine.
+    """The cap of one replica, so that a full pool stays within what one core was measured to make.
 
     >>> cap_for(44.0), cap_for(20.0)
-    (12.0, 4.4)
+    (12.0, 5.5)
     """
-    # One core was measured; a full pool may use most of it and leaves the other to the rest.
-    return min(CAP_TOKENS_PER_S, round(measured_tokens_per_s * 0.66 * 1.25 / MAX_CODEX, 1))
+    return min(CAP_TOKENS_PER_S, round(measured_tokens_per_s * 0.82 / MAX_CODEX, 1))
 
 
 def token_s(settings: Settings) -> float:
