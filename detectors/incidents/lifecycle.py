@@ -23,6 +23,8 @@ _OWN_INCIDENT: Final = {
 }
 """Causes that stand on their own; all others are taken for after-effects of an incident that is
 open in the same pool."""
+_SILENT: Final = {"replica_lost", "replica_frozen"}
+"""While these last, others have more to do and a new one starts: late is what they must be."""
 _BROAD: Final = {"pool", "unknown"}
 
 
@@ -138,8 +140,11 @@ def _host(
     owner = [c for c in active if explanation.proper & set(c.incident.anomalies)]
     if owner and not explanation.certain:
         return owner[-1]
-    after_effect = explanation.cause.kind not in _OWN_INCIDENT
-    return active[-1] if active and after_effect else None
+    if explanation.cause.kind in _OWN_INCIDENT:
+        return None
+    if explanation.cause.kind == "replica_slow":
+        active = [case for case in active if case.kind in _SILENT]
+    return active[-1] if active else None
 
 
 def _ended(scene: Scene, case: Case, asked: Command | None, rules: LifecycleRules) -> Case:

@@ -303,6 +303,13 @@ def test_a_surge_is_no_excuse_for_a_replica_much_slower_than_its_fellows() -> No
     }
 
 
+def test_nor_is_a_flood_of_refused_requests() -> None:
+    facts = traffic(dune=(0, 0, 9)).but(replicas=speeds(codex_1=0.1, codex_2=0.5).replicas)
+    flood = sent("dune", "rejected_per_s", detector="limit")
+    found = explain(scene(flood, slow("codex-2", actual=0.5), facts=facts))
+    assert [e.subject.name for e in found] == ["dune", "codex-2"]
+
+
 def test_a_replica_that_answers_but_is_late_and_stalls_is_slow() -> None:
     stalls = of("codex-2", "stalled_s_max", detector="limit")
     (only,) = explain(scene(stalls, slow("codex-2", actual=0.17)))

@@ -217,6 +217,28 @@ def test_and_stays_so_until_it_is_over() -> None:
     assert pool.sees(down("codex-2"), status=status(1))[0].users_hurt
 
 
+def slow(replica: str, **but: Any) -> Anomaly:
+    return anomaly("inter_token_s_mean", labels={"replica": replica}, **but)
+
+
+def test_a_replica_that_becomes_slow_while_a_queue_drains_is_an_incident_of_its_own() -> None:
+    pool = Pool()
+    pool.sees(queue())
+    pool.sees(queue(), after_s=31)
+    over = pool.ended(queue())
+    found = pool.sees(over, slow("codex-1", at_s=35), after_s=10)
+    assert [i.subject.name for i in found] == ["codex", "codex-1"]
+
+
+def test_but_not_while_a_fellow_is_replaced() -> None:
+    pool = Pool()
+    pool.sees(down("codex-2"), status=status(1))
+    over = pool.ended(down("codex-2"))
+    pool.sees(over, status=status(1), after_s=20)
+    found = pool.sees(slow("codex-1", at_s=20), status=status(1))
+    assert [i.subject.name for i in found] == ["codex-2"]
+
+
 def test_what_nobody_can_explain_and_hurts_nobody_is_for_information() -> None:
     (incident,) = Pool().sees(anomaly("output_tokens_per_s", direction="below"))
     assert (incident.severity, incident.causes[0].kind) == ("info", "unknown")

@@ -35,7 +35,7 @@ def refused_client(scene: Scene) -> Iterator[Suspect]:
             weight=0.5 + 0.45 * share,
             sentence=f"{client} sent {share:.0%} of the refused requests, {per_s:.1f} a second",
         )
-        yield suspect(scene, cause, proper, _follows_from_client(client))
+        yield suspect(scene, cause, proper, _follows_from_client(scene, client))
 
 
 def _refused_shares(scene: Scene, refusals: list[Anomaly]) -> list[tuple[str, float]]:
@@ -47,9 +47,13 @@ def _refused_shares(scene: Scene, refusals: list[Anomaly]) -> list[tuple[str, fl
     return sorted((n, r / total) for n, r in refused.items() if n and total > 0)
 
 
-def _follows_from_client(client: str) -> Follows:
+def _follows_from_client(scene: Scene, client: str) -> Follows:
+    apart = slow_replicas(scene)
+
     def follows(anomaly: Anomaly) -> bool:
         tenant, family = anomaly.labels.get("tenant", ""), family_of(anomaly)
+        if anomaly.labels.get("replica", "") in apart:
+            return False
         if tenant == client or family in STRAIN:
             return True
         return not tenant and family in {Family.REFUSALS, Family.DEMAND}
