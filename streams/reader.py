@@ -153,7 +153,7 @@ class TopicReader:
         self._ends = await consumer.end_offsets(list(found))
         starts = self._ends if self._start == "latest" else begins
         if self._since_us is not None:
-            stamp_ms = self._since_us // 1000
+            stamp_ms = -(-self._since_us // 1000)
             times = await consumer.offsets_for_times(dict.fromkeys(found, stamp_ms))
             starts = {tp: at.offset if at else self._ends[tp] for tp, at in times.items()}
         for tp in found:

@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+from aiokafka.errors import MessageSizeTooLargeError, NodeNotReadyError
 
 from streams.admin import create_topics
 from streams.errors import BrokerUnavailableError
@@ -76,3 +77,15 @@ async def test_sending_without_a_broker_says_so(nowhere: Publisher) -> None:
     async with nowhere:
         with pytest.raises(BrokerUnavailableError, match=r"kafka://127\.0\.0\.1:\d+ unavailable"):
             await nowhere.send(CHANGE)
+
+
+async def test_what_failed_for_want_of_a_broker_goes_back_into_the_buffer(
+    nowhere: Publisher,
+) -> None:
+    async with nowhere:
+        for error in (NodeNotReadyError(), MessageSizeTooLargeError()):
+            failed: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+            failed.set_exception(error)
+            nowhere._settled(CHANGE, failed)
+
+        assert (list(nowhere._waiting), nowhere.dropped) == ([CHANGE], 1)

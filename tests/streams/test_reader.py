@@ -1,16 +1,17 @@
 import asyncio
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import NewPartitions, RecordsToDelete
 
 from streams.admin import create_topics
 from streams.batch import Message
+from streams.connection import new_admin
 from streams.publisher import Publisher
 from streams.reader import TopicReader
 from streams.settings import StreamSettings
 from streams.stage import Out
 from tests.streams.toys import new_prefix, toy_settings
-
-pytestmark = pytest.mark.broker
 
 
 @pytest.fixture
@@ -34,6 +35,7 @@ async def read_all(reader: TopicReader) -> list[Message]:
     return found
 
 
+@pytest.mark.broker
 async def test_all_partitions_of_all_topics_are_read_from_the_beginning(
     settings: StreamSettings,
 ) -> None:
@@ -51,11 +53,13 @@ async def test_all_partitions_of_all_topics_are_read_from_the_beginning(
     }
 
 
+@pytest.mark.broker
 async def test_empty_topics_are_caught_up_with_at_once(settings: StreamSettings) -> None:
     async with TopicReader(settings, ["commands"]) as reader:
         assert reader.caught_up.is_set()
 
 
+@pytest.mark.broker
 async def test_what_comes_later_comes_too(settings: StreamSettings) -> None:
     async with TopicReader(settings, ["changes"], start="latest") as reader:
         await write(settings, "changes", b"new")
@@ -65,6 +69,7 @@ async def test_what_comes_later_comes_too(settings: StreamSettings) -> None:
                 break
 
 
+@pytest.mark.broker
 async def test_reading_can_start_at_given_offsets(settings: StreamSettings) -> None:
     await write(settings, "changes", b"0", b"1", b"2")
 
@@ -72,6 +77,7 @@ async def test_reading_can_start_at_given_offsets(settings: StreamSettings) -> N
         assert [m.offset for m in await read_all(reader)] == [2]
 
 
+@pytest.mark.broker
 async def test_a_partition_on_hold_is_not_read_until_it_is_released(
     settings: StreamSettings,
 ) -> None:
@@ -85,3 +91,55 @@ async def test_a_partition_on_hold_is_not_read_until_it_is_released(
                 assert all(m.partition == 1 for m in await reader.poll(0.5))
         reader.hold(set())
         assert [m.value for m in await read_all(reader)] == [b"a"]
+
+
+@pytest.fixture
+async def exact(kafka_url: str) -> StreamSettings:
+    settings = toy_settings(kafka_url, new_prefix(), "exactly_once")
+    await create_topics(settings)
+    return settings
+
+
+@pytest.mark.kafka
+async def test_reading_can_start_at_a_time(exact: StreamSettings) -> None:
+    await write(exact, "changes", b"old", b"new")
+    async with TopicReader(exact, ["changes"]) as reader:
+        old, new = await read_all(reader)
+
+    async with TopicReader(exact, ["changes"], since_us=old.timestamp_us + 1) as reader:
+        found = await read_all(reader)
+    assert found == ([new] if new.timestamp_us > old.timestamp_us else [])
+
+
+@pytest.mark.kafka
+async def test_partitions_that_are_added_are_read_too(
+    exact: StreamSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.reader.NEW_PARTITIONS_S", 0.0)
+    monkeypatch.setattr("streams.connection.METADATA_MAX_AGE_MS", 200)
+    async with TopicReader(exact, ["changes"]) as reader:
+        await write(exact, "changes", b"a")
+        assert [m.value for m in await reader.poll(10)] == [b"a"]
+
+        admin = new_admin(exact)
+        await admin.start()
+        await admin.create_partitions({f"{exact.topics.prefix}changes": NewPartitions(2)})
+        await admin.close()
+        async with asyncio.timeout(20):
+            while ("changes", 1) not in reader.sources:
+                await reader.poll(0.2)
+        await write(exact, "changes", b"b", partition=1)
+        assert [m.value for m in await reader.poll(10)] == [b"b"]
+
+
+@pytest.mark.kafka
+async def test_expired_positions_are_passed_over(exact: StreamSettings) -> None:
+    await write(exact, "changes", b"0", b"1", b"2")
+    topic = TopicPartition(f"{exact.topics.prefix}changes", 0)
+    admin = new_admin(exact)
+    await admin.start()
+    await admin.delete_records({topic: RecordsToDelete(before_offset=2)})
+    await admin.close()
+
+    async with TopicReader(exact, ["changes"], positions={("changes", 0): 1}) as reader:
+        assert [m.offset for m in await read_all(reader)] == [2]
