@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 PACKAGES := streams detectors model_backend autoscaler dashboards tidegate
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check quick format lint types layers services setup lock clean
+.PHONY: help run test check quick format lint types layers services setup docs bench-demo lock clean
 
 help:  ## Say what there is.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,14 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+docs: setup  ## Write anew what is made from the code: schemas, configuration, dashboards.
+	@$(BIN)/python -m streams.schemas.export docs/schemas
+	@$(BIN)/python -m dashboards.boards
+	@$(BIN)/tidegate config > docs/configuration.md
+
+bench-demo: setup  ## Ten seeds of the demo with faults, one quiet run; 45 minutes.
+	@$(BIN)/python -m benchmarks.demo $(ARGS)
 
 lock:  ## Resolve the dependencies anew.
 	@$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv

@@ -4,8 +4,11 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
+
+from aiokafka.errors import KafkaError
 
 from streams.batched import App
 from streams.connection import wait_for_broker
@@ -31,15 +34,11 @@ def run_app(app: App) -> int:
 
     0: asked to stop. 1: no broker within 20 s, or the app failed; one sentence on standard error.
     """
-    code = 1
     try:
-        code = asyncio.run(_run(app))
+        return asyncio.run(_run(app))
     except TidegateError as exc:
-        sys.stderr.write(f"tidegate {app.stage}: {exc}\n")
-    except KeyboardInterrupt:
-        code = 0
-    sys.stderr.flush()
-    return code
+        _say(app, str(exc))
+        return 1
 
 
 async def _run(app: App) -> int:
@@ -48,43 +47,49 @@ async def _run(app: App) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     asked = asyncio.create_task(stop.wait())
-    if await _unless(asked, wait_for_broker(app.settings)):
+    if not await _done_before(asked, wait_for_broker(app.settings)):
         return 0
+    code = 1
     try:
-        if not await _unless(asked, app.start()):
-            await _unless(asked, app.failed.wait())
+        await _work(app, asked)
+        code = 0
+    except KafkaError as exc:
+        _say(app, f"failed ({type(exc).__name__}: {exc}); start it again")
     finally:
-        await _stop(app)
-    if app.crash_reason is not None and not stop.is_set():
-        raise StageFailedError(app.stage, app.crash_reason)
-    return 0
+        await _stop(app, code)
+    return code
 
 
-class StageFailedError(TidegateError):
-    """The Faust app ended by itself."""
+async def _work(app: App, asked: asyncio.Task[bool]) -> None:
+    """Until asked to stop; raises what ended the app before that."""
+    started = await _done_before(asked, app.start())
+    if started and await _done_before(asked, app.failed.wait()):
+        raise KafkaError(app.crash_reason)
 
-    def __init__(self, stage: str, cause: BaseException) -> None:
-        super().__init__(f"stage {stage} failed ({type(cause).__name__}: {cause}); start it again")
 
-
-async def _unless(asked: asyncio.Task[bool], work: object) -> bool:
-    """Do ``work`` unless asked to stop before it is done; True if so. Errors of it come through."""
-    task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+async def _done_before(asked: asyncio.Task[bool], work: Coroutine[Any, Any, Any]) -> bool:
+    """Whether ``work`` was done before we were asked to stop; its errors come through."""
+    task = asyncio.create_task(work)
     await asyncio.wait([asked, task], return_when=asyncio.FIRST_COMPLETED)
     if task.done():
         task.result()
-        return False
+        return True
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-    return True
+    return False
 
 
-async def _stop(app: App) -> None:
+async def _stop(app: App, code: int) -> None:
     try:
         await asyncio.wait_for(app.stop(), STOP_S)
     except TimeoutError:
         log.warning("stop_forced", stage=app.stage, after_s=STOP_S)
         sys.stderr.flush()
         # A thread of the consumer hangs on a broker that is gone: nothing of ours is open any more.
-        os._exit(0)
+        os._exit(code)
+
+
+def _say(app: App, what: str) -> None:
+    sys.stderr.write(f"tidegate {app.stage}: {what}\n")
+    sys.stderr.flush()

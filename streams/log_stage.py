@@ -12,9 +12,10 @@ from streams.batched import App, RecordBatch, group_id
 from streams.clock import Clock, system_clock
 from streams.connection import bare_name, full_name, new_consumer
 from streams.log import get_logger
-from streams.partition import AtEnd, LogHandler, Partition, Recheck, Work
+from streams.partition import Partition
 from streams.replay import replayed
 from streams.transaction import Atomic, Ordered, Transaction, transactional_id
+from streams.work import AtEnd, LogHandler, Recheck, Work
 
 __all__ = ["LogHandler", "attach_log_stage"]
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, ProducerFenced
 from faust.types import TP
 
 from streams import metrics
@@ -196,10 +196,11 @@ class SoleOwner:
         return Atomic(settings, name, source=source, group=group_id(settings, self._stage))
 
     def _failed(self, error: Exception) -> None:
-        metrics.ERRORS.labels(self._stage).inc()
+        lost = isinstance(error, OwnershipLostError | ProducerFenced)
+        metrics.ERRORS.labels(self._stage).inc(not lost)
         known = isinstance(error, TidegateError | KafkaError)
         log.log(
-            logging.INFO if isinstance(error, OwnershipLostError) else logging.ERROR,
+            logging.INFO if lost else logging.ERROR,
             "stage_dropped",
             stage=self._stage,
             error=f"{type(error).__name__}: {error}",

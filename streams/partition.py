@@ -2,10 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from aiokafka.errors import KafkaError, ProducerFenced
 
@@ -16,6 +15,7 @@ from streams.log import get_logger
 from streams.retry import Attempts, persist
 from streams.stage import Out
 from streams.transaction import Transaction
+from streams.work import AtEnd, Item, Log, LogHandler, Recheck, Work
 
 log = get_logger(__name__)
 
@@ -28,68 +28,8 @@ LET_FINISH_S: Final = 1.5
 """How long a commit under way may take when the partition is taken from us."""
 
 
-class LogHandler(Protocol):
-    """The thinking of a log stage on one partition; dropped when ownership or a commit is lost."""
-
-    async def restore(self, replay: AsyncIterator[RecordBatch]) -> None:
-        """Take in the log before the committed offset again, in silence."""
-        ...
-
-    async def handle(self, batch: RecordBatch) -> Sequence[Out]:
-        """Outputs of a batch; they and the batch's offset are written together."""
-        ...
-
-    async def idle(self, position: int, clock_us: int) -> Sequence[Out]:
-        """Nothing to read, about once a second; outputs are written as those of ``handle`` are.
-
-        ``position`` is the end of the log, found after the clock showed ``clock_us``.
-        """
-        ...
-
-
-class Log(Protocol):
-    """What a partition needs of the broker."""
-
-    def want(self, start: int) -> None: ...
-    def unwant(self) -> None: ...
-    async def is_member(self) -> bool: ...
-    async def committed(self) -> int | None: ...
-    async def begin(self) -> int:
-        """First offset that the log still has."""
-        ...
-
-    def replay(self, start: int, end: int) -> AsyncIterator[RecordBatch]: ...
-    def transaction(self) -> Transaction: ...
-
-
 class OffsetExpiredError(TidegateError):
     """The log no longer holds what comes after the committed offset."""
-
-
-@dataclass(frozen=True, slots=True)
-class AtEnd:
-    """The log ended at ``position`` when asked after ``clock_us``."""
-
-    position: int
-    clock_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class Recheck:
-    """The group assigned anew, or nothing has come although there is more to read."""
-
-
-Item = RecordBatch | AtEnd | Recheck
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """What a stage does on each of its partitions; see ``attach_log_stage``."""
-
-    stage: str
-    handler: Callable[[str, int], LogHandler]
-    replay: bool = False
-    min_interval_s: float = 0.0
 
 
 class Partition:
@@ -153,8 +93,8 @@ class Partition:
         await persist(self._own, on_error=self._failed, attempts=self._attempts)
 
     def _failed(self, error: Exception) -> None:
-        metrics.ERRORS.labels(self._work.stage).inc()
         lost = isinstance(error, OwnershipLostError | ProducerFenced)
+        metrics.ERRORS.labels(self._work.stage).inc(not lost)
         log.log(
             logging.INFO if lost else logging.ERROR,
             "partition_dropped",

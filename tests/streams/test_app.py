@@ -1,7 +1,9 @@
 import asyncio
 import signal
+from typing import Any
 
 import pytest
+from faust.types import TP
 
 from streams.admin import create_topics
 from streams.app import create_app, run_app
@@ -43,3 +45,34 @@ async def test_a_signal_ends_a_working_stage_in_good_order(
     finally:
         worker.kill()
         await asyncio.to_thread(worker.wait)
+
+
+class Broken:
+    """An owner that cannot take what it is given."""
+
+    async def assigned(self, partitions: set[TP]) -> None:
+        raise ValueError("on purpose")
+
+    async def revoked(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.mark.broker
+def test_an_app_that_fails_says_so_and_ends(
+    broker_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = toy_settings(broker_url, new_prefix(), "at_least_once")
+    asyncio.run(create_topics(settings))
+    app = create_app("broken", settings)
+    app.owners.append(Broken())
+
+    @app.agent(app.batched_topic(f"{settings.topics.prefix}changes"), name="broken")
+    async def nothing(batches: Any) -> None:
+        async for _ in batches:
+            pass
+
+    assert run_app(app) == 1
+    assert "tidegate broken: failed (" in capsys.readouterr().err

@@ -6,9 +6,10 @@ import pytest
 from aiokafka.errors import ProducerFenced
 
 from streams.batch import Message, RecordBatch
-from streams.partition import AtEnd, Partition, Recheck, Work, joined
+from streams.partition import Partition, joined
 from streams.stage import Out
 from streams.transaction import Transaction
+from streams.work import AtEnd, Recheck, Work
 from tests.streams.toys import eventually
 
 
