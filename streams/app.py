@@ -54,7 +54,7 @@ async def _run(app: App) -> int:
         await _work(app, asked)
         code = 0
     except KafkaError as exc:
-        _say(app, f"failed ({type(exc).__name__}: {exc}); start it again")
+        _say(app, f"failed ({exc}); start it again")
     finally:
         await _stop(app, code)
     return code
@@ -64,7 +64,7 @@ async def _work(app: App, asked: asyncio.Task[bool]) -> None:
     """Until asked to stop; raises what ended the app before that."""
     started = await _done_before(asked, app.start())
     if started and await _done_before(asked, app.failed.wait()):
-        raise KafkaError(app.crash_reason)
+        raise KafkaError(repr(app.crash_reason))
 
 
 async def _done_before(asked: asyncio.Task[bool], work: Coroutine[Any, Any, Any]) -> bool:

@@ -6,11 +6,8 @@ from streams.admin import (
     create_topics,
     partitions_of,
 )
-from streams.connection import wait_for_broker
-from streams.errors import BrokerUnavailableError
 from streams.settings import StreamSettings
 from streams.topics import TOPICS
-from tests.services.base import free_port
 from tests.streams.toys import new_prefix, toy_settings
 
 
@@ -71,11 +68,3 @@ async def test_missing_topics_are_named(kafka_url: str) -> None:
 
     first = (await check_topics(settings))[0]
     assert str(first) == f"topic {settings.topics.prefix}requests is missing"
-
-
-async def test_a_broker_that_is_not_there_is_named() -> None:
-    port = free_port()
-    settings = toy_settings(f"kafka://127.0.0.1:{port}", "p.", "exactly_once")
-
-    with pytest.raises(BrokerUnavailableError, match=f"127.0.0.1:{port} unavailable"):
-        await wait_for_broker(settings, patience_s=0.1)

@@ -1,0 +1,69 @@
+"""What a log stage does on a partition, and what it needs of the broker for that."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from streams.batch import RecordBatch
+from streams.stage import Out
+from streams.transaction import Transaction
+
+
+class LogHandler(Protocol):
+    """The thinking of a log stage on one partition; dropped when ownership or a commit is lost."""
+
+    async def restore(self, replay: AsyncIterator[RecordBatch]) -> None:
+        """Take in the log before the committed offset again, in silence."""
+        ...
+
+    async def handle(self, batch: RecordBatch) -> Sequence[Out]:
+        """Outputs of a batch; they and the batch's offset are written together."""
+        ...
+
+    async def idle(self, position: int, clock_us: int) -> Sequence[Out]:
+        """Nothing to read, about once a second; outputs are written as those of ``handle`` are.
+
+        ``position`` is the end of the log, found after the clock showed ``clock_us``.
+        """
+        ...
+
+
+class Log(Protocol):
+    """What a partition needs of the broker."""
+
+    def want(self, start: int) -> None: ...
+    def unwant(self) -> None: ...
+    async def is_member(self) -> bool: ...
+    async def committed(self) -> int | None: ...
+    async def begin(self) -> int:
+        """First offset that the log still has."""
+        ...
+
+    def replay(self, start: int, end: int) -> AsyncIterator[RecordBatch]: ...
+    def transaction(self) -> Transaction: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AtEnd:
+    """The log ended at ``position`` when asked after ``clock_us``."""
+
+    position: int
+    clock_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """The group assigned anew, or nothing has come although there is more to read."""
+
+
+Item = RecordBatch | AtEnd | Recheck
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What a stage does on each of its partitions; see ``attach_log_stage``."""
+
+    stage: str
+    handler: Callable[[str, int], LogHandler]
+    replay: bool = False
+    min_interval_s: float = 0.0
