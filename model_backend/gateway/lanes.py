@@ -29,6 +29,10 @@ class Flight:
     """Its first byte is expected soon."""
     heard: bool = False
     """Its first byte has come."""
+    spoke: bool = False
+    """Its first token has come."""
+    token_at_us: int = 0
+    """When its last token came; at first, when it was sent."""
     paused: bool = False
     """Its client takes its time to read: what is missing is not the replica's fault."""
     begun: bool = False
@@ -58,14 +62,14 @@ class Interval:
 
     finished: int = 0
     failed: int = 0
-    first_bytes: int = 0
-    first_bytes_us: int = 0
+    firsts: int = 0
+    firsts_us: int = 0
     tokens: int = 0
     gaps_us: int = 0
 
     @property
     def ttft_s(self) -> float | None:
-        return self.first_bytes_us / self.first_bytes / 1e6 if self.first_bytes else None
+        return self.firsts_us / self.firsts / 1e6 if self.firsts else None
 
     @property
     def inter_token_s(self) -> float | None:
@@ -122,25 +126,34 @@ class Lane:
         if not self.flights:
             self.sign_at_us = now_us  # an idle replica owes no sign of life
         self.taken_at_us = now_us
-        flight = Flight(self, request_id, now_us, now_us, streamed)
+        flight = Flight(self, request_id, now_us, now_us, streamed, token_at_us=now_us)
         self.flights.add(flight)
         return flight
 
     def heard(self, flight: Flight, now_us: int, tokens: int) -> None:
         """Bytes of a stream came in, with so many tokens among them.
 
-        The first bytes count as time to first token, later ones as time between tokens.
+        Up to the first token it is time to first token, from then on time between tokens.
         """
-        waited_us = max(0, now_us - flight.byte_at_us)
-        flight.byte_at_us = now_us
+        flight.heard, flight.byte_at_us = True, now_us
         self.sign(now_us)
-        if not flight.heard:
-            flight.heard = True
-            self.interval.first_bytes += 1
-            self.interval.first_bytes_us += waited_us
-        elif tokens:
+        if not tokens:
+            return
+        waited_us = max(0, now_us - flight.token_at_us)
+        flight.token_at_us = now_us
+        if not flight.spoke:
+            flight.spoke = True
+            self.interval.firsts += 1
+            self.interval.firsts_us += waited_us
+        else:
             self.interval.tokens += tokens
             self.interval.gaps_us += waited_us
+
+    def read_on(self, flight: Flight, now_us: int) -> None:
+        """The client has taken what came: only from now on is the replica waited for."""
+        flight.paused, flight.byte_at_us = False, now_us
+        if flight.spoke:
+            flight.token_at_us = now_us
 
     def sign(self, now_us: int) -> None:
         """It lives."""

@@ -150,7 +150,7 @@ class Completions:
                     response = exchange.response = await _begin_stream(exchange)
                 flight.paused = True
                 await response.write(passed)
-                flight.paused, flight.byte_at_us = False, clock()
+                flight.lane.read_on(flight, clock())
         except ReplicaError:
             if not events.done:  # what breaks after [DONE] took nothing from the client
                 raise

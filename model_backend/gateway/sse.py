@@ -1,5 +1,6 @@
 """The event stream of a completion: pieces as they come in, whole events out."""
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -30,6 +31,8 @@ class _Whole(msgspec.Struct):
 
 
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
+# Text that is not empty: neither the opening event with the role nor the closing one has any.
+_TEXT: Final = re.compile(rb'"(?:content|text|reasoning_content|reasoning|arguments)": ?"(?!")')
 _WHOLE: Final = msgspec.json.Decoder(_Whole)
 
 
@@ -47,7 +50,7 @@ class EventFilter:
         self._keep_usage = keep_usage
         self._tail = b""
         self.tokens = 0
-        """Content events so far: what engines send one token at a time."""
+        """Pieces of text so far: what engines send one token at a time."""
         self.usage: Usage | None = None
         self.done = False
         """The stream said that it is complete."""
@@ -66,9 +69,9 @@ class EventFilter:
         whole, self._tail = (data, b"") if end == 1 else (data[:end], data[end:])
         if self.failed:
             return b""
+        self.tokens += len(_TEXT.findall(whole))
         if b'"usage"' in whole or b"[DONE]" in whole or b'"error"' in whole:
             return b"".join([self._look(event) for event in whole.split(b"\n\n") if event])
-        self.tokens += whole.count(b"data:")
         return whole
 
     def _look(self, event: bytes) -> bytes:
@@ -90,8 +93,6 @@ class EventFilter:
         if bytes(chunk.error) != b"null":
             self.failed = True
             return True
-        if chunk.choices:
-            self.tokens += 1
         if chunk.usage is not None:
             self.usage = chunk.usage
             return bool(chunk.choices) or self._keep_usage

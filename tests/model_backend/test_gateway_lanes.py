@@ -117,3 +117,12 @@ def test_a_process_is_known_by_address_and_pid() -> None:
     )
 
     assert (found.is_same(said.but(pid=7)), found.is_same(said.but(pid=8))) == (True, False)
+
+
+def test_neither_the_opening_nor_the_closing_event_is_a_token() -> None:
+    found = lane()
+    flight = found.take("r", NOON, streamed=True)
+    for seconds, tokens in [(1, 0), (2, 1), (3, 1), (4, 1), (4, 0)]:
+        found.heard(flight, at(seconds), tokens)
+
+    assert (found.interval.ttft_s, found.interval.inter_token_s) == (2, 1)

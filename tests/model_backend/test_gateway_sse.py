@@ -45,6 +45,18 @@ def test_a_client_that_asked_gets_the_usage(cuts: list[int]) -> None:
     assert passed(WHOLE, cuts=cuts, keep=True)[0] == WHOLE
 
 
+def test_only_text_counts_as_tokens() -> None:
+    role = event({"choices": [{"delta": {"role": "assistant", "content": None}}]})
+    empty = event({"choices": [{"delta": {"role": "assistant", "content": ""}}]})
+    spoken = token("a") + event({"choices": [{"text": "b"}]})
+    call = event({"choices": [{"delta": {"tool_calls": [{"function": {"arguments": "{"}}]}}]})
+    end = event({"choices": [{"delta": {}, "finish_reason": "stop"}]})
+
+    _, events = passed(role + empty + spoken + call + end + DONE, cuts=[])
+
+    assert events.tokens == 3
+
+
 def test_usage_beside_content_is_noted_and_stays() -> None:
     stream = event({"choices": [{}], "usage": {"completion_tokens": 1}}) + DONE
     out, events = passed(stream, cuts=[])
