@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from streams.errors import TidegateError
+from streams.log import configure_logging
 from tidegate.demo.faults import FAULTS
 from tidegate.settings import Settings, load_settings
 from tidegate.wiring import ROLES, STAGES
@@ -124,6 +125,7 @@ def _stages(text: str) -> list[str]:
 def _up(arguments: argparse.Namespace, settings: Settings) -> int:
     from tidegate.up import Options, Up  # noqa: PLC0415  loads the demo, which others do not need
 
+    configure_logging("error")  # the terminal is for the story
     options = Options(
         duration_s=arguments.duration,
         report=arguments.report,
@@ -137,11 +139,16 @@ def _up(arguments: argparse.Namespace, settings: Settings) -> int:
 def _worker(arguments: argparse.Namespace, settings: Settings) -> int:
     from tidegate.worker import run  # noqa: PLC0415
 
+    configure_logging()
     return run(arguments.stages, settings, arguments.metrics_port)
 
 
 def _role(name: str) -> Command:
-    return lambda _, settings: ROLES[name](settings)
+    def run(_: argparse.Namespace, settings: Settings) -> int:
+        configure_logging()
+        return ROLES[name](settings)
+
+    return run
 
 
 def _fault(arguments: argparse.Namespace, _: Settings) -> int:
