@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 import psutil
-from streams.admin import check_topics
 
+from streams.admin import check_topics
 from streams.errors import TidegateError
 from tidegate.settings import Settings
 

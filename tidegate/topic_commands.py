@@ -1,7 +1,6 @@
 """`tidegate topics`: what there should be, what there is, and the difference."""
 
 from streams.admin import check_topics, create_topics
-
 from streams.settings import StreamSettings
 from streams.topics import TOPICS, Topic
 

@@ -1,11 +1,10 @@
 """RESPOND: anomalies, windows, changes, pools and commands in, incidents out."""
 
-from streams.ticked import attach_ticked_stage
-
 from detectors.incidents.lifecycle import LifecycleRules
 from detectors.incidents.respond import Respond
 from detectors.settings import DetectionSettings
 from streams.batched import App
+from streams.ticked import attach_ticked_stage
 
 
 def attach(app: App, settings: DetectionSettings, *, cluster: str = "local") -> None:
