@@ -98,7 +98,7 @@ async def _broker(settings: Settings) -> AsyncIterator[Finding]:
         problems = await asyncio.wait_for(check_topics(settings.stream), 10)
     except (TidegateError, TimeoutError) as exc:
         remedy = "start it or set TIDEGATE_STREAM__BROKER__URL (`tidegate up` brings its own)"
-        state = f"no answer at {url} ({exc or type(exc).__name__})"
+        state = f"no answer at {url} ({str(exc) or type(exc).__name__})"
         yield Finding(what="broker", state=state, remedy=remedy)
         return
     yield Finding(what="broker", state=f"answers at {url}")
