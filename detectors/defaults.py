@@ -52,10 +52,10 @@ _REPLICAS: Final = (
         given="in_flight_mean",
         smooth_s=3,
         direction="above",
-        min_ratio=0.8,
+        min_ratio=1.2,
         min_abs=0.05,
-        after_s=3,
-        options={"ratio": 1.8, "floor": 0.2, "warmup_s": 15},
+        after_s=4,
+        options={"ratio": 2.0, "floor": 0.2, "warmup_s": 15},
     ),
     _detector(
         "ewma",

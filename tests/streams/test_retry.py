@@ -1,4 +1,6 @@
+import asyncio
 import random
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,7 +14,9 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def sleep(span_s: float) -> None:
         spans.append(span_s)
 
-    monkeypatch.setattr("streams.retry.asyncio.sleep", sleep)
+    # Of this module alone: a thread that another test left behind sleeps as well.
+    ours = SimpleNamespace(**{**vars(asyncio), "sleep": sleep})
+    monkeypatch.setattr("streams.retry.asyncio", ours)
     return spans
 
 

@@ -6,6 +6,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from streams.errors import InvalidParameterError
+from tidegate.demo.plan import Ports, demo_settings
 from tidegate.settings import Settings, load_settings
 from tidegate.settings_file import write_settings
 
@@ -79,3 +80,19 @@ def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert settings.api.token.get_secret_value() == "hush"
     assert "hush" not in repr(settings) + json.dumps(settings.model_dump(mode="json"))
+
+
+def test_the_demo_keeps_its_own_settings_beside_those_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TIDEGATE_STREAM__SINKS__INFLUX__URL", "http://127.0.0.1:8086")
+    ports = Ports(broker=1, gateway=2, api=3, webhook=4)
+
+    made = demo_settings(
+        load_settings(), ports=ports, folder=tmp_path, model_path="m", cap_tokens_per_s=5.0,
+        broker="kafka://127.0.0.1:19092",
+    ).settings  # fmt: skip
+
+    assert made.stream.broker.url == "kafka://127.0.0.1:19092"
+    assert made.stream.sinks.influx.url == "http://127.0.0.1:8086"
+    assert made.stream.topics.shards == 2

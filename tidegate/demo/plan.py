@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
+from detectors.settings import ChannelSettings
+from model_backend.settings import BackendSettings, KeySettings, PoolSettings
 from streams.settings import BrokerSettings, SinkSettings, TopicSettings, WindowSettings
 from tidegate.demo.faults import FLOODERS
 from tidegate.demo.trace import TENANTS
@@ -70,36 +72,32 @@ def demo_settings(  # noqa: PLR0913  every argument is one fact of the machine o
             ),
         }
     )
-    backend = {
-        "gateway": {
-            "port": ports.gateway,
-            "keys": [
-                {"tenant": tenant, "key": SecretStr(key), "requests_per_minute": 1200}
-                for tenant, key in keys.items()
-            ],
-        },
-        "pools": _pools(model_path, cap_tokens_per_s),
-    }
-    detection = {
-        "channels": [
-            {
-                "name": "demo",
-                "url": f"http://127.0.0.1:{ports.webhook}/alerts",
-                "secret": SecretStr(secret),
-                "allow_private": True,
-            }
-        ]
-    }
+    known = tuple(
+        KeySettings(tenant=tenant, key=SecretStr(key), requests_per_minute=1200)
+        for tenant, key in keys.items()
+    )
+    backend = BackendSettings(
+        gateway=base.backend.gateway.model_copy(update={"port": ports.gateway, "keys": known}),
+        pools=tuple(PoolSettings(**pool) for pool in _pools(model_path, cap_tokens_per_s)),
+    )
+    channel = ChannelSettings(
+        name="demo",
+        url=f"http://127.0.0.1:{ports.webhook}/alerts",
+        secret=SecretStr(secret),
+        allow_private=True,
+    )
     scaling = base.scaling.model_copy(
         update={"ladder": "full", "dry_run": False, "scale_down_after_s": 25.0}
     )
-    settings = Settings(
-        cluster=base.cluster,
-        stream=stream,
-        detection=detection,
-        backend=backend,
-        scaling=scaling,
-        api=base.api.model_copy(update={"port": ports.api}),
+    # Copied, not built: building would ask the environment once more, over what is set here.
+    settings = base.model_copy(
+        update={
+            "stream": stream,
+            "detection": base.detection.model_copy(update={"channels": (channel,)}),
+            "backend": backend,
+            "scaling": scaling,
+            "api": base.api.model_copy(update={"port": ports.api}),
+        }
     )
     return DemoPlan(settings=settings, ports=ports, keys=keys, webhook_secret=secret)
 
