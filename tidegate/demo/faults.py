@@ -204,7 +204,7 @@ class Flood:
 class Leak:
     """A replica answers each token a little later than the one before."""
 
-    step: Final = 0.36
+    step: Final = 0.6
     """By how much of the usual time between tokens it grows each second, up to ``most``."""
     every_s: Final = 1.0
     most: Final = 4.5
