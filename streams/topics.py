@@ -130,11 +130,7 @@ _TABLE: Final = (
 
 TOPICS: Final[Mapping[str, Topic]] = {topic.name: topic for topic in _TABLE}
 
-RAW_TOPICS: Final = ("requests", "engine", "gpu")
-"""What INGEST sums up; `changes` goes to RESPOND and, as control blocks, to WATCH."""
-
 POOL_RECORDS: Final = (PoolStatus, ReplicaStatus)
 """`pools` carries two kinds, told apart by the number of slashes in the key."""
 
-BLOCK_TOPICS: Final = ("partials", "windows", "anomalies")
 ANOMALY_RECORD: Final = Anomaly
