@@ -49,8 +49,10 @@ $(READY): requirements.lock pyproject.toml
 	      "under Google's Gemma Terms of Use), about 1.3 GB on disk. 'make test' also fetches Kafka" \
 	      "(54 MB), builds InfluxDB (400 MB of sources) and installs Chromium (110 MB), where it can."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@# --no-deps: the lock is complete, and pip 23 looks past it for the newest of any package that another names with an extra.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip check --disable-pip-version-check > /dev/null || $(BIN)/python -m pip check
 	@touch $@
 
 docs: setup  ## Write anew what is made from the code: schemas, configuration, dashboards.
@@ -63,7 +65,7 @@ bench-demo: setup  ## Ten seeds of the demo with faults, one quiet run; 45 minut
 
 lock:  ## Resolve the dependencies anew.
 	@$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv
-	@.cache/uv/bin/uv pip compile pyproject.toml --extra demo --group dev --generate-hashes \
+	@.cache/uv/bin/uv pip compile pyproject.toml --extra demo --group dev --generate-hashes --universal \
 	  --no-annotate --no-header --no-emit-index-url --quiet --upgrade -o requirements.lock
 
 clean:  ## Remove what was made here; the cache of services stays.
