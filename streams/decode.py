@@ -3,24 +3,26 @@
 A bad record never costs its neighbours; a frame that lies about itself is one bad record.
 """
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
-from typing import TYPE_CHECKING, Final
+from itertools import islice
+from typing import Final
 
 import msgspec
+import numpy as np
 
 from streams.codec import MAX_FRAME_RECORDS, FrameHeader, decode_frame, is_frame
 from streams.errors import CorruptMessageError
+from streams.rejects import reject_of, shortened
 from streams.repeats import Repeats
 from streams.schemas.system import FrameMark
 from streams.windows.check import Reject
+from streams.windows.fields import Fields, RecordFields
+from streams.windows.table import Ints
 
-if TYPE_CHECKING:
-    from streams.batch import Message
-
-MAX_DETAIL_CHARS: Final = 300
+PORTION: Final = 2_048
+"""Records that are read field by field while they are still in the processor's cache: twice as fast
+as a whole batch at once."""
 MAX_NAME_CHARS: Final = 128
 """Of a producer's and a boot's name."""
 
@@ -34,29 +36,29 @@ class Flaw:
     message: int
     line: int
     reject: Reject
+    raw: bytes
 
 
 @dataclass(slots=True)
 class Decoded:
-    """A batch, record by record.
+    """What became of a batch of messages.
 
-    message, line: where each record came from, for as many as there are records.
+    places: message and line of every record, in the order in which they were handed on.
     marks: the newest mark of every producer that sent frames, to be stored.
     """
 
-    records: list[msgspec.Struct] = field(default_factory=list)
-    message: list[int] = field(default_factory=list)
-    line: list[int] = field(default_factory=list)
+    places: list[tuple[Ints, Ints]] = field(default_factory=list)
     flaws: list[Flaw] = field(default_factory=list)
     marks: dict[tuple[str, str], FrameMark] = field(default_factory=dict)
     repeated_frames: int = 0
-    lines: dict[int, Sequence[bytes]] = field(default_factory=dict)
-    """Of messages that hold many records."""
 
-    def raw(self, messages: "Sequence[Message]", message: int, line: int) -> bytes:
-        """The bytes of one record."""
-        lines = self.lines.get(message)
-        return lines[line] if lines is not None else messages[message].value or b""
+    @property
+    def message(self) -> Ints:
+        return np.concatenate([np.zeros(0, np.int64), *(message for message, _ in self.places)])
+
+    @property
+    def line(self) -> Ints:
+        return np.concatenate([np.zeros(0, np.int64), *(line for _, line in self.places)])
 
 
 class Decoder:
@@ -69,84 +71,109 @@ class Decoder:
         self._max_message_bytes = max_message_bytes
         self._repeats = repeats
 
-    def decode(self, messages: "Sequence[Message]") -> Decoded:
-        """All records of the messages, in order."""
+    def decode(self, values: Sequence[bytes | None], add: Callable[[Fields], None]) -> Decoded:
+        """Hands all records of the messages on to ``add``, in portions."""
         result = Decoded()
-        values = [message.value or b"" for message in messages]
-        if max(map(len, values), default=0) > self._max_message_bytes:
-            for at, value in enumerate(values):
-                if not self._too_large(at, value, result):
-                    self._one(at, value, result)
-            return result
-        for at, value in self._plain(values, result):
-            self._one(at, value, result)
+        reader = _Reader(self._read, add, result)
+        message, fitting = self._fitting(values, result)
+        for place, error in reader.read(fitting, message, np.zeros(message.size, np.int64)):
+            self._other(int(message[place]), fitting[place], error, reader)
+        reader.hand_on()
         return result
 
-    def _plain(self, values: Sequence[bytes], result: Decoded) -> Iterator[tuple[int, bytes]]:
-        """Reads on while a message is one record; stops at each that is not."""
-        ahead = iter(values)
-        done = 0
-        while done < len(values):
-            held = len(result.records)
-            try:
-                result.records.extend(map(self._read, ahead))
-            except _ERRORS:
-                good = len(result.records) - held
-            else:
-                good = len(values) - done
-            result.message.extend(range(done, done + good))
-            result.line.extend(repeat(0, good))
-            done += good
-            if done < len(values):
-                yield done, values[done]
-                done += 1
+    def _fitting(
+        self, values: Sequence[bytes | None], result: Decoded
+    ) -> tuple[Ints, Sequence[bytes]]:
+        """The messages that are not too large, and which of all they are."""
+        found = [value or b"" for value in values]
+        size = np.fromiter(map(len, found), np.int64, len(found))
+        large = size > self._max_message_bytes
+        for at in np.flatnonzero(large).tolist():
+            detail = f"{size[at]} bytes, allowed are {self._max_message_bytes}"
+            result.flaws.append(Flaw(at, 0, Reject("too_large", detail), found[at]))
+        kept = np.flatnonzero(~large)
+        return kept, found if kept.size == len(found) else [found[at] for at in kept.tolist()]
 
-    def _too_large(self, at: int, value: bytes, result: Decoded) -> bool:
-        if len(value) <= self._max_message_bytes:
-            return False
-        detail = f"{len(value)} bytes, allowed are {self._max_message_bytes}"
-        result.flaws.append(Flaw(at, 0, Reject("too_large", detail)))
-        return True
-
-    def _one(self, at: int, value: bytes, result: Decoded) -> None:
-        """A message that may be anything."""
-        if is_frame(value):
-            self._frame(at, value, result)
-        elif (lines := json_lines(value)) is not None:
-            self._lines(at, lines, result)
-        else:
-            self._lines(at, [value], result)
-
-    def _frame(self, at: int, value: bytes, result: Decoded) -> None:
+    def _other(self, at: int, value: bytes, error: Exception, reader: "_Reader") -> None:
+        """A message that is not one record."""
         try:
-            header, lines = decode_frame(value)
-            _check_names(header)
+            lines = self._unpacked(value, reader.result)
         except CorruptMessageError as exc:
-            result.flaws.append(Flaw(at, 0, Reject("corrupt_frame", _shortened(str(exc)))))
+            corrupt = Reject("corrupt_frame", shortened(str(exc)))
+            reader.result.flaws.append(Flaw(at, 0, corrupt, value))
             return
+        if lines is None:
+            reader.result.flaws.append(Flaw(at, 0, reject_of(error, value), value))
+        elif len(lines) > MAX_FRAME_RECORDS:
+            detail = f"{len(lines)} lines, allowed are {MAX_FRAME_RECORDS}"
+            reader.result.flaws.append(Flaw(at, 0, Reject("too_large", detail), value))
+        else:
+            for line, why in reader.read(lines, np.full(len(lines), at), np.arange(len(lines))):
+                flaw = Flaw(at, line, reject_of(why, lines[line]), lines[line])
+                reader.result.flaws.append(flaw)
+
+    def _unpacked(self, value: bytes, result: Decoded) -> Sequence[bytes] | None:
+        """The records of a frame that was not seen before, or of JSON lines."""
+        if not is_frame(value):
+            return json_lines(value)
+        header, lines = decode_frame(value)
+        _check_names(header)
         mark = self._repeats.take(header)
         if mark is None:
             result.repeated_frames += 1
-            return
+            return ()
         result.marks.pop((mark.producer, mark.boot), None)  # The newest mark comes last.
         result.marks[mark.producer, mark.boot] = mark
-        self._lines(at, lines, result)
+        return lines
 
-    def _lines(self, at: int, lines: Sequence[bytes], result: Decoded) -> None:
-        if len(lines) > MAX_FRAME_RECORDS:
-            detail = f"{len(lines)} lines, allowed are {MAX_FRAME_RECORDS}"
-            result.flaws.append(Flaw(at, 0, Reject("too_large", detail)))
-            return
-        result.lines[at] = lines
-        for number, line in enumerate(lines):
+
+class _Reader:
+    """Reads JSON records one after the other and hands them on in portions."""
+
+    def __init__(
+        self,
+        read: Callable[[bytes], msgspec.Struct],
+        add: Callable[[Fields], None],
+        result: Decoded,
+    ) -> None:
+        self.result = result
+        self._read = read
+        self._add = add
+        self._records: list[msgspec.Struct] = []
+
+    def read(
+        self, values: Sequence[bytes], message: Ints, line: Ints
+    ) -> Iterator[tuple[int, Exception]]:
+        """Yields those that are no record. ``message``, ``line``: where each value is from."""
+        ahead, done = iter(values), 0
+        while done < len(values):
+            held, error = len(self._records), None
             try:
-                record = self._read(line)
+                self._records.extend(map(self._read, islice(ahead, PORTION - held)))
             except _ERRORS as exc:
-                result.flaws.append(Flaw(at, number, reject_of(exc, line)))
-            else:
-                result.records.append(record)
-                result.message.append(at)
-                result.line.append(number)
+                error = exc
+            begun, done = done, done + len(self._records) - held
+            self.result.places.append((message[begun:done], line[begun:done]))
+            if len(self._records) >= PORTION:
+                self.hand_on()
+            if error is not None:
+                yield done, error
+                done += 1
+
+    def hand_on(self) -> None:
+        if self._records:
+            self._add(RecordFields(self._records))
+            self._records = []
+
+
+def lines_of(value: bytes) -> Sequence[bytes]:
+    """The bytes of each record of a message that was decoded before."""
+    if is_frame(value):
+        try:
+            return decode_frame(value)[1]
+        except CorruptMessageError:
+            return [value]
+    return json_lines(value) or [value]
 
 
 def json_lines(value: bytes) -> list[bytes] | None:
@@ -163,35 +190,6 @@ def json_lines(value: bytes) -> list[bytes] | None:
     return lines if whole else None
 
 
-def reject_of(error: Exception, raw: bytes) -> Reject:
-    """Why a record could not be decoded."""
-    detail = _shortened(str(error))
-    if isinstance(error, RecursionError):
-        return Reject("too_deep", "nested too deeply")
-    if not isinstance(error, msgspec.ValidationError):
-        return _not_json(raw, detail)
-    if detail.startswith("Object missing required field"):
-        return Reject("missing_field", detail)
-    if detail.startswith("Invalid enum value"):
-        return Reject("unknown_kind", detail)
-    if "out of range" in detail:
-        return Reject("out_of_range", detail)
-    return Reject("wrong_type", detail)
-
-
-def _not_json(raw: bytes, detail: str) -> Reject:
-    """NaN and infinities are not JSON, but deserve a name of their own."""
-    found: list[str] = []
-    if b"NaN" in raw or b"Infinity" in raw:
-        try:
-            json.loads(raw, parse_constant=found.append)
-        except (ValueError, RecursionError):
-            found.clear()
-    if found:
-        return Reject("not_finite", f"{found[0]} is no number in JSON")
-    return Reject("not_json", detail if raw else "the message is empty")
-
-
 def _check_names(header: FrameHeader) -> None:
     for what, name in (("producer", header.producer), ("boot", header.boot)):
         if not 0 < len(name) <= MAX_NAME_CHARS or not name.isprintable():
@@ -200,8 +198,3 @@ def _check_names(header: FrameHeader) -> None:
             )
     if not 0 <= header.sequence < 2**62:
         raise CorruptMessageError("sequence must be from 0 to 2**62 - 1")
-
-
-def _shortened(text: str) -> str:
-    printable = "".join(char if char.isprintable() else " " for char in text)
-    return printable if len(printable) <= MAX_DETAIL_CHARS else printable[:MAX_DETAIL_CHARS] + "…"

@@ -6,9 +6,10 @@ Written against the internals of faust-streaming 0.15.3 and aiokafka 0.14.0.
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from operator import attrgetter
 from typing import Any, Final
 
+import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
@@ -16,7 +17,7 @@ from aiokafka.errors import ConsumerStoppedError, CorruptRecordException, KafkaE
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from streams.batch import Message, RecordBatch
+from streams.batch import RecordBatch, Records
 from streams.connection import bare_name, client_options, fetch_wait_ms
 from streams.log import get_logger
 
@@ -26,6 +27,10 @@ HEARTBEAT_S: Final = 1.0
 NEVER_MS: Final = 2_000_000_000
 FAUST_LOGGER: Final = logging.getLogger("faust.tidegate")
 """Faust's services log under the module of their class; ours are to be as quiet as its own."""
+
+_LOG_APPEND_TIME: Final = 1
+_NONE: Final = np.zeros(0, np.int64)
+_KEY, _VALUE, _OFFSET, _TIMESTAMP = map(attrgetter, ("key", "value", "offset", "timestamp"))
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -126,7 +131,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             return None
         topic = bare_name(self.app.settings, tp.topic)
         try:
-            messages = list(unpacked(result._partition_records, topic, tp.partition))
+            records = unpacked(result._partition_records, topic, tp.partition)
         except KafkaError as exc:
             self._discard(consumer, tp)
             log.error("records_unreadable", topic=topic, partition=tp.partition, cause=str(exc))  # noqa: TRY400
@@ -135,7 +140,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self._discard(consumer, tp)
         self.wants.pop(tp, None)
         following = result._partition_records.next_fetch_offset
-        return RecordBatch(topic, tp.partition, start, following, messages)
+        return RecordBatch(topic, tp.partition, start, following, records)
 
     def _discard(self, consumer: AIOKafkaConsumer, tp: TP) -> None:
         fetcher = consumer._fetcher
@@ -160,29 +165,38 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await self._ensure_consumer().commit({TopicPartition(tp.topic, tp.partition): offset})
 
 
-def unpacked(records: Any, topic: str, partition: int) -> Iterator[Message]:
-    """The committed records of one fetch answer; leaves ``next_fetch_offset`` behind the last one.
+def unpacked(records: Any, topic: str, partition: int) -> Records:
+    """All committed records of one partition's fetch answer, as columns.
 
-    aiokafka's own loop makes a consumer record of each (2 µs); this reads its batches directly.
+    aiokafka's own loop makes a consumer record of each (1 µs); this reads its batches directly.
     """
+    parts = [Records(topic, partition, _NONE, _NONE, (), ())]
     while records._records.has_next():
         batch = records._records.next_batch()
         if records._check_crcs and not batch.validate_crc():
             raise CorruptRecordException(f"invalid checksum in {topic}/{partition}")
         if not _aborted_or_control(records, batch):
-            for record in batch:
-                # A fetch into the middle of a compressed batch brings the whole of it.
-                if record.offset >= records.next_fetch_offset:
-                    yield Message(
-                        topic,
-                        partition,
-                        record.offset,
-                        record.timestamp * 1000,
-                        record.key,
-                        record.value,
-                        record.headers,
-                    )
+            parts.append(_part(batch, records.next_fetch_offset, topic, partition))
         records.next_fetch_offset = batch.next_offset
+    return Records.joined(parts)
+
+
+def _part(batch: Any, start: int, topic: str, partition: int) -> Records:
+    """The records of one batch from offset ``start`` on."""
+    found = list(batch)
+    if batch.base_offset < start:
+        # A fetch into the middle of a compressed batch brings the whole of it.
+        found = [record for record in found if record.offset >= start]
+    count = len(found)
+    offsets = np.arange(batch.next_offset - count, batch.next_offset)
+    if count and found[0].offset != offsets[0]:  # Compaction took some out.
+        offsets = np.fromiter(map(_OFFSET, found), np.int64, count)
+    if batch.timestamp_type == _LOG_APPEND_TIME:
+        stamps = np.full(count, batch.max_timestamp * 1000)
+    else:
+        stamps = np.fromiter(map(_TIMESTAMP, found), np.int64, count) * 1000
+    keys, values = list(map(_KEY, found)), list(map(_VALUE, found))
+    return Records(topic, partition, offsets, stamps, keys, values)
 
 
 def _aborted_or_control(records: Any, batch: Any) -> bool:

@@ -1,7 +1,8 @@
 """One source partition in, batch by batch; blocks, dead letters and marks out: INGEST, pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -9,10 +10,11 @@ import numpy as np
 
 from streams.clock import SECOND_US
 from streams.codec import BlockHeader
+from streams.controls import Controls
 from streams.dead_letters import dead_letter
-from streams.decode import Decoded, Decoder, Flaw
+from streams.decode import Decoded, Decoder, Flaw, lines_of
 from streams.errors import InvalidParameterError
-from streams.partials import Controls, Deltas, Partials
+from streams.partials import Deltas, Partials
 from streams.punctuality import Punctuality
 from streams.repeats import Repeats
 from streams.schemas.system import FrameMark, Quality, SourceMark
@@ -21,11 +23,11 @@ from streams.stage import Out
 from streams.tally import Tally
 from streams.topics import TOPICS
 from streams.windows.check import Reject
-from streams.windows.columns import Mask, whole_numbers
+from streams.windows.fields import Mask
 from streams.windows.table import Ints
 
 if TYPE_CHECKING:
-    from streams.batch import RecordBatch
+    from streams.batch import RecordBatch, Records
 
 STATE_TOPIC: Final = "state.ingest"
 KIND_OF: Final = {"requests": "request", "engine": "engine", "gpu": "gpu"}
@@ -37,7 +39,7 @@ _FAR: Final = "event time is {:.3f} s after the append time, allowed are {:g} s"
 class _Sorted:
     """The records of a batch by what becomes of them."""
 
-    fit: Sequence[int]
+    fit: Mask
     late: int
     far: Sequence[int]
     behind_us: Ints
@@ -83,16 +85,18 @@ class Ingest:
         """All there is to write for the log interval [batch.start, batch.next), in one go."""
         if self._next is not None and batch.start < self._next:
             self._read_again()
-        decoded = self._decoder.decode(batch.messages)
-        found = self._sort(decoded, batch)
-        records = _chosen(decoded.records, found.fit)
-        made = self._partials.make(records, self._header(batch.start, batch.next))
-        rejected = [_flaw(decoded, found.fit[at], why) for at, why in made.rejects.items()]
-        far = [_flaw(decoded, at, self._far(int(-found.behind_us[at]))) for at in found.far]
-        self.newest = self._counted(decoded, found, len(rejected))
+        records = batch.records
+        gathering = self._partials.gather()
+        decoded = self._decoder.decode(records.values, gathering.add)
+        found = self._sort(gathering.at_us(), decoded.message, records)
+        made = gathering.make(found.fit, self._header(batch.start, batch.next))
+        far = {at: self._far(int(-found.behind_us[at])) for at in found.far}
+        self.newest = self._counted(decoded, found, len(made.rejects))
         return [
             *_to_shards(made.blocks),
-            *_letters(decoded, [*decoded.flaws, *far, *rejected], batch),
+            *_letters(
+                [*decoded.flaws, *_flaws(decoded, {**far, **made.rejects}, records)], records
+            ),
             *self._frame_marks(decoded),
             *self._progress(batch.next, self._tally.add(self.newest)),
         ]
@@ -100,27 +104,24 @@ class Ingest:
     def idle(self, position: int, clock_us: int) -> list[Out]:
         """The log ends at ``position``; the clock showed ``clock_us`` before that was found."""
         self._punctuality.at_end(clock_us)
-        made = self._partials.make((), self._header(position, position))
+        nothing = np.zeros(0, np.bool_)
+        made = self._partials.gather().make(nothing, self._header(position, position))
         return [
             *_to_shards(made.blocks),
             *self._progress(position, self._tally.end_before(clock_us)),
         ]
 
-    def _sort(self, decoded: Decoded, batch: "RecordBatch") -> _Sorted:
-        append_us = whole_numbers(batch.messages, "timestamp_us")
-        reached = self._punctuality.read(append_us)
-        message = np.array(decoded.message, np.int64)
-        at_us = whole_numbers(decoded.records, "at_us")
-        behind_us = append_us[message] - at_us
+    def _sort(self, at_us: Ints, message: Ints, records: "Records") -> _Sorted:
+        reached = self._punctuality.read(records.timestamps_us)
+        behind_us = records.timestamps_us[message] - at_us
         far: Mask = behind_us < -self._punctuality.max_skew_us
         late: Mask = ~far & (self._partials.window_ends(at_us) <= reached[message])
-        fit = np.flatnonzero(~(late | far))
         return _Sorted(
-            fit=fit.tolist(),
+            fit=~(late | far),
             late=int(np.count_nonzero(late)),
             far=np.flatnonzero(far).tolist(),
             behind_us=behind_us,
-            append_us=int(append_us.max(initial=0)),
+            append_us=int(records.timestamps_us.max(initial=0)),
         )
 
     def _header(self, start: int, following: int) -> BlockHeader:
@@ -153,8 +154,8 @@ class Ingest:
             at_us=found.append_us,
             source=self._topic,
             partition=self._partition,
-            records=len(decoded.records) + len(decoded.flaws),
-            accepted=len(found.fit) - rejected,
+            records=found.fit.size + len(decoded.flaws),
+            accepted=int(np.count_nonzero(found.fit)) - rejected,
             late=found.late,
             far_future=len(found.far),
             dead=len(decoded.flaws) + rejected,
@@ -206,21 +207,22 @@ def _partials_of(topic: str, settings: StreamSettings) -> Partials:
     )
 
 
-def _chosen(records: list[msgspec.Struct], places: Sequence[int]) -> list[msgspec.Struct]:
-    return records if len(places) == len(records) else [records[at] for at in places]
-
-
-def _flaw(decoded: Decoded, at: int, why: Reject) -> Flaw:
-    return Flaw(decoded.message[at], decoded.line[at], why)
-
-
 def _to_shards(blocks: Sequence[Sequence[bytes]]) -> Iterator[Out]:
     for shard, parts in enumerate(blocks):
         for part in parts:
             yield Out(topic="partials", key=str(shard), value=part, partition=shard)
 
 
-def _letters(decoded: Decoded, flaws: Sequence[Flaw], batch: "RecordBatch") -> Iterator[Out]:
+def _flaws(decoded: Decoded, rejects: Mapping[int, Reject], records: "Records") -> Iterator[Flaw]:
+    """Of records that could be read."""
+    message, line = decoded.message, decoded.line
+    by_message = sorted(rejects, key=lambda at: (message[at], line[at]))
+    for number, places in groupby(by_message, key=lambda at: int(message[at])):
+        lines = lines_of(records.values[number] or b"")
+        for at in places:
+            yield Flaw(number, int(line[at]), rejects[at], lines[line[at]])
+
+
+def _letters(flaws: Iterable[Flaw], records: "Records") -> Iterator[Out]:
     for flaw in sorted(flaws, key=lambda flaw: (flaw.message, flaw.line)):
-        raw = decoded.raw(batch.messages, flaw.message, flaw.line)
-        yield dead_letter(batch.messages[flaw.message], flaw.line, raw, flaw.reject)
+        yield dead_letter(records[flaw.message], flaw.line, flaw.raw, flaw.reject)

@@ -1,24 +1,21 @@
-"""Records in, blocks for every shard out: deltas of telemetry, controls of changes."""
+"""Records in, their sums as blocks for every shard out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Protocol
 
-import msgspec
 import numpy as np
 
-from streams.codec import BlockHeader, encode_block, encode_record
+from streams.codec import BlockHeader
 from streams.series import routing_key, shard_of
 from streams.windows.blocks import encode_tables
 from streams.windows.check import Reject
-from streams.windows.delta import sum_up
+from streams.windows.columns import Columns, joined, read_columns
+from streams.windows.delta import add_up
+from streams.windows.fields import Fields, Mask
 from streams.windows.identity import MAX_KNOWN, SeriesIndex
-from streams.windows.rows import INT64_MAX, empty_table, take
+from streams.windows.rows import empty_table, take
 from streams.windows.table import Ints, Table
-
-MAX_CONTROL_BYTES: Final = 65_536
-"""A change is a sentence and some attributes; a larger one is set aside."""
-_CONTROL_HEADER_BYTES: Final = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +26,23 @@ class Made:
     rejects: Mapping[int, Reject] = field(default_factory=dict)
 
 
+class Gathering(Protocol):
+    """Takes the records of a batch, portion by portion; a place counts through them all."""
+
+    def add(self, records: Fields) -> None: ...
+
+    def at_us(self) -> Ints:
+        """Instant of every record so far."""
+        ...
+
+    def make(self, fit: Mask, header: BlockHeader) -> Made:
+        """One block for each shard, also where there is nothing for it: all see the progress.
+
+        fit: which of the records are to count; of the others no reject is told.
+        """
+        ...
+
+
 class Partials(Protocol):
     """What the records of a source become."""
 
@@ -36,8 +50,8 @@ class Partials(Protocol):
         """End of the window each instant belongs to."""
         ...
 
-    def make(self, records: Sequence[msgspec.Struct], header: BlockHeader) -> Made:
-        """One block for each shard, also where there is nothing for it: all see the progress."""
+    def gather(self) -> Gathering:
+        """Begin a batch."""
         ...
 
 
@@ -54,18 +68,20 @@ class Deltas:
     def window_ends(self, at_us: Ints) -> Ints:
         return (at_us // self._interval_us + 1) * self._interval_us
 
-    def make(self, records: Sequence[msgspec.Struct], header: BlockHeader) -> Made:
-        summed = sum_up(records, interval_us=self._interval_us, index=self._index)
+    def gather(self) -> "Summing":
+        self._index.trim()
+        return Summing(self, self._index)
+
+    def blocks(self, columns: Columns, fit: Mask, header: BlockHeader) -> list[list[bytes]]:
         tables: list[list[Table]] = [[] for _ in range(self._shards)]
-        for table in summed.tables:
+        for table in add_up(columns, fit, self._interval_us, self._index):
             self._split(table, tables)
         nothing = empty_table(self._index.kind)
         header = header.but(kind="delta", interval_us=self._interval_us)
-        blocks = [
+        return [
             encode_tables(mine or [nothing], header.but(shard=shard), max_bytes=self._block_bytes)
             for shard, mine in enumerate(tables)
         ]
-        return Made(blocks, summed.rejects)
 
     def _split(self, table: Table, tables: list[list[Table]]) -> None:
         if not len(table):
@@ -84,44 +100,27 @@ class Deltas:
         return self._shard_of[key]
 
 
-class Controls:
-    """Every record, as JSON, to every shard; never late."""
+class Summing:
+    """A batch of ``Deltas``: of each portion, only the columns are kept."""
 
-    def __init__(self, *, shards: int, block_bytes: int) -> None:
-        self._shards = shards
-        self._room = block_bytes - _CONTROL_HEADER_BYTES
+    def __init__(self, deltas: Deltas, index: SeriesIndex) -> None:
+        self._deltas = deltas
+        self._index = index
+        self._columns: list[Columns] = []
 
-    def window_ends(self, at_us: Ints) -> Ints:
-        return np.full(at_us.size, INT64_MAX)
+    def add(self, records: Fields) -> None:
+        self._columns.append(read_columns(records, self._index))
 
-    def make(self, records: Sequence[msgspec.Struct], header: BlockHeader) -> Made:
-        encoded = [encode_record(record) for record in records]
-        limit = min(MAX_CONTROL_BYTES, self._room - 2)
-        rejects = {
-            at: Reject("too_large", f"{len(data)} bytes, allowed are {limit}")
-            for at, data in enumerate(encoded)
-            if len(data) > limit
-        }
-        kept = [data for at, data in enumerate(encoded) if at not in rejects]
-        payloads = self._payloads(kept)
-        return Made([self._blocks(payloads, header, n) for n in range(self._shards)], rejects)
+    def at_us(self) -> Ints:
+        return self._joined().at_us
 
-    def _payloads(self, encoded: Sequence[bytes]) -> list[bytes]:
-        """JSON arrays that each fit into a block."""
-        chunks: list[list[bytes]] = [[]]
-        size = 2
-        for data in encoded:
-            size += len(data) + 1
-            if size > self._room:
-                chunks.append([])
-                size = len(data) + 3
-            chunks[-1].append(data)
-        return [b"[" + b",".join(chunk) + b"]" for chunk in chunks]
+    def make(self, fit: Mask, header: BlockHeader) -> Made:
+        columns = self._joined()
+        rejects = {place: why for place, why in columns.rejects.items() if fit[place]}
+        fit = fit.copy()
+        fit[list(rejects)] = False
+        return Made(self._deltas.blocks(columns, fit, header), rejects)
 
-    @staticmethod
-    def _blocks(payloads: Sequence[bytes], header: BlockHeader, shard: int) -> list[bytes]:
-        header = header.but(kind="control", shard=shard, parts=len(payloads))
-        return [
-            encode_block(header.but(part=part), payload=payload)
-            for part, payload in enumerate(payloads, 1)
-        ]
+    def _joined(self) -> Columns:
+        self._columns = [joined(self._columns, self._index.kind)]
+        return self._columns[0]

@@ -9,7 +9,7 @@ from typing import Final
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from streams import metrics
-from streams.batch import RecordBatch
+from streams.batch import RecordBatch, Records
 from streams.errors import OwnershipLostError, TidegateError
 from streams.log import get_logger
 from streams.retry import Attempts, persist
@@ -19,9 +19,9 @@ from streams.work import AtEnd, Item, Log, LogHandler, Recheck, Work
 
 log = get_logger(__name__)
 
-GATHER_S: Final = 0.02
-"""With a minimal interval: how long to wait for a further batch before committing."""
 GATHER_MESSAGES: Final = 50_000
+GATHER_BYTES: Final = 16_000_000
+"""With a minimal interval: a batch that has grown to either is committed before it is due."""
 MEMBER_S: Final = 0.5
 """How often to ask whether the group counts us in."""
 LET_FINISH_S: Final = 1.5
@@ -210,16 +210,19 @@ class Partition:
         self._log.want(self._position)
 
     async def _gather(self, first: RecordBatch) -> RecordBatch:
-        """Wait until the next commit is due and join what has come by then."""
-        batches, count = [first], len(first.messages)
-        wait_s = self._next_commit_at - asyncio.get_running_loop().time()
-        if wait_s <= 0:
-            return first
-        await asyncio.sleep(wait_s)
-        while count < GATHER_MESSAGES:
+        """Join what comes until the next commit is due.
+
+        It is taken as it comes: aiokafka asks a broker for nothing while it holds an answer for
+        any partition, and then for up to half a second only for those it holds nothing for.
+        """
+        batches, count, size = [first], len(first.messages), first.records.size_bytes
+        while count < GATHER_MESSAGES and size < GATHER_BYTES:
+            left_s = self._next_commit_at - asyncio.get_running_loop().time()
+            if left_s <= 0:
+                break
             self._log.want(batches[-1].next)
             try:
-                item = await asyncio.wait_for(self._inbox.get(), GATHER_S)
+                item = await asyncio.wait_for(self._inbox.get(), left_s)
             except TimeoutError:
                 break
             if isinstance(item, Recheck):
@@ -228,6 +231,7 @@ class Partition:
             if isinstance(item, RecordBatch) and item.start == batches[-1].next:
                 batches.append(item)
                 count += len(item.messages)
+                size += item.records.size_bytes
         return joined(batches)
 
     def _advance(self, position: int) -> None:
@@ -246,8 +250,8 @@ def joined(batches: Sequence[RecordBatch]) -> RecordBatch:
     if len(batches) == 1:
         return batches[0]
     first = batches[0]
-    messages = [message for batch in batches for message in batch.messages]
-    return RecordBatch(first.topic, first.partition, first.start, batches[-1].next, messages)
+    records = Records.joined([batch.records for batch in batches])
+    return RecordBatch(first.topic, first.partition, first.start, batches[-1].next, records)
 
 
 async def _nothing() -> AsyncIterator[RecordBatch]:

@@ -1,106 +1,164 @@
-"""Records in, fixed-point columns out: no Python code per record beyond reading fields."""
+"""Fields of records in, what they add to each feature out: fixed-point columns."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from operator import attrgetter
+from dataclasses import dataclass, field
+from typing import Final
 
-import msgspec
 import numpy as np
-import numpy.typing as npt
 
-from streams.windows.check import INSTANT_LIMIT
-from streams.windows.features import Feature, Merge
-from streams.windows.histogram import VALUE_LIMIT, counted
-from streams.windows.rows import columns_of, neutral_of, no_buckets
-from streams.windows.table import Floats, Ints, Sparse
+from streams.windows.check import INSTANT_LIMIT, Reject
+from streams.windows.features import FEATURES, Feature, Merge
+from streams.windows.fields import Fields, Mask
+from streams.windows.histogram import VALUE_LIMIT
+from streams.windows.identity import SeriesIndex
+from streams.windows.table import Ints
 
-Mask = npt.NDArray[np.bool_]
+_CODE: Final = {
+    kind: code
+    for code, kind in enumerate(("arrived", "finished", "rejected", "cancelled", "gauge"))
+}
+_MADE_FROM: Final[Mapping[str, str]] = {
+    "arrived": "first_tries",
+    "prompt_tokens": "first_tries",
+    "finished": "succeeded",
+    "failed": "failed",
+    "rejected": "rejected",
+    "cancelled": "cancelled",
+    "output_tokens": "ended",
+    "queue_s": "answered",
+    "ttft_s": "answered",
+    "inter_token_s": "answered",
+    "duration_s": "answered",
+    "queued": "gauge",
+    "in_flight": "gauge",
+}
+"""Feature of requests -> which events it is made from (``_request_groups``)."""
+_NONE: Final = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Some records of a batch: their places in it, and the row of the table each belongs to."""
+class Seen:
+    """Places of the records that show a feature; for other than counts, its value in each."""
 
-    records: Sequence[msgspec.Struct]
     at: Ints
-    row: Ints
-
-    def part(self, which: Mask) -> "Group":
-        places = np.flatnonzero(which)
-        if places.size == len(self.records):
-            return self
-        records = list(map(self.records.__getitem__, places.tolist()))
-        return Group(records, self.at[places], self.row[places])
+    fixed: Ints
 
 
-def instants(records: Sequence[msgspec.Struct], bad: Mask) -> Ints:
-    """``at_us`` of each; marks in ``bad`` where it is nonsense."""
-    at_us = whole_numbers(records, "at_us")
-    nonsense = np.abs(at_us) >= INSTANT_LIMIT
-    bad |= nonsense
-    return np.where(nonsense, 0, at_us)
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """All that the sums need of some records.
 
-
-def whole_numbers(records: Sequence[msgspec.Struct], name: str) -> Ints:
-    """One field of each; what does not fit into 64 bits becomes the limit of instants."""
-    read = attrgetter(name)
-    try:
-        return np.fromiter(map(read, records), np.int64, len(records))
-    except OverflowError:
-        limit = INSTANT_LIMIT
-        return np.array([max(-limit, min(limit, read(record))) for record in records], np.int64)
-
-
-def summed_columns(
-    features: Sequence[Feature], groups: Mapping[str, Group], rows: int, bad: Mask
-) -> tuple[dict[str, Ints], dict[str, Sparse]]:
-    """All columns of a table of ``rows`` rows; marks in ``bad`` the records with unfit values.
-
-    groups: feature name -> the records that it is made from.
+    code: which series, as in the index they were read with. rejects: place -> why it is unfit.
     """
-    ints: dict[str, Ints] = {}
-    sparse: dict[str, Sparse] = {}
-    for feature in features:
-        group = groups[feature.name]
-        match feature.merge:
-            case Merge.COUNT:
-                ints[feature.name] = np.bincount(group.row, minlength=rows).astype(np.int64)
-            case Merge.SUM:
-                numbers = whole_numbers(group.records, feature.source)
-                unfit = (numbers < 0) | (numbers >= VALUE_LIMIT)
-                bad[group.at[unfit]] = True
-                ints[feature.name] = np.zeros(rows, np.int64)
-                np.add.at(ints[feature.name], group.row, numbers)
-            case Merge.GAUGE:
-                row, fixed = _fixed(feature, group, bad, least=-VALUE_LIMIT)
-                ints |= _moments(feature, row, fixed, rows)
-            case Merge.HISTOGRAM:
-                row, fixed = _fixed(feature, group, bad, least=-0.5)
-                ints |= _moments(feature, row, fixed, rows)
-                sparse[feature.name] = counted(row, fixed) if row.size else no_buckets()
-    return ints, sparse
+
+    at_us: Ints
+    code: Ints
+    seen: Mapping[str, Seen]
+    rejects: Mapping[int, Reject] = field(default_factory=dict)
 
 
-def _fixed(feature: Feature, group: Group, bad: Mask, *, least: float) -> tuple[Ints, Ints]:
-    """Rows and fixed-point values of the records that have the field."""
-    scaled = _numbers(group.records, feature.source) * feature.scale
-    present = ~np.isnan(scaled)
-    unfit = present & ~((scaled > least) & (scaled < VALUE_LIMIT))
-    bad[group.at[unfit]] = True
-    present &= ~unfit
-    return group.row[present], np.rint(scaled[present]).astype(np.int64)
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Some of the records, and their places among all."""
+
+    fields: Fields
+    at: Ints
+
+    def part(self, which: Mask) -> "_Group":
+        places = np.flatnonzero(which)
+        return _Group(self.fields.part(places), self.at[places])
 
 
-def _numbers(records: Sequence[msgspec.Struct], name: str) -> Floats:
-    """One field of each; None is NaN."""
-    return np.array(list(map(attrgetter(name), records)), np.float64)
+def read_columns(fields: Fields, index: SeriesIndex) -> Columns:
+    """No Python code per record beyond reading fields.
+
+    Unfit are records with values that are not finite, negative where that is nonsense, or beyond
+    2**53 steps of the feature's scale, and labels that are too long or cannot be printed.
+    """
+    bad = fields.unreadable()
+    at_us, code = fields.whole("at_us"), fields.series(index)
+    bad |= (np.abs(at_us) >= INSTANT_LIMIT) | (code < 0)
+    groups = _groups(index.kind, _Group(fields, np.arange(len(fields))))
+    seen = {
+        feature.name: _seen(feature, groups[feature.name], bad) for feature in FEATURES[index.kind]
+    }
+    rejects = {place: fields.flaw(index.kind, place) for place in np.flatnonzero(bad).tolist()}
+    return Columns(at_us, code, seen, rejects)
 
 
-def _moments(feature: Feature, row: Ints, fixed: Ints, rows: int) -> dict[str, Ints]:
-    seen, total, low, high = columns_of(feature)
-    columns = {name: np.full(rows, neutral_of(name), np.int64) for name in (total, low, high)}
-    if row.size:
-        np.add.at(columns[total], row, fixed)
-        np.minimum.at(columns[low], row, fixed)
-        np.maximum.at(columns[high], row, fixed)
-    return {seen: np.bincount(row, minlength=rows).astype(np.int64), **columns}
+def joined(parts: Sequence[Columns], kind: str) -> Columns:
+    """One after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    starts = np.cumsum([0, *(part.at_us.size for part in parts)]).tolist()
+    shifted = list(zip(parts, starts, strict=False))
+    seen = {
+        feature.name: Seen(
+            _concatenated([part.seen[feature.name].at + start for part, start in shifted]),
+            _concatenated([part.seen[feature.name].fixed for part in parts]),
+        )
+        for feature in FEATURES[kind]
+    }
+    return Columns(
+        _concatenated([part.at_us for part in parts]),
+        _concatenated([part.code for part in parts]),
+        seen,
+        {place + start: why for part, start in shifted for place, why in part.rejects.items()},
+    )
+
+
+def _concatenated(parts: Sequence[Ints]) -> Ints:
+    return np.concatenate([_NONE, *parts])
+
+
+def _groups(kind: str, everything: _Group) -> Mapping[str, _Group]:
+    if kind != "request":
+        return dict.fromkeys((feature.name for feature in FEATURES[kind]), everything)
+    named = _request_groups(everything)
+    return {name: named[group] for name, group in _MADE_FROM.items()}
+
+
+def _request_groups(events: _Group) -> dict[str, _Group]:
+    codes = events.fields.choices("kind", _CODE)
+    by_kind = {kind: events.part(codes == code) for kind, code in _CODE.items()}
+    arrived, answered = by_kind["arrived"], by_kind["finished"]
+    failed = answered.fields.filled("reason") | (answered.fields.whole("status") >= 500)
+    return {
+        "first_tries": arrived.part(arrived.fields.whole("attempt") == 0),
+        "answered": answered,
+        "succeeded": answered.part(~failed),
+        "failed": answered.part(failed),
+        "ended": events.part((codes == _CODE["finished"]) | (codes == _CODE["cancelled"])),
+        "rejected": by_kind["rejected"],
+        "cancelled": by_kind["cancelled"],
+        "gauge": by_kind["gauge"],
+    }
+
+
+def _seen(feature: Feature, group: _Group, bad: Mask) -> Seen:
+    """Marks in ``bad`` the records with unfit values."""
+    match feature.merge:
+        case Merge.COUNT:
+            return Seen(group.at, _NONE)
+        case Merge.SUM:
+            numbers = group.fields.whole(feature.source)
+            bad[group.at[(numbers < 0) | (numbers >= VALUE_LIMIT)]] = True
+            return Seen(group.at, numbers)
+        case Merge.GAUGE:
+            return _fixed(feature, group, bad, least=-VALUE_LIMIT)
+        case Merge.HISTOGRAM:
+            # What rounds to 0 is no negative duration.
+            return _fixed(feature, group, bad, least=-0.5)
+
+
+def _fixed(feature: Feature, group: _Group, bad: Mask, *, least: float) -> Seen:
+    places, values = group.fields.numbers(feature.source)
+    if not places.size:
+        return Seen(_NONE, _NONE)
+    at = group.at if places.size == group.at.size else group.at[places]
+    scaled = values * feature.scale
+    fit = (scaled > least) & (scaled < VALUE_LIMIT)
+    if not fit.all():
+        bad[at[~fit]] = True
+        at, scaled = at[fit], scaled[fit]
+    return Seen(at, np.rint(scaled).astype(np.int64))

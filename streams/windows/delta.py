@@ -2,39 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from operator import attrgetter
-from typing import Final
 
 import msgspec
 import numpy as np
 
-from streams.windows.check import Reject, describe
-from streams.windows.columns import Group, Mask, instants, summed_columns, whole_numbers
-from streams.windows.features import FEATURES
+from streams.windows.check import Reject
+from streams.windows.columns import Columns, Seen, read_columns
+from streams.windows.features import FEATURES, Feature, Merge
+from streams.windows.fields import Mask, RecordFields
+from streams.windows.histogram import counted
 from streams.windows.identity import SeriesIndex
 from streams.windows.regroup import merge_tables
-from streams.windows.rows import empty_table, take
-from streams.windows.table import Ints, Table
-
-_KINDS: Final = ("arrived", "finished", "rejected", "cancelled", "gauge")
-_CODE: Final = {kind: code for code, kind in enumerate(_KINDS)}
-
-_MADE_FROM: Final[Mapping[str, str]] = {
-    "arrived": "first_tries",
-    "prompt_tokens": "first_tries",
-    "finished": "succeeded",
-    "failed": "failed",
-    "rejected": "rejected",
-    "cancelled": "cancelled",
-    "output_tokens": "ended",
-    "queue_s": "answered",
-    "ttft_s": "answered",
-    "inter_token_s": "answered",
-    "duration_s": "answered",
-    "queued": "gauge",
-    "in_flight": "gauge",
-}
-"""Feature of requests -> which events it is made from (``_request_groups``)."""
+from streams.windows.rows import columns_of, empty_table, neutral_of, no_buckets, take
+from streams.windows.table import Ints, Sparse, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,37 +37,31 @@ def to_table(kind: str, records: Sequence[msgspec.Struct], *, interval_us: int) 
 
 
 def sum_up(records: Sequence[msgspec.Struct], *, interval_us: int, index: SeriesIndex) -> Summed:
-    """The sums of records of ``index.kind``, and what had to be left out.
-
-    Left out are records with values that are not finite, negative where that is nonsense, or beyond
-    2**53 steps of the feature's scale, and labels that are too long or cannot be printed.
-    """
-    bad = np.zeros(len(records), np.bool_)
-    tables = _tables(records, interval_us, index, bad)
-    if not bad.any():
-        return Summed(tables)
-    rejects = {at: describe(index.kind, records[at]) for at in np.flatnonzero(bad).tolist()}
-    fit = [record for at, record in enumerate(records) if at not in rejects]
-    return Summed(_tables(fit, interval_us, index, np.zeros(len(fit), np.bool_)), rejects)
+    """The sums of records of ``index.kind``, and what had to be left out (``read_columns``)."""
+    index.trim()
+    columns = read_columns(RecordFields(records), index)
+    fit = np.ones(len(records), np.bool_)
+    fit[list(columns.rejects)] = False
+    return Summed(add_up(columns, fit, interval_us, index), columns.rejects)
 
 
-def _tables(
-    records: Sequence[msgspec.Struct], interval_us: int, index: SeriesIndex, bad: Mask
-) -> list[Table]:
-    if not records:
+def add_up(columns: Columns, fit: Mask, interval_us: int, index: SeriesIndex) -> list[Table]:
+    """The sums of the records that are ``fit``."""
+    if not fit.any():
         return [empty_table(index.kind)]
-    window = instants(records, bad) // interval_us
-    codes = index.codes_of(records)
-    bad |= index.unfit(codes)
-    row, window_of, code_of = _rows(window, codes, np.array(index.series, np.int64))
-    everything = Group(records, np.arange(len(records)), row)
-    features = FEATURES[index.kind]
-    if index.kind == "request":
-        named = _request_groups(everything)
-        groups = {feature.name: named[_MADE_FROM[feature.name]] for feature in features}
-    else:
-        groups = {feature.name: everything for feature in features}
-    ints, sparse = summed_columns(features, groups, window_of.size, bad)
+    window = columns.at_us[fit] // interval_us
+    row_of_fit, window_of, code_of = _rows(
+        window, columns.code[fit], np.array(index.series, np.int64)
+    )
+    row = np.full(fit.size, -1)
+    row[fit] = row_of_fit
+    ints: dict[str, Ints] = {}
+    sparse: dict[str, Sparse] = {}
+    for feature in FEATURES[index.kind]:
+        rows, fixed = _of_rows(columns.seen[feature.name], row)
+        ints |= _sums(feature, rows, fixed, window_of.size)
+        if feature.merge is Merge.HISTOGRAM:
+            sparse[feature.name] = counted(rows, fixed) if rows.size else no_buckets()
     series = np.array([index.series[code] for code in code_of.tolist()], np.int64)
     table = Table(index.kind, window_of * interval_us, series, ints, sparse)
     return _with_labels(table, code_of, index)
@@ -116,24 +90,26 @@ def _distinct(key: Ints, size: int) -> tuple[Ints, Ints]:
     return np.flatnonzero(seen), (np.cumsum(seen) - 1)[key]
 
 
-def _request_groups(events: Group) -> dict[str, Group]:
-    kinds = map(_CODE.__getitem__, map(attrgetter("kind"), events.records))
-    codes = np.fromiter(kinds, np.int8, len(events.records))
-    by_kind = {kind: events.part(codes == code) for kind, code in _CODE.items()}
-    arrived, answered = by_kind["arrived"], by_kind["finished"]
-    reasons = map(attrgetter("reason"), answered.records)
-    failed = np.fromiter(map(bool, reasons), np.bool_, len(answered.records))
-    failed |= whole_numbers(answered.records, "status") >= 500
-    return {
-        "first_tries": arrived.part(whole_numbers(arrived.records, "attempt") == 0),
-        "answered": answered,
-        "succeeded": answered.part(~failed),
-        "failed": answered.part(failed),
-        "ended": events.part((codes == _CODE["finished"]) | (codes == _CODE["cancelled"])),
-        "rejected": by_kind["rejected"],
-        "cancelled": by_kind["cancelled"],
-        "gauge": by_kind["gauge"],
-    }
+def _of_rows(seen: Seen, row: Ints) -> tuple[Ints, Ints]:
+    """Rows and values of the records that have a row."""
+    rows = row[seen.at]
+    fit = rows >= 0
+    return (rows, seen.fixed) if fit.all() else (rows[fit], seen.fixed[fit[: seen.fixed.size]])
+
+
+def _sums(feature: Feature, row: Ints, fixed: Ints, rows: int) -> dict[str, Ints]:
+    if feature.merge is Merge.COUNT:
+        return {feature.name: np.bincount(row, minlength=rows).astype(np.int64)}
+    columns = {name: np.full(rows, neutral_of(name), np.int64) for name in columns_of(feature)}
+    if feature.merge is Merge.SUM:
+        np.add.at(columns[feature.name], row, fixed)
+    elif row.size:
+        seen, total, low, high = columns.values()
+        seen += np.bincount(row, minlength=rows)
+        np.add.at(total, row, fixed)
+        np.minimum.at(low, row, fixed)
+        np.maximum.at(high, row, fixed)
+    return columns
 
 
 def _with_labels(table: Table, code_of: Ints, index: SeriesIndex) -> list[Table]:

@@ -6,7 +6,6 @@ from typing import Final
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from streams.series import SERIES_LABELS, series_id
 from streams.windows.table import Ints
@@ -30,7 +29,7 @@ LABELS: Final[Mapping[str, tuple[str, ...]]] = {
 class SeriesIndex(dict[tuple[str, ...], int]):
     """Values of ``LABELS[kind]`` -> code; a code is a place in ``series`` and ``labels``.
 
-    Codes hold until the next call of ``codes_of``.
+    The code is -1 where a label is too long or cannot be printed. Codes hold until ``trim``.
     """
 
     def __init__(self, kind: str) -> None:
@@ -38,33 +37,28 @@ class SeriesIndex(dict[tuple[str, ...], int]):
         self.kind = kind
         self.series: list[int] = []
         self.labels: list[dict[str, str]] = []
-        self._fit: list[bool] = []
         self._values = attrgetter(*LABELS[kind])
 
-    def codes_of(self, records: Sequence[msgspec.Struct]) -> Ints:
+    def trim(self) -> None:
+        """Call between batches: what is kept stays bounded."""
         if len(self) > MAX_KNOWN:
-            self._forget()
+            self.clear()
+            self.series, self.labels = [], []
+
+    def codes_of(self, records: Sequence[msgspec.Struct]) -> Ints:
         # Through ``dict.__getitem__``, which calls ``__missing__``: no Python code per record.
         return np.fromiter(map(self.__getitem__, map(self._values, records)), np.int64)
 
-    def unfit(self, codes: Ints) -> npt.NDArray[np.bool_]:
-        """Where a label is too long or cannot be printed."""
-        return ~np.array(self._fit, np.bool_)[codes]
-
     def __missing__(self, values: tuple[str, ...]) -> int:
+        if not all(len(value) <= MAX_LABEL_CHARS and value.isprintable() for value in values):
+            return -1  # Not kept: it may be large.
         labels = dict(zip(LABELS[self.kind], values, strict=True))
-        fit = all(len(value) <= MAX_LABEL_CHARS and value.isprintable() for value in values)
         code = self[values] = len(self.series)
-        self.series.append(series_id(self.kind, labels) if fit else 0)
+        self.series.append(series_id(self.kind, labels))
         self.labels.append(
             {name: value for name, value in labels.items() if _kept(self.kind, name, value)}
         )
-        self._fit.append(fit)
         return code
-
-    def _forget(self) -> None:
-        self.clear()
-        self.series, self.labels, self._fit = [], [], []
 
 
 def _kept(kind: str, name: str, value: str) -> bool:

@@ -1,17 +1,18 @@
 import pytest
 
 from streams.codec import FrameHeader, encode_frame, encode_record
-from streams.decode import MAX_DETAIL_CHARS, Decoded, Decoder, json_lines
+from streams.decode import Decoded, Decoder, json_lines
+from streams.rejects import MAX_DETAIL_CHARS
 from streams.repeats import Repeats
 from streams.schemas.telemetry import RequestEvent
-from tests.streams.samples import message, request
+from tests.streams.samples import request
 
 GOOD = encode_record(request())
 
 
 def decoded(*values: bytes | None, max_message_bytes: int = 1_000_000) -> Decoded:
     decoder = Decoder(RequestEvent, max_message_bytes=max_message_bytes, repeats=Repeats())
-    return decoder.decode([message(value, n) for n, value in enumerate(values)])
+    return decoder.decode(values, lambda _: None)
 
 
 def frame(header: dict[str, object], lines: bytes = GOOD) -> bytes:
@@ -27,7 +28,7 @@ def test_each_record_knows_where_it_came_from() -> None:
 
 
 def test_no_messages_are_no_records() -> None:
-    assert decoded().records == []
+    assert decoded().message.size == 0
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_too_many_lines_are_one_dead_letter() -> None:
 def test_a_large_message_costs_only_itself() -> None:
     found = decoded(GOOD, GOOD + b" " * 500, GOOD, max_message_bytes=400)
 
-    assert found.message == [0, 2]
+    assert found.message.tolist() == [0, 2]
     assert found.flaws[0].reject.detail == f"{len(GOOD) + 500} bytes, allowed are 400"
 
 

@@ -1,0 +1,125 @@
+"""Records of one kind, read field by field, whatever the wire format."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Final, Protocol
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from streams.codec import encode_record
+from streams.windows.check import Reject, describe
+from streams.windows.identity import SeriesIndex
+from streams.windows.table import Floats, Ints
+
+Mask = npt.NDArray[np.bool_]
+
+WHOLE_LIMIT: Final = 2**62
+"""What does not fit into 64 bits counts as this much, which is beyond every limit."""
+
+
+class Fields(Protocol):
+    """Some records; a place is a number below their length."""
+
+    def __len__(self) -> int: ...
+
+    def whole(self, name: str) -> Ints:
+        """A whole number of each record, from -2**62 to 2**62."""
+        ...
+
+    def numbers(self, name: str) -> tuple[Ints, Floats]:
+        """Places of the records that have a number there, and the numbers."""
+        ...
+
+    def filled(self, name: str) -> Mask:
+        """Where a text is not empty."""
+        ...
+
+    def choices(self, name: str, code_of: Mapping[str, int]) -> Ints:
+        """The code of the word that each record has chosen from a closed set."""
+        ...
+
+    def series(self, index: SeriesIndex) -> Ints:
+        """Codes of the series."""
+        ...
+
+    def part(self, places: Ints) -> "Fields": ...
+
+    def unreadable(self) -> Mask:
+        """Records that are none, for what the wire format cannot rule out."""
+        ...
+
+    def flaw(self, kind: str, place: int) -> Reject:
+        """Why the record at ``place`` is unfit."""
+        ...
+
+    def json(self, place: int) -> bytes:
+        """The record as JSON."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFields:
+    """Of decoded records."""
+
+    records: Sequence[msgspec.Struct]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def whole(self, name: str) -> Ints:
+        read = attrgetter(name)
+        try:
+            return np.fromiter(map(read, self.records), np.int64, len(self.records))
+        except OverflowError:
+            clipped = [max(-WHOLE_LIMIT, min(WHOLE_LIMIT, read(each))) for each in self.records]
+            return np.array(clipped, np.int64)
+
+    def numbers(self, name: str) -> tuple[Ints, Floats]:
+        found = list(map(attrgetter(name), self.records))
+        missing = found.count(None)  # Most fields of most records, and the quickest to find out.
+        if missing == len(found):
+            return np.zeros(0, np.int64), np.zeros(0)
+        values = _floats(found)
+        places = np.arange(len(found)) if not missing else np.flatnonzero(~np.isnan(values))
+        return places, values[places] if missing else values
+
+    def filled(self, name: str) -> Mask:
+        return np.fromiter(map(bool, map(attrgetter(name), self.records)), np.bool_, len(self))
+
+    def choices(self, name: str, code_of: Mapping[str, int]) -> Ints:
+        chosen = map(code_of.__getitem__, map(attrgetter(name), self.records))
+        return np.fromiter(chosen, np.int64, len(self.records))
+
+    def series(self, index: SeriesIndex) -> Ints:
+        return index.codes_of(self.records)
+
+    def part(self, places: Ints) -> "RecordFields":
+        if places.size == len(self.records):
+            return self
+        return RecordFields(list(map(self.records.__getitem__, places.tolist())))
+
+    def unreadable(self) -> Mask:
+        return np.zeros(len(self.records), np.bool_)
+
+    def flaw(self, kind: str, place: int) -> Reject:
+        return describe(kind, self.records[place])
+
+    def json(self, place: int) -> bytes:
+        return encode_record(self.records[place])
+
+
+def _floats(found: Sequence[float | None]) -> Floats:
+    """None is NaN, and what is beyond floats infinite."""
+    try:
+        return np.array(found, np.float64)
+    except OverflowError:
+        return np.array([_float(value) for value in found], np.float64)
+
+
+def _float(value: float | None) -> float | None:
+    if isinstance(value, int) and value.bit_length() > 1_000:
+        return float("inf") if value > 0 else float("-inf")
+    return value
