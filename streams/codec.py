@@ -1,66 +1,39 @@
-"""Record <-> JSON bytes, block and frame <-> bytes: the only wire format.
+"""Record <-> JSON bytes, block and frame <-> bytes.
 
-A frame (many raw records of a producer) and a block (columns of an interval) share one envelope,
-little-endian, described byte for byte in ``docs/schemas/envelope.md``:
-
-====== ==== ==========================================================
-offset size meaning
-====== ==== ==========================================================
-0      4    magic: ``TGB1`` block, ``TGF1`` frame
-4      1    version of the envelope, 1
-5      1    codec of the body: 0 none, 1 lz4, 2 zstd
-6      2    reserved, 0
-8      4    crc32c of everything from byte 12 on
-12     4    length of the header
-16     4    length of the body as stored
-20     4    length of the body as decoded
-24     ...  header, JSON
-...    ...  body
-====== ==== ==========================================================
+A frame (many raw records of a producer) and a block (columns of an interval) share one envelope
+(``streams.envelope``). Frames whose body is columns: ``streams.frames``.
 """
 
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final, TypeVar
 
-import crc32c
-import lz4.block
 import msgspec
 import numpy as np
 import numpy.typing as npt
-import zstandard
 
+from streams.envelope import MAX_BODY_BYTES, Codec, Envelope, seal, unseal
 from streams.errors import CorruptMessageError
 from streams.schemas.base import Record
+
+__all__ = [
+    "MAX_BODY_BYTES", "MAX_FRAME_RECORDS", "Block", "BlockHeader", "Codec", "FrameHeader",
+    "decode_block", "decode_frame", "decode_record", "encode_block", "encode_frame",
+    "encode_record", "is_block", "is_frame",
+]  # fmt: skip
 
 R = TypeVar("R", bound=msgspec.Struct)
 
 BLOCK_MAGIC: Final = b"TGB1"
 FRAME_MAGIC: Final = b"TGF1"
-MAX_BODY_BYTES: Final = 64 * 1024 * 1024
-"""What a body may decode to: a small message must not become a large one."""
 MAX_FRAME_BYTES: Final = 16 * 1024 * 1024
 MAX_FRAME_RECORDS: Final = 100_000
 MAX_COLUMNS: Final = 1_000
 
-_VERSION: Final = 1
-_START: Final = struct.Struct("<4sBBH")
-_CRC: Final = struct.Struct("<I")
-_LENGTHS: Final = struct.Struct("<III")
-_ENVELOPE_BYTES: Final = _START.size + _CRC.size + _LENGTHS.size
-_CHECKED_FROM: Final = _START.size + _CRC.size
-_LZ4_MOST: Final = 255
-"""No byte of lz4 can stand for more than this many."""
+_BLOCK: Final = Envelope(BLOCK_MAGIC, 1, MAX_BODY_BYTES)
+_LINES: Final = Envelope(FRAME_MAGIC, 1, MAX_FRAME_BYTES)
 _DTYPES: Final = frozenset(["|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f4", "<f8"])
 _JSON: Final = msgspec.json.Encoder()
-
-
-class Codec(IntEnum):
-    NONE = 0
-    LZ4 = 1
-    ZSTD = 2
 
 
 class BlockHeader(Record, frozen=True, kw_only=True):
@@ -94,7 +67,7 @@ class BlockHeader(Record, frozen=True, kw_only=True):
 
 
 class FrameHeader(Record, frozen=True, kw_only=True):
-    """Many raw records of one producer in one message; body: JSON lines.
+    """Many raw records of one producer in one message; body: JSON lines, or columns.
 
     (producer, boot, sequence) identifies the frame: a repeated one is recognised.
     """
@@ -103,6 +76,10 @@ class FrameHeader(Record, frozen=True, kw_only=True):
     boot: str
     sequence: int
     count: int
+    columns: tuple[tuple[str, str], ...] = ()
+    """(name, numpy dtype such as ``<i8``) of columns, each of ``count`` values."""
+    texts: dict[str, list[str]] = msgspec.field(default_factory=dict)
+    """Column of texts -> the texts that its numbers stand for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +114,12 @@ def encode_block(
     columns = columns or {}
     layout = tuple((name, array.dtype.str, array.size) for name, array in columns.items())
     body = b"".join(np.ascontiguousarray(array).tobytes() for array in columns.values()) + payload
-    return _seal(BLOCK_MAGIC, _JSON.encode(header.but(columns=layout)), body, codec)
+    return seal(_BLOCK, _JSON.encode(header.but(columns=layout)), body, codec)
 
 
 def decode_block(data: bytes) -> Block:
     """Raises CorruptMessageError for anything that is not a whole, sound block."""
-    raw, body = _open(BLOCK_MAGIC, data, MAX_BODY_BYTES)
+    raw, body = unseal(_BLOCK, data)
     header = decode_record(raw, BlockHeader)
     if len(header.columns) > MAX_COLUMNS:
         raise CorruptMessageError(f"{len(header.columns)} columns, allowed are {MAX_COLUMNS}")
@@ -162,12 +139,12 @@ def decode_block(data: bytes) -> Block:
 
 
 def encode_frame(header: FrameHeader, lines: bytes, *, codec: Codec = Codec.LZ4) -> bytes:
-    return _seal(FRAME_MAGIC, _JSON.encode(header), lines, codec)
+    return seal(_LINES, _JSON.encode(header), lines, codec)
 
 
 def decode_frame(data: bytes) -> tuple[FrameHeader, list[bytes]]:
     """Header and one JSON document per record; raises CorruptMessageError."""
-    raw, body = _open(FRAME_MAGIC, data, MAX_FRAME_BYTES)
+    raw, body = unseal(_LINES, data)
     header = decode_record(raw, FrameHeader)
     if header.count > MAX_FRAME_RECORDS:
         raise CorruptMessageError(f"{header.count} records, allowed are {MAX_FRAME_RECORDS}")
@@ -184,64 +161,3 @@ def is_block(data: bytes) -> bool:
 
 def is_frame(data: bytes) -> bool:
     return data[:4] == FRAME_MAGIC
-
-
-def _seal(magic: bytes, header: bytes, body: bytes, codec: Codec) -> bytes:
-    stored = body
-    match codec:
-        case Codec.LZ4:
-            stored = lz4.block.compress(body, store_size=False)
-        case Codec.ZSTD:
-            stored = zstandard.ZstdCompressor().compress(body)
-        case Codec.NONE:
-            pass
-    checked = _LENGTHS.pack(len(header), len(stored), len(body)) + header + stored
-    return _START.pack(magic, _VERSION, codec, 0) + _CRC.pack(crc32c.crc32c(checked)) + checked
-
-
-def _open(magic: bytes, data: bytes, max_body_bytes: int) -> tuple[bytes, bytes]:
-    """Header and decoded body; nothing is believed before lengths and checksum agree."""
-    if len(data) < _ENVELOPE_BYTES:
-        raise CorruptMessageError(f"{len(data)} bytes are too few for an envelope")
-    found, version, codec, _ = _START.unpack_from(data)
-    (crc,) = _CRC.unpack_from(data, _START.size)
-    header_size, stored_size, body_size = _LENGTHS.unpack_from(data, _CHECKED_FROM)
-    if found != magic or version != _VERSION:
-        raise CorruptMessageError(
-            f"magic {found!r} version {version}, expected {magic!r} {_VERSION}"
-        )
-    if len(data) != _ENVELOPE_BYTES + header_size + stored_size:
-        raise CorruptMessageError("length does not match the envelope")
-    if body_size > max_body_bytes:
-        raise CorruptMessageError(f"body of {body_size} bytes, allowed are {max_body_bytes}")
-    if crc32c.crc32c(memoryview(data)[_CHECKED_FROM:]) != crc:
-        raise CorruptMessageError("checksum does not match")
-    body_at = _ENVELOPE_BYTES + header_size
-    return data[_ENVELOPE_BYTES:body_at], _decompress(codec, data[body_at:], body_size)
-
-
-def _decompress(codec: int, stored: bytes, body_size: int) -> bytes:
-    try:
-        match codec:
-            case Codec.NONE:
-                body = stored
-            case Codec.LZ4:
-                body = _lz4(stored, body_size)
-            case Codec.ZSTD:
-                # Read piece by piece: ``decompress`` allocates whatever the body says of itself.
-                reader = zstandard.ZstdDecompressor(max_window_size=MAX_BODY_BYTES)
-                body = reader.stream_reader(stored).read(body_size + 1)
-            case _:
-                raise CorruptMessageError(f"unknown codec {codec}")
-    except (lz4.block.LZ4BlockError, zstandard.ZstdError, ValueError) as exc:
-        raise CorruptMessageError(f"body does not decompress ({exc})") from exc
-    if len(body) != body_size:
-        raise CorruptMessageError(f"body holds {len(body)} bytes, expected {body_size}")
-    return body
-
-
-def _lz4(stored: bytes, body_size: int) -> bytes:
-    if body_size > _LZ4_MOST * len(stored):
-        raise CorruptMessageError(f"{len(stored)} bytes of lz4 cannot hold {body_size}")
-    body: bytes = lz4.block.decompress(stored, uncompressed_size=body_size) if body_size else b""
-    return body

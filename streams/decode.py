@@ -13,6 +13,8 @@ import numpy as np
 
 from streams.codec import MAX_FRAME_RECORDS, FrameHeader, decode_frame, is_frame
 from streams.errors import CorruptMessageError
+from streams.frame_fields import FrameFields, Joined
+from streams.frames import ColumnFrame, Shape, decode_columns, is_columns
 from streams.rejects import reject_of, shortened
 from streams.repeats import Repeats
 from streams.schemas.system import FrameMark
@@ -23,6 +25,8 @@ from streams.windows.table import Ints
 PORTION: Final = 2_048
 """Records that are read field by field while they are still in the processor's cache: twice as fast
 as a whole batch at once."""
+FRAMES_PORTION: Final = 32_768
+"""Records in frames of columns that are read together."""
 MAX_NAME_CHARS: Final = 128
 """Of a producer's and a boot's name."""
 
@@ -62,11 +66,20 @@ class Decoded:
 
 
 class Decoder:
-    """Reads one kind of record; recognises repeated frames by ``repeats``."""
+    """Reads one kind of record; recognises repeated frames by ``repeats``.
+
+    shape: how frames of columns hold these records; None if they must not come that way.
+    """
 
     def __init__(
-        self, record: type[msgspec.Struct], *, max_message_bytes: int, repeats: Repeats
+        self,
+        record: type[msgspec.Struct],
+        *,
+        max_message_bytes: int,
+        repeats: Repeats,
+        shape: Shape | None = None,
     ) -> None:
+        self._shape = shape
         self._read = msgspec.json.Decoder(record).decode
         self._max_message_bytes = max_message_bytes
         self._repeats = repeats
@@ -80,6 +93,14 @@ class Decoder:
             self._other(int(message[place]), fitting[place], error, reader)
         reader.hand_on()
         return result
+
+    def raw_of(self, value: bytes) -> Callable[[int], bytes]:
+        """Line -> the bytes of a record, of a message from which records were read."""
+        if not is_frame(value):
+            return (json_lines(value) or [value]).__getitem__
+        if is_columns(value) and self._shape is not None:
+            return decode_columns(value, self._shape).json
+        return decode_frame(value)[1].__getitem__
 
     def _fitting(
         self, values: Sequence[bytes | None], result: Decoded
@@ -96,39 +117,47 @@ class Decoder:
 
     def _other(self, at: int, value: bytes, error: Exception, reader: "_Reader") -> None:
         """A message that is not one record."""
+        flaws = reader.result.flaws
         try:
-            lines = self._unpacked(value, reader.result)
+            if is_frame(value):
+                self._frame(at, value, reader)
+                return
         except CorruptMessageError as exc:
-            corrupt = Reject("corrupt_frame", shortened(str(exc)))
-            reader.result.flaws.append(Flaw(at, 0, corrupt, value))
+            flaws.append(Flaw(at, 0, Reject("corrupt_frame", shortened(str(exc))), value))
             return
+        lines = json_lines(value)
         if lines is None:
-            reader.result.flaws.append(Flaw(at, 0, reject_of(error, value), value))
+            flaws.append(Flaw(at, 0, reject_of(error, value), value))
         elif len(lines) > MAX_FRAME_RECORDS:
             detail = f"{len(lines)} lines, allowed are {MAX_FRAME_RECORDS}"
-            reader.result.flaws.append(Flaw(at, 0, Reject("too_large", detail), value))
+            flaws.append(Flaw(at, 0, Reject("too_large", detail), value))
         else:
-            for line, why in reader.read(lines, np.full(len(lines), at), np.arange(len(lines))):
-                flaw = Flaw(at, line, reject_of(why, lines[line]), lines[line])
-                reader.result.flaws.append(flaw)
+            reader.read_lines(at, lines)
 
-    def _unpacked(self, value: bytes, result: Decoded) -> Sequence[bytes] | None:
-        """The records of a frame that was not seen before, or of JSON lines."""
-        if not is_frame(value):
-            return json_lines(value)
+    def _frame(self, at: int, value: bytes, reader: "_Reader") -> None:
+        if is_columns(value) and self._shape is not None:
+            frame = decode_columns(value, self._shape)
+            if self._is_new(frame.header, reader.result):
+                reader.take(at, frame)
+            return
         header, lines = decode_frame(value)
+        if self._is_new(header, reader.result):
+            reader.read_lines(at, lines)
+
+    def _is_new(self, header: FrameHeader, result: Decoded) -> bool:
+        """Whether the frame has not been seen before."""
         _check_names(header)
         mark = self._repeats.take(header)
         if mark is None:
             result.repeated_frames += 1
-            return ()
+            return False
         result.marks.pop((mark.producer, mark.boot), None)  # The newest mark comes last.
         result.marks[mark.producer, mark.boot] = mark
-        return lines
+        return True
 
 
 class _Reader:
-    """Reads JSON records one after the other and hands them on in portions."""
+    """Hands records on in portions: those of JSON and those of frames of columns apart."""
 
     def __init__(
         self,
@@ -140,6 +169,9 @@ class _Reader:
         self._read = read
         self._add = add
         self._records: list[msgspec.Struct] = []
+        self._places: list[tuple[Ints, Ints]] = []
+        self._frames: list[tuple[int, ColumnFrame]] = []
+        self._framed = 0
 
     def read(
         self, values: Sequence[bytes], message: Ints, line: Ints
@@ -153,27 +185,43 @@ class _Reader:
             except _ERRORS as exc:
                 error = exc
             begun, done = done, done + len(self._records) - held
-            self.result.places.append((message[begun:done], line[begun:done]))
+            self._places.append((message[begun:done], line[begun:done]))
             if len(self._records) >= PORTION:
-                self.hand_on()
+                self._hand_on_records()
             if error is not None:
                 yield done, error
                 done += 1
 
+    def read_lines(self, at: int, lines: Sequence[bytes]) -> None:
+        """Records of one message."""
+        for line, why in self.read(lines, np.full(len(lines), at), np.arange(len(lines))):
+            self.result.flaws.append(Flaw(at, line, reject_of(why, lines[line]), lines[line]))
+
+    def take(self, at: int, frame: ColumnFrame) -> None:
+        """The records of one message that is columns."""
+        self._frames.append((at, frame))
+        self._framed += len(frame)
+        if self._framed >= FRAMES_PORTION:
+            self._hand_on_frames()
+
     def hand_on(self) -> None:
+        """All that is left."""
+        self._hand_on_records()
+        self._hand_on_frames()
+
+    def _hand_on_records(self) -> None:
         if self._records:
             self._add(RecordFields(self._records))
-            self._records = []
+            self.result.places += self._places
+            self._records, self._places = [], []
 
-
-def lines_of(value: bytes) -> Sequence[bytes]:
-    """The bytes of each record of a message that was decoded before."""
-    if is_frame(value):
-        try:
-            return decode_frame(value)[1]
-        except CorruptMessageError:
-            return [value]
-    return json_lines(value) or [value]
+    def _hand_on_frames(self) -> None:
+        if self._frames:
+            self._add(FrameFields(Joined([frame for _, frame in self._frames])))
+            message = np.repeat([at for at, _ in self._frames], [len(f) for _, f in self._frames])
+            line = np.concatenate([np.arange(len(frame)) for _, frame in self._frames])
+            self.result.places.append((message, line))
+            self._frames, self._framed = [], 0
 
 
 def json_lines(value: bytes) -> list[bytes] | None:

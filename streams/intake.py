@@ -12,8 +12,9 @@ from streams.clock import SECOND_US
 from streams.codec import BlockHeader
 from streams.controls import Controls
 from streams.dead_letters import dead_letter
-from streams.decode import Decoded, Decoder, Flaw, lines_of
+from streams.decode import Decoded, Decoder, Flaw
 from streams.errors import InvalidParameterError
+from streams.frames import shape_of
 from streams.partials import Deltas, Partials
 from streams.punctuality import Punctuality
 from streams.repeats import Repeats
@@ -65,6 +66,7 @@ class Ingest:
             _record_of(topic),
             max_message_bytes=settings.topics.max_message_bytes,
             repeats=self._repeats,
+            shape=shape_of(_record_of(topic)) if topic in KIND_OF else None,
         )
         self._partials = _partials_of(topic, settings)
         self._punctuality = Punctuality.of(settings.windows)
@@ -95,7 +97,7 @@ class Ingest:
         return [
             *_to_shards(made.blocks),
             *_letters(
-                [*decoded.flaws, *_flaws(decoded, {**far, **made.rejects}, records)], records
+                [*decoded.flaws, *self._flaws(decoded, {**far, **made.rejects}, records)], records
             ),
             *self._frame_marks(decoded),
             *self._progress(batch.next, self._tally.add(self.newest)),
@@ -163,6 +165,17 @@ class Ingest:
             behind_s=float(np.median(behind)) / SECOND_US if behind.size else None,
         )
 
+    def _flaws(
+        self, decoded: Decoded, rejects: Mapping[int, Reject], records: "Records"
+    ) -> Iterator[Flaw]:
+        """Of records that could be read."""
+        message, line = decoded.message, decoded.line
+        by_message = sorted(rejects, key=lambda at: int(message[at]))
+        for number, places in groupby(by_message, key=lambda at: int(message[at])):
+            raw = self._decoder.raw_of(records.values[number] or b"")
+            for at in places:
+                yield Flaw(number, int(line[at]), rejects[at], raw(int(line[at])))
+
     def _progress(self, position: int, ended: Quality | None) -> Iterator[Out]:
         if ended is not None:
             yield Out(topic="quality", key=self._key(), value=ended)
@@ -211,16 +224,6 @@ def _to_shards(blocks: Sequence[Sequence[bytes]]) -> Iterator[Out]:
     for shard, parts in enumerate(blocks):
         for part in parts:
             yield Out(topic="partials", key=str(shard), value=part, partition=shard)
-
-
-def _flaws(decoded: Decoded, rejects: Mapping[int, Reject], records: "Records") -> Iterator[Flaw]:
-    """Of records that could be read."""
-    message, line = decoded.message, decoded.line
-    by_message = sorted(rejects, key=lambda at: (message[at], line[at]))
-    for number, places in groupby(by_message, key=lambda at: int(message[at])):
-        lines = lines_of(records.values[number] or b"")
-        for at in places:
-            yield Flaw(number, int(line[at]), rejects[at], lines[line[at]])
 
 
 def _letters(flaws: Iterable[Flaw], records: "Records") -> Iterator[Out]:

@@ -197,6 +197,20 @@ def test_one_by_one_or_together_the_sums_are_the_same(
     assert all(is_sorted(table) for table in together.tables)
 
 
+def test_a_number_beyond_all_floats_is_unfit_and_nothing_worse() -> None:
+    summed = sum_up([gpu(xid=10**400), gpu()], interval_us=SECOND_US, index=SeriesIndex("gpu"))
+
+    assert [(at, why.reason) for at, why in summed.rejects.items()] == [(0, "out_of_range")]
+
+
+def test_labels_that_are_unfit_are_not_kept() -> None:
+    index = SeriesIndex("request")
+
+    sum_up([request(tenant="x" * 300)], interval_us=SECOND_US, index=index)
+
+    assert len(index) == 0
+
+
 def test_series_far_apart_in_time_do_not_need_room_for_what_lies_between() -> None:
     table = to_table("request", [request(at_us=0), request(at_us=2**61)], interval_us=SECOND_US)
 

@@ -179,6 +179,29 @@ def test_a_dead_letter_says_where_and_what_without_secrets() -> None:
     assert (letter.value.size_bytes, len(letter.value.sha256)) == (len(raw), 64)
 
 
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        pytest.param(
+            b'{"kind":"arrived","pool":"a","at_us":1,"at_us":%d}' % T0, "", id="last-wins"
+        ),
+        pytest.param(
+            b'{"kind":"arrived","pool":1,"pool":"a","at_us":%d}' % T0, "wrong_type", id="no"
+        ),
+        pytest.param(b'{"x":%s}' % (b"[" * 3_000 + b"]" * 3_000), "too_deep", id="depth"),
+        pytest.param(b'{"x":%s' % (b'{"x":' * 3_000), "too_deep", id="depth-of-objects"),
+    ],
+)
+@pytest.mark.parametrize("wrap", [lambda raw: raw, frame, lambda raw: raw + b"\n{}"])
+def test_doubled_keys_and_depth_bombs_are_records_or_dead_letters(
+    raw: bytes, reason: str, wrap: Any
+) -> None:
+    out = ingest().step(batch(message(wrap(raw))))
+
+    assert arrived(out) == (not reason)
+    assert [why for _, line, why in letters(out) if line == 0] == [reason] * bool(reason)
+
+
 @pytest.mark.parametrize("wrap", [frame, lambda *lines: b"\n".join([*lines, b""])])
 def test_lines_of_a_message_are_records_of_their_own(wrap: Any) -> None:
     good = encode_record(request())

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from streams.codec import FrameHeader, decode_block, decode_frame, decode_record
+from streams.frames import decode_columns, shape_of
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.export import RECORDS, main, pages
 from streams.schemas.telemetry import Change, EngineSample, RequestEvent
@@ -23,6 +24,7 @@ SCHEMAS = ROOT / "docs" / "schemas"
 SAMPLES = ROOT / "tests" / "data"
 STORED = sorted(SAMPLES.glob("v*/*.json"))
 V1 = SAMPLES / "v1"
+V2 = SAMPLES / "v2"
 
 
 @pytest.mark.parametrize("name", pages())
@@ -86,6 +88,25 @@ def test_stored_frames_are_still_read(name: str) -> None:
     ]
 
 
+COLUMNS = [
+    {"kind": "arrived", "pool": "codex", "tenant": "潮", "request_id": "r0", "prompt_tokens": 300},
+    {"kind": "finished", "pool": "codex", "request_id": "r1", "status": 200, "output_tokens": 70}
+    | {"ttft_s": 0.25, "duration_s": 1.5},
+    {"kind": "cancelled", "pool": "sora", "request_id": "r2", "status": 499},
+]
+
+
+@pytest.mark.parametrize("name", ["columns-none", "columns-lz4", "columns-zstd"])
+def test_stored_frames_of_columns_are_still_read(name: str) -> None:
+    frame = decode_columns((V2 / f"{name}.bin").read_bytes(), shape_of(RequestEvent))
+
+    records = [msgspec.convert(frame.values(line), RequestEvent) for line in range(3)]
+    assert records == [
+        msgspec.convert({"at_us": T0 + line} | values, RequestEvent)
+        for line, values in enumerate(COLUMNS)
+    ]
+
+
 @pytest.mark.parametrize("name", ["delta-none", "delta-lz4", "delta-zstd", "window"])
 def test_stored_tables_are_still_read(name: str) -> None:
     table = decode_table(decode_block((V1 / f"{name}.bin").read_bytes()))
@@ -129,3 +150,26 @@ def test_a_frame_can_be_read_by_the_book() -> None:
     assert crc == crc32c.crc32c(data[12:])
     assert (len(data), decoded) == (24 + h + s, s)
     assert json.loads(data[24 : 24 + h])["count"] == data[24 + h :].count(b"\n")
+
+
+def test_a_frame_of_columns_can_be_read_by_the_book() -> None:
+    """The same page, without any code of ours."""
+    data = (V2 / "columns-none.bin").read_bytes()
+    magic, version, codec, _, crc, h, s, _ = struct.unpack_from("<4sBBHIIII", data)
+    header, body, at = json.loads(data[24 : 24 + h]), data[24 + h :], 0
+    columns: dict[str, list[Any]] = {}
+
+    for name, dtype in header["columns"]:
+        size, code = int(dtype[2:]), {"u1": "B", "u2": "H", "i8": "q", "f8": "d"}[dtype[1:]]
+        columns[name] = list(struct.unpack_from(f"<{header['count']}{code}", body, at))
+        at += size * header["count"]
+
+    assert (magic, version, codec, crc) == (b"TGF1", 2, 0, crc32c.crc32c(data[12:]))
+    assert at == s == len(body)
+    assert [header["texts"]["kind"][number] for number in columns["kind"]] == [
+        "arrived",
+        "finished",
+        "cancelled",
+    ]
+    assert columns["ttft_s?"] == [0, 1, 0]
+    assert columns["ttft_s"][1] == 0.25
