@@ -14,7 +14,7 @@ from streams.windows.columns import Columns, joined, read_columns
 from streams.windows.delta import add_up
 from streams.windows.fields import Fields, Mask
 from streams.windows.identity import MAX_KNOWN, SeriesIndex
-from streams.windows.rows import empty_table, take
+from streams.windows.rows import empty_table, filled, take
 from streams.windows.table import Ints, Table
 
 
@@ -75,7 +75,8 @@ class Deltas:
     def blocks(self, columns: Columns, fit: Mask, header: BlockHeader) -> list[list[bytes]]:
         tables: list[list[Table]] = [[] for _ in range(self._shards)]
         for table in add_up(columns, fit, self._interval_us, self._index):
-            self._split(table, tables)
+            # Before it is cut up: most columns of most batches hold nothing.
+            self._split(filled(table), tables)
         nothing = empty_table(self._index.kind)
         header = header.but(kind="delta", interval_us=self._interval_us)
         return [

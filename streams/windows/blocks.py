@@ -10,7 +10,7 @@ from streams.codec import Block, BlockHeader, encode_block
 from streams.errors import CorruptMessageError
 from streams.series import series_hex
 from streams.windows.histogram import BUCKETS
-from streams.windows.rows import COLUMNS, HISTOGRAMS, neutral_of, no_buckets, take
+from streams.windows.rows import COLUMNS, HISTOGRAMS, filled, neutral_of, no_buckets, take
 from streams.windows.table import Ints, Sparse, Table
 
 _KEYS: Final = ("window_us", "series")
@@ -113,9 +113,7 @@ def _columns(table: Table) -> dict[str, npt.NDArray[np.generic]]:
         "window_us": table.window_us,
         "series": table.series,
     }
-    columns |= {
-        name: column for name, column in table.ints.items() if np.any(column != neutral_of(name))
-    }
+    columns |= filled(table).ints
     for name, histogram in table.sparse.items():
         if histogram.row.size:
             columns[f"{name}#row"] = histogram.row.astype(np.int32)

@@ -87,7 +87,10 @@ class RecordFields:
         return places, values[places] if missing else values
 
     def filled(self, name: str) -> Mask:
-        return np.fromiter(map(bool, map(attrgetter(name), self.records)), np.bool_, len(self))
+        found = list(map(attrgetter(name), self.records))
+        if found.count("") == len(found):
+            return np.zeros(len(found), np.bool_)
+        return np.array(list(map(bool, found)), np.bool_)
 
     def choices(self, name: str, code_of: Mapping[str, int]) -> Ints:
         chosen = map(code_of.__getitem__, map(attrgetter(name), self.records))

@@ -1,6 +1,7 @@
 """Cutting a table by rows, and the columns that a series kind has."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -57,6 +58,14 @@ def empty_table(kind: str) -> Table:
         dict.fromkeys(COLUMNS[kind], none),
         {name: no_buckets() for name in HISTOGRAMS[kind]},
     )
+
+
+def filled(table: Table) -> Table:
+    """Without the columns that hold nothing."""
+    used = {
+        name: column for name, column in table.ints.items() if (column != neutral_of(name)).any()
+    }
+    return replace(table, ints=used)
 
 
 def take(table: Table, keep: npt.NDArray[np.bool_]) -> Table:
