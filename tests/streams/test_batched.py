@@ -2,16 +2,18 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import crc32c
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import PartitionRecords
+from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from faust.types import TP
 
 from streams.admin import create_topics
 from streams.app import App, create_app
-from streams.batch import RecordBatch
+from streams.batch import Message, RecordBatch, Records
 from streams.fetching import unpacked
 from streams.publisher import Publisher
 from streams.settings import StreamSettings
@@ -29,14 +31,16 @@ def fetched(*batches: bytes, offset: int = 0, aborted: list[tuple[int, int]] | N
     )  # fmt: skip
 
 
-def log_batch(base: int, values: list[bytes], *, producer: int = -1) -> bytes:
+def log_batch(
+    base: int, values: list[bytes], *, producer: int = -1, at: list[int] | None = None
+) -> bytes:
     transactional = producer >= 0
     builder = DefaultRecordBatchBuilder(
         magic=2, compression_type=0, is_transactional=int(transactional), producer_id=producer,
         producer_epoch=0, base_sequence=0, batch_size=10_000,
     )  # fmt: skip
-    for number, value in enumerate(values):
-        builder.append(number, timestamp=5, key=None, value=value, headers=[])
+    for number, value in zip(at or range(len(values)), values, strict=False):
+        builder.append(number, timestamp=5 + number, key=b"k", value=value, headers=[])
     built = bytearray(builder.build())
     built[0:8] = base.to_bytes(8, "big")  # outside of what the checksum covers
     return bytes(built)
@@ -46,10 +50,10 @@ def test_records_keep_offset_and_stamp() -> None:
     answer = fetched(log_batch(10, [b"a", b"b"]), log_batch(12, [b"c"]), offset=10)
     found = list(unpacked(answer, "t", 0))
 
-    assert [(m.offset, m.timestamp_us, m.value) for m in found] == [
-        (10, 5000, b"a"),
-        (11, 5000, b"b"),
-        (12, 5000, b"c"),
+    assert found == [
+        Message("t", 0, 10, 5000, b"k", b"a"),
+        Message("t", 0, 11, 6000, b"k", b"b"),
+        Message("t", 0, 12, 5000, b"k", b"c"),
     ]
     assert answer.next_fetch_offset == 13
 
@@ -58,6 +62,38 @@ def test_records_before_the_offset_asked_for_are_left_out() -> None:
     found = list(unpacked(fetched(log_batch(10, [b"a", b"b", b"c"]), offset=12), "t", 0))
 
     assert [m.offset for m in found] == [12]
+
+
+def test_what_compaction_took_out_leaves_gaps() -> None:
+    found = unpacked(fetched(log_batch(10, [b"a", b"b"], at=[0, 3])), "t", 0)
+
+    assert (found.offsets.tolist(), found.timestamps_us.tolist()) == ([10, 13], [5000, 8000])
+
+
+def test_the_broker_s_stamp_holds_for_all_of_its_batch() -> None:
+    data = bytearray(log_batch(0, [b"a", b"b"]))
+    data[22] |= 8  # the type of stamps: when it was appended
+    data[35:43] = (77).to_bytes(8, "big")
+    data[17:21] = crc32c.crc32c(bytes(data[21:])).to_bytes(4, "big")
+
+    assert unpacked(fetched(bytes(data)), "t", 0).timestamps_us.tolist() == [77_000, 77_000]
+
+
+def test_a_broken_checksum_is_noticed() -> None:
+    data = bytearray(log_batch(0, [b"a", b"b"]))
+    data[-3] ^= 1
+
+    with pytest.raises(CorruptRecordException):
+        unpacked(fetched(bytes(data)), "t", 0)
+
+
+def test_columns_give_messages_one_by_one_and_in_slices() -> None:
+    records = unpacked(fetched(log_batch(0, [b"a", b"b", b"c"])), "t", 0)
+
+    assert [m.value for m in records[1:]] == [b"b", b"c"]
+    assert records[-1] == list(records)[2]
+    assert list(Records.of(list(records))) == list(records)
+    assert records.size_bytes == 3
 
 
 def test_aborted_records_are_left_out_and_their_offsets_passed() -> None:

@@ -260,6 +260,34 @@ async def test_with_a_minimal_interval_batches_gather_into_one_commit(broker: Br
     assert broker.written == ["0-1", "1-4"]
 
 
+async def test_a_batch_that_gathers_asks_for_more_before_it_is_due(broker: Broker) -> None:
+    case = await taken_over(Case(broker, min_interval_s=600))
+    case.partition.deliver(batch(0, 1))
+    await case.until(1)
+
+    case.partition.deliver(batch(1, 2))
+
+    await eventually(lambda: broker.wanted[-1] == 2)
+    await case.partition.close()
+    assert broker.written == ["0-1"]
+
+
+@pytest.mark.parametrize("limit", ["GATHER_BYTES", "GATHER_MESSAGES"])
+async def test_a_batch_that_has_grown_large_is_written_before_it_is_due(
+    broker: Broker, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"streams.partition.{limit}", 2)
+    case = await taken_over(Case(broker, min_interval_s=600))
+    for start in range(3):
+        message = Message("t", 0, start, 0, None, b"x")
+        case.partition.deliver(RecordBatch("t", 0, start, start + 1, [message]))
+
+    await case.until(3)
+    await case.partition.close()
+
+    assert broker.written == ["0-1", "1-3"]
+
+
 def test_joined_batches_cover_the_whole_interval() -> None:
     whole = joined([batch(0, 2), RecordBatch("t", 0, 2, 5), batch(5, 6)])
 
