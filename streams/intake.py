@@ -12,10 +12,11 @@ from streams.clock import SECOND_US
 from streams.codec import BlockHeader
 from streams.controls import Controls
 from streams.dead_letters import dead_letter
-from streams.decode import Decoded, Decoder, Flaw
+from streams.decode import Decoder
 from streams.errors import InvalidParameterError
 from streams.frames import shape_of
 from streams.partials import Deltas, Partials
+from streams.portions import Decoded, Flaw
 from streams.punctuality import Punctuality
 from streams.repeats import Repeats
 from streams.schemas.system import FrameMark, Quality, SourceMark

@@ -1,7 +1,8 @@
 import pytest
 
 from streams.codec import FrameHeader, encode_frame, encode_record
-from streams.decode import Decoded, Decoder, json_lines
+from streams.decode import Decoder, json_lines
+from streams.portions import Decoded
 from streams.rejects import MAX_DETAIL_CHARS
 from streams.repeats import Repeats
 from streams.schemas.telemetry import RequestEvent

@@ -220,6 +220,15 @@ def test_one_document_over_many_lines_is_one_record() -> None:
     assert (arrived(out), letters(out)) == (1, [(1, 0, "unknown_kind")])
 
 
+def test_a_dead_letter_of_one_document_over_many_lines_is_all_of_it() -> None:
+    raw = b'{"kind":"arrived","at_us":%d,"pool":"p","x":\n{"y":1}\n}' % FUTURE
+
+    out = ingest().step(batch(message(raw)))
+
+    (letter,) = [o.value for o in out if isinstance(o.value, DeadLetter)]
+    assert (letter.reason, letter.head) == ("far_future", raw.decode())
+
+
 def test_a_repeated_frame_counts_once() -> None:
     one = ingest()
     values = [frame(request()), frame(request()), frame(request(), sequence=2)]
