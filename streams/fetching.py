@@ -25,6 +25,10 @@ log = get_logger(__name__)
 
 HEARTBEAT_S: Final = 1.0
 NEVER_MS: Final = 2_000_000_000
+HELD_WAIT_MS: Final = 20
+"""How long a fetch may wait at the broker while answers to others wait to be taken."""
+HELD_S: Final = 1.0
+"""How long that goes on after the last such answer."""
 FAUST_LOGGER: Final = logging.getLogger("faust.tidegate")
 """Faust's services log under the module of their class; ours are to be as quiet as its own."""
 
@@ -42,6 +46,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.wants: dict[TP, int] = {}
+        self._wait_ms = fetch_wait_ms(self.app.settings.broker)
+        self._held_until = 0.0
 
     def wake(self) -> None:
         """From any thread: look again for what is wanted."""
@@ -91,6 +97,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 # The set belongs to the main thread and changes under us: a copy, each time.
                 taken = {tp: self._take(consumer, tp) for tp in tuple(active_partitions)}
                 found = {tp: [batch] for tp, batch in taken.items() if batch is not None}
+                self._keep_fetching(fetcher)
                 left_s = deadline - self.thread_loop.time()
                 if found or left_s <= 0:
                     return found
@@ -98,6 +105,19 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 await asyncio.wait([waiter], timeout=left_s)
                 waiter.cancel()
         return {}
+
+    def _keep_fetching(self, fetcher: Any) -> None:
+        """While answers wait to be taken, ask on for what else there is, but wait briefly for it.
+
+        By default aiokafka then asks for nothing for 0.1 s, and after that for everything else in a
+        request that may take ``fetch_wait_ms``, and not for what has been taken meanwhile.
+        """
+        now = self.thread_loop.time()
+        if fetcher._records:
+            self._held_until = now + HELD_S
+        # Not 0: what is wanted is taken at once, and is to be in the request that follows.
+        fetcher._prefetch_backoff = HELD_WAIT_MS / 1000
+        fetcher._fetch_max_wait_ms = HELD_WAIT_MS if now < self._held_until else self._wait_ms
 
     def _take(self, consumer: AIOKafkaConsumer, tp: TP) -> RecordBatch | None:
         """What was fetched of this partition, if it is wanted and starts where it is wanted."""

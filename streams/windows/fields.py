@@ -18,6 +18,7 @@ Mask = npt.NDArray[np.bool_]
 
 WHOLE_LIMIT: Final = 2**62
 """What does not fit into 64 bits counts as this much, which is beyond every limit."""
+_BEYOND: Final = 2.0**1000
 
 
 class Fields(Protocol):
@@ -115,14 +116,13 @@ class RecordFields:
 
 
 def _floats(found: Sequence[float | None]) -> Floats:
-    """None is NaN, and what is beyond floats infinite."""
+    """None is NaN; whole numbers beyond floats are beyond every limit too."""
     try:
         return np.array(found, np.float64)
     except OverflowError:
-        return np.array([_float(value) for value in found], np.float64)
+        clipped = [None if value is None else _clipped(value) for value in found]
+        return np.array(clipped, np.float64)
 
 
-def _float(value: float | None) -> float | None:
-    if isinstance(value, int) and value.bit_length() > 1_000:
-        return float("inf") if value > 0 else float("-inf")
-    return value
+def _clipped(value: float) -> float:
+    return max(-_BEYOND, min(_BEYOND, value))
