@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from detectors.watch import CATCH_UP_WINDOWS
+from detectors.watch import EMPTY_WINDOWS
 from streams.batch import Message
 from streams.codec import Block, BlockHeader, decode_block, encode_block
 from streams.schemas.anomalies import Anomaly
@@ -184,7 +184,7 @@ def test_windows_nobody_filled_are_stepped_through_but_not_without_end() -> None
     watch.step(log(*progress(4, requests=1)))
     assert [(at_us - NOON_US) // SECOND_US for at_us in stepped] == [1, 2, 3]
     watch.step(log(*progress(100_000, requests=1)))
-    assert len(stepped) == 3 + CATCH_UP_WINDOWS + 1
+    assert len(stepped) == EMPTY_WINDOWS
 
 
 def test_many_anomalies_travel_in_parts() -> None:
