@@ -37,7 +37,8 @@ ANOMALIES_PER_BLOCK: Final = 250
 class Watch:
     """Everything WATCH does on one shard; the same log gives the same bytes.
 
-    Its clock is the append time of `partials`. Changes come as control blocks in the same log. A
+    Its clock is the append time of `partials`. Changes come as control blocks in the same log, word
+    of a new or given-up source as blocks that name it. A
     message that cannot be read becomes a dead letter; nothing it says is acted on.
 
     sources: the raw (topic, partition) pairs whose watermarks a window waits for.
@@ -104,8 +105,15 @@ class Watch:
                 for change in changes if closed.fresh else ():
                     self._grace.wait(change, header.watermark_us)
                 return closed
+            case "expect":
+                self.merge.expect((header.source, header.partition))
+                return Closed(watermark_us=self.merge.watermark_us)
+            case "give_up":
+                return self.merge.give_up((header.source, header.partition))
             case other:
-                raise CorruptMessageError(f"block kind must be delta or control, got {other!r}")
+                raise CorruptMessageError(
+                    f"block kind must be delta, control, expect or give_up, got {other!r}"
+                )
 
     def _results(self, closed: Closed) -> Iterator[Out]:
         anomalies = list(self._detected(closed))
@@ -134,9 +142,7 @@ class Watch:
             self._grace.advance(end_us)
             yield from self._panels[kind].step(tables.get((kind, at_us)), at_us, self._grace)
 
-    def _due(
-        self, kind: SeriesKind, windows: Collection[int], watermark_us: int
-    ) -> Iterator[int]:
+    def _due(self, kind: SeriesKind, windows: Collection[int], watermark_us: int) -> Iterator[int]:
         """Windows to step through: those with rows, and so many empty ones after each."""
         step = self._interval_us[kind]
         for at_us in sorted(windows):

@@ -132,7 +132,7 @@ class TopicReader:
         await self._check_caught_up(consumer)
 
     async def _asking(self) -> AIOKafkaConsumer:
-        """A client that sees open transactions; ours is told of the end before the first of them."""
+        """A client that sees open transactions; ours is told where the first one begins."""
         if self._uncommitted is None:
             asking = new_consumer(self._settings, isolation_level="read_uncommitted")
             try:

@@ -26,7 +26,7 @@ COMMIT_S: Final = 5.0
 """Ticks in which nothing happened are committed this often."""
 
 
-def attach_ticked_stage(
+def attach_ticked_stage(  # noqa: PLR0913  # the stage's whole description
     app: App,
     *,
     stage: str,

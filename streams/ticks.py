@@ -111,7 +111,7 @@ class Inputs:
     held_us: how long before its stamp a record counts at the earliest, see ``arrivals.read``.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what never changes of a stage's inputs
         self,
         inputs: Collection[str],
         shards: int,

@@ -135,7 +135,9 @@ def test_a_stalled_source_lets_windows_leave_provisionally_with_their_coverage()
         pytest.param(b"not a block, but long enough", "magic", id="garbage"),
         pytest.param(None, "too few", id="tombstone"),
         pytest.param(
-            encode_block(BlockHeader(kind="window", shard=0)), "delta or control", id="other-kind"
+            encode_block(BlockHeader(kind="window", shard=0)),
+            "delta, control, expect",
+            id="other-kind",
         ),
         pytest.param(
             encode_block(BlockHeader(kind="control", shard=0), payload=b'[{"id": 1}]'),

@@ -117,6 +117,15 @@ class Broker:
         """Outside of any transaction."""
         self.logs[source].entries.append(Entry(self.now_us, key, value))
 
+    def hold(self, source: Source, value: bytes) -> Transaction:
+        """Inside of somebody's transaction, which he has to settle and to mark."""
+        transaction = Transaction(self.now_us)
+        self.logs[source].entries.append(Entry(self.now_us, None, value, transaction))
+        return transaction
+
+    def mark(self, source: Source) -> None:
+        self.logs[source].entries.append(Entry(self.now_us, marker=True))
+
     def newest(self, source: Source) -> list[Message]:
         """What a compacted log holds for a reader who stops at the last stable offset."""
         kept: dict[bytes | None, Message] = {}
@@ -140,7 +149,9 @@ class Broker:
         for each in out:
             log = self.logs[each.topic, each.partition or 0]
             transaction.logs[log.source] = log
-            value = encode_record(each.value) if isinstance(each.value, msgspec.Struct) else each.value
+            value = (
+                encode_record(each.value) if isinstance(each.value, msgspec.Struct) else each.value
+            )
             log.entries.append(Entry(self.now_us, each.key.encode(), value, transaction))
 
     def end(self, producer: "Producer", offsets: Mapping[Place, int]) -> None:

@@ -1,6 +1,6 @@
-"""An owner of one partition, by the rules of DESIGN section 4, one operation of the broker at a time.
+"""An owner of one partition by the rules of the design, one operation of the broker at a time.
 
-Each ``step`` runs to the next point at which a process may die, freeze or be overtaken. The rules are
+Each ``step`` runs to the next point where a process may die, freeze or be overtaken. The rules are
 those of ``streams/partition.py``, ``streams/ownership.py`` and ``streams/ticked.py``; what they
 are applied to is the project's own code.
 """
@@ -13,7 +13,7 @@ from streams.batch import RecordBatch
 from streams.clock import SECOND_US
 from streams.stage import Out
 from streams.work import AtEnd
-from tests.model.broker import Broker, LostError, Producer, Source
+from tests.model.broker import Broker, Log, LostError, Producer, Source
 
 IDLE_US: Final = SECOND_US
 Fate = Literal["unsent", "unanswered"]
@@ -22,6 +22,11 @@ Steps = Iterator[None]
 
 class Handler(Protocol):
     """The thinking of a log stage on one partition."""
+
+    @property
+    def state(self) -> Source | None:
+        """What it restores from, beside its own log."""
+        ...
 
     def restore(self, broker: Broker, committed: int) -> None: ...
     def handle(self, batch: RecordBatch) -> Sequence[Out]: ...
@@ -173,7 +178,10 @@ class LogOwner(Owner):
         self.handler = None
 
     def _work(self, producer: Producer) -> Steps:
-        handler = self.handler = self._restored()
+        handler = self._new_handler()
+        if handler.state is not None:
+            yield from self._wait(self._broker.logs[handler.state])
+        handler = self.handler = self._restored(handler)
         self._advance(self._committed or 0)
         self.inbox.clear()
         yield
@@ -186,8 +194,13 @@ class LogOwner(Owner):
                 yield from self._look_at_end(producer, handler)
             yield
 
-    def _restored(self) -> Handler:
-        handler = self._new_handler()
+    def _wait(self, state: Log) -> Steps:
+        """Others write there too: an open transaction of theirs hides what we have committed."""
+        end = state.end
+        while state.stable < end:
+            yield
+
+    def _restored(self, handler: Handler) -> Handler:
         handler.restore(self._broker, self._committed or 0)
         return handler
 

@@ -1,8 +1,7 @@
 """What may happen to a world, step by step, as values that hypothesis draws, prints and shrinks."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 import msgspec
 from hypothesis import strategies as st
@@ -12,7 +11,6 @@ from streams.codec import FrameHeader, encode_frame, encode_record
 from streams.schemas.incidents import Command
 from streams.schemas.scaling import PoolStatus, ReplicaStatus
 from streams.schemas.telemetry import Change, EngineSample, GpuSample, RequestEvent
-from tests.model.broker import Source
 from tests.model.owner import Fate, LogOwner
 from tests.model.world import PROCESSES, STAGES, World
 
@@ -83,7 +81,9 @@ class Send:
                 event = RequestEvent(kind="gauge", at_us=at_us, pool=pool, queued=3.0)
                 send(world, event, self.partition)
             case _:
-                send(world, request(self.what, pool, TENANTS[self.which % 2], at_us), self.partition)
+                send(
+                    world, request(self.what, pool, TENANTS[self.which % 2], at_us), self.partition
+                )
 
 
 @dataclass(frozen=True)
@@ -141,6 +141,44 @@ class Changed:
 
 
 @dataclass(frozen=True)
+class Held:
+    """Somebody reports a change in a transaction, which stays open for now."""
+
+    which: int
+
+    def apply(self, world: World) -> None:
+        now_us = world.broker.now_us
+        pool = POOLS[self.which % 2]
+        change = Change(
+            id=f"held-{now_us}", at_us=now_us, kind="replica_lost", summary="", pool=pool,
+            replica=f"{pool}-{self.which % REPLICAS}",
+        )  # fmt: skip
+        world.hold(("changes", 0), encode_record(change))
+
+
+@dataclass(frozen=True)
+class Released:
+    """What was held is committed."""
+
+    def apply(self, world: World) -> None:
+        world.release()
+
+
+@dataclass(frozen=True)
+class Added:
+    """A raw topic gets a further partition, and somebody writes to it at once."""
+
+    announced: bool = True
+
+    def apply(self, world: World) -> None:
+        partition = sum(topic == "requests" for topic, _ in world.broker.logs)
+        if partition < 4:
+            world.add_partition("requests", announced=self.announced)
+            at_us = world.broker.now_us
+            send(world, request("arrived", POOLS[0], TENANTS[0], at_us), partition)
+
+
+@dataclass(frozen=True)
 class Driven:
     """The driver says how a replica and its pool are."""
 
@@ -154,7 +192,13 @@ class Driven:
         replica = f"{pool}-{self.which % REPLICAS}"
         ready = self.state == "ready"
         status = msgspec.convert(
-            {"pool": pool, "replica": replica, "state": self.state, "since_us": at_us, "at_us": at_us},
+            {
+                "pool": pool,
+                "replica": replica,
+                "state": self.state,
+                "since_us": at_us,
+                "at_us": at_us,
+            },
             ReplicaStatus,
         )
         whole = PoolStatus(
@@ -186,7 +230,7 @@ class Run:
     stage: str
     number: int
     turns: int
-    most: int
+    most: int = 1_000
     only: int | None = None
 
     def apply(self, world: World) -> None:
@@ -381,6 +425,9 @@ _RECORD: Final = st.one_of(
         st.sampled_from([0.0, 1.0, 5.0]),
     ),
     st.just(Resolved()),
+    st.builds(Held, st.integers(0, 5)),
+    st.just(Released()),
+    st.just(Added()),
 )  # fmt: skip
 _TURN: Final = st.one_of(
     st.builds(
@@ -405,7 +452,33 @@ _FAULT: Final = st.one_of(
 )
 
 
+@st.composite
+def _trouble(draw: st.DrawFn) -> list[Step]:
+    """There is something to do, a process is on it, and something happens to this process."""
+    stage, number = draw(_STAGE), draw(_NUMBER)
+    most = draw(st.sampled_from([1, 3, 1_000]))
+    only = draw(st.none() | st.integers(0, 4))
+    fault = draw(
+        st.one_of(
+            st.builds(Crash, st.just(stage), st.just(number), st.booleans()),
+            st.builds(Freeze, st.just(stage), st.just(number), st.just(True)),
+            st.builds(
+                Fail, st.just(stage), st.just(number), st.sampled_from(["unsent", "unanswered"])
+            ),
+            st.builds(Again, st.just(stage), st.just(number)),
+        )
+    )
+    return [
+        Traffic(draw(st.integers(1, 3)), rounds=draw(st.sampled_from([0, 6]))),
+        Run(stage, number, draw(st.integers(1, 8)), most, only),
+        fault,
+        Everybody(draw(st.integers(0, 12))),
+        Wake(stage, number, draw(st.integers(0, 6))),
+    ]
+
+
 def schedules(longest: int) -> st.SearchStrategy[list[Step]]:
-    """Traffic to begin with, then anything."""
-    step = st.one_of(_TRAFFIC, _RECORD, _TURN, _TURN, _FAULT, _FAULT)
-    return st.lists(step, max_size=longest)
+    """Anything that may happen, at most so many times."""
+    single = st.one_of(_TRAFFIC, _RECORD, _TURN, _FAULT).map(lambda step: [step])
+    parts = st.lists(single | _trouble(), min_size=1, max_size=longest)
+    return parts.map(lambda found: [step for part in found for step in part])

@@ -9,16 +9,14 @@ from detectors.settings import DetectionSettings
 from detectors.watch import Watch
 from streams.arrivals import BLOCKS
 from streams.batch import Message, RecordBatch
-from streams.clock import SECOND_US
 from streams.ingest import IngestHandler
 from streams.intake import STATE_TOPIC
 from streams.settings import StreamSettings
 from streams.stage import Out
 from streams.ticked import OFFSETS, Unwritten, held_us, intervals_us
 from streams.ticks import Inputs, Progress
-from tests.model.broker import Broker, LostError, Producer, Source
+from tests.model.broker import Broker, Producer, Source
 from tests.model.owner import Owner, Process, Steps
-
 
 T = TypeVar("T")
 RECORDS: Final = ("changes", "pools", "commands")
@@ -28,8 +26,8 @@ class IngestModel:
     """One source partition's INGEST, restored from its marks."""
 
     def __init__(self, source: Source, settings: StreamSettings, broker: Broker) -> None:
+        self.state = STATE_TOPIC, source[1]
         self._broker = broker
-        self._source = source
         self._handler = IngestHandler(*source, settings, stored=self._stored)
 
     def restore(self, broker: Broker, committed: int) -> None:
@@ -42,12 +40,14 @@ class IngestModel:
         return _now(self._handler.idle(position, clock_us))
 
     async def _stored(self) -> AsyncIterator[Message]:
-        for message in self._broker.newest((STATE_TOPIC, self._source[1])):
+        for message in self._broker.newest(self.state):
             yield message
 
 
 class WatchModel:
     """One shard's WATCH, restored by replaying its log."""
+
+    state = None
 
     def __init__(
         self,
@@ -122,14 +122,14 @@ class RespondOwner(Owner):
             if source[0] in inputs.topics and source[0] not in BLOCKS
         )
 
-    def _read(
-        self, inputs: Inputs, positions: dict[Source, int], topics: Collection[str]
-    ) -> None:
+    def _read(self, inputs: Inputs, positions: dict[Source, int], topics: Collection[str]) -> None:
         for source in sorted(self._broker.logs):
-            if source[0] in topics and source[0] in inputs.topics and source not in inputs.held_back():
-                batch = self._broker.logs[source].read(
-                    positions.get(source, 0), self._process.most
-                )
+            if (
+                source[0] in topics
+                and source[0] in inputs.topics
+                and source not in inputs.held_back()
+            ):
+                batch = self._broker.logs[source].read(positions.get(source, 0), self._process.most)
                 positions[source] = batch.next
                 for message in batch.messages:
                     inputs.add(message, self._process.clock())

@@ -1,15 +1,15 @@
 """INGEST, WATCH and RESPOND on a broker of the model, several processes each, and one clock."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from detectors.incidents.lifecycle import LifecycleRules
 from detectors.settings import DetectionSettings
 from streams.clock import SECOND_US
-from streams.series import shard_of
+from streams.codec import BlockHeader, encode_block
 from streams.settings import StreamSettings, TopicSettings, WindowSettings
-from tests.model.broker import Broker, Source
+from tests.model.broker import Broker, Source, Transaction
 from tests.model.owner import Group, LogOwner, Owner, Process
 from tests.model.stages import IngestModel, RespondOwner, WatchModel
 
@@ -25,7 +25,7 @@ WRITTEN: Final = {
     "incidents": 1,
     "dead-letters": 1,
     "quality": 1,
-    "state.ingest": 2,
+    "state.ingest": 4,
     "state.respond": 1,
 }
 STAGES: Final = ("ingest", "watch", "respond")
@@ -71,12 +71,16 @@ RULES: Final = LifecycleRules(resolves_after_s=8, join_s=8, young_s=10)
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """A record in a log that nobody of us wrote, and when it was appended."""
+    """What is in a log that nobody of us wrote, and since when.
+
+    what: a record, the marker of somebody's transaction, or the partition itself.
+    """
 
     at_us: int
     source: Source
-    key: bytes | None
-    value: bytes | None
+    key: bytes | None = None
+    value: bytes | None = None
+    what: Literal["record", "marker", "partition"] = "record"
 
 
 class World:
@@ -86,6 +90,7 @@ class World:
         self.broker = Broker(START_US, RAW | ASKED | WRITTEN)
         self.raw: list[Raw] = []
         self._owner = owner
+        self._held: list[tuple[Source, Transaction]] = []
         self.groups = {stage: Group(stage) for stage in STAGES}
         self.processes = {
             (stage, number): Process(number, self.groups[stage], self.broker)
@@ -103,7 +108,7 @@ class World:
                 self._join(stage, source)
 
     def _join(self, stage: str, source: Source) -> None:
-        self.groups[stage].owners[source] = 0
+        self.groups[stage].owners[source] = len(self.groups[stage].owners) % PROCESSES
         for number in range(PROCESSES):
             process = self.processes[stage, number]
             process.owners[source] = self._new_owner(stage, process, source)
@@ -127,8 +132,38 @@ class World:
     # What happens to it.
 
     def append(self, source: Source, key: bytes | None, value: bytes | None) -> None:
-        self.raw.append(Raw(self.broker.now_us, source, key, value))
-        self.broker.append(source, key, value)
+        self.take(Raw(self.broker.now_us, source, key, value))
+
+    def take(self, raw: Raw) -> None:
+        """Whatever others do to the logs."""
+        self.raw.append(raw)
+        match raw.what:
+            case "record":
+                self.broker.append(raw.source, raw.key, raw.value)
+            case "marker":
+                self.broker.mark(raw.source)
+            case "partition":
+                self.broker.add_partition(raw.source)
+                self._join("ingest", raw.source)
+
+    def hold(self, source: Source, value: bytes) -> None:
+        """Somebody writes in a transaction that stays open until ``release``."""
+        self.raw.append(Raw(self.broker.now_us, source, None, value))
+        self._held.append((source, self.broker.hold(source, value)))
+
+    def release(self) -> None:
+        for source, transaction in self._held:
+            transaction.settled = True
+            self.take(Raw(self.broker.now_us, source, what="marker"))
+        self._held.clear()
+
+    def add_partition(self, topic: str, *, announced: bool) -> None:
+        """Shards are told to wait for it before anybody can write to it."""
+        source = topic, sum(name == topic for name, _ in self.broker.logs)
+        for shard in range(SHARDS if announced else 0):
+            header = BlockHeader(kind="expect", shard=shard, source=topic, partition=source[1])
+            self.append(("partials", shard), str(shard).encode(), encode_block(header))
+        self.take(Raw(self.broker.now_us, source, what="partition"))
 
     def assign(self, stage: str, numbers: Sequence[int]) -> None:
         """The group assigns anew; who is not frozen hears of it."""
@@ -155,7 +190,9 @@ class World:
 
     def _progress(self) -> object:
         positions = [
-            owner.position for process in self.processes.values() for owner in process.owners.values()
+            owner.position
+            for process in self.processes.values()
+            for owner in process.owners.values()
         ]
         return positions, [log.end for log in self.broker.logs.values()]
 
@@ -167,6 +204,7 @@ class World:
 
     def heal(self) -> None:
         """Everybody is up, hears, and has a right clock."""
+        self.release()
         for process in self.processes.values():
             process.frozen, process.fate, process.error_us, process.most = False, None, 0, 1_000
             process.hear()

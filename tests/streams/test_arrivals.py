@@ -104,7 +104,9 @@ def test_provisional_windows_are_skipped() -> None:
         ),
         pytest.param(
             "local/codex/codex-1",
-            ReplicaStatus(pool="codex", replica="codex-1", state="ready", since_us=1, at_us=MADE_US),
+            ReplicaStatus(
+                pool="codex", replica="codex-1", state="ready", since_us=1, at_us=MADE_US
+            ),
             id="two-slashes-are-a-replica",
         ),
     ],
