@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from streams.batch import Message
 from streams.clock import SECOND_US
+from streams.settings import WindowSettings
 from streams.ticked import intervals_us
 from tidegate.replay.chain import Chain
 from tidegate.replay.lines import Line, Lines
@@ -47,8 +48,7 @@ class Replay:
     def rest(self) -> Iterator[Played]:
         """After the last message: until the last window that anything could be in has closed."""
         windows = self._windows
-        open_s = math.ceil(windows.max_skew_s) + max(windows.interval_s, windows.gpu_interval_s)
-        self._end_us = (self._last_us // SECOND_US + 1 + open_s) * SECOND_US
+        self._end_us = end_of(self._last_us, windows)
         held_us = round((windows.lateness_s + windows.max_clock_error_s + 1) * SECOND_US)
         return map(self._played, self._steps.until(self._end_us + held_us + self._every_us))
 
@@ -57,6 +57,12 @@ class Replay:
         self._lines.take(written)
         lines = self._lines.through(min(self._chain.settled_us, self._end_us))
         return Played(step.clock_us, step.messages, written, lines)
+
+
+def end_of(last_us: int, windows: WindowSettings) -> int:
+    """When the last window that a record stamped ``last_us`` could be in has ended."""
+    open_s = math.ceil(windows.max_skew_s) + max(windows.interval_s, windows.gpu_interval_s)
+    return (last_us // SECOND_US + 1 + open_s) * SECOND_US
 
 
 def replayed(

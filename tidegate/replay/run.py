@@ -65,7 +65,7 @@ async def record(path: Path, settings: StreamSettings, *, from_us: int, until_us
     except OSError as exc:
         raise InvalidParameterError("FILE", str(path), f"writable ({exc.strerror})") from exc
     with writer:
-        async for message in read_ordered(settings, RECORDED, from_us=from_us):
+        async for message in read_ordered(settings, RECORDED, since_us=from_us or None):
             if message.timestamp_us < until_us:
                 writer.write(message)
     return writer.entries
@@ -139,7 +139,7 @@ async def _source(options: Options, settings: StreamSettings) -> AsyncIterator[M
     prefix, topics = named(options.source)
     names = settings.topics.model_copy(update={"prefix": prefix})
     at_broker = settings.model_copy(update={"topics": names})
-    async for message in read_ordered(at_broker, topics, from_us=options.from_us):
+    async for message in read_ordered(at_broker, topics, since_us=options.from_us or None):
         yield message
 
 
