@@ -44,7 +44,7 @@ SETTLE_S: Final = 90.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is to happen; the seed fixes traffic and disturbances, not when a process gets to run."""
+    """What is to happen; when a process gets to run is the one thing that no seed fixes."""
 
     seed: int
     events: int
