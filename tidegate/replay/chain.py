@@ -15,7 +15,7 @@ from streams.codec import encode_record
 from streams.intake import INPUTS, Ingest
 from streams.settings import StreamSettings
 from streams.stage import Out, Thinker
-from streams.ticked import intervals_us
+from streams.ticked import held_us, intervals_us
 from streams.ticks import Inputs
 from tidegate.settings import Settings
 
@@ -124,6 +124,8 @@ class _Ticked:
             thinker.inputs,
             settings.topics.shards,
             interval_us=intervals_us(settings.windows),
+            stall_us=None,  # Here nobody waits for anything.
+            held_us=held_us(settings.windows),
         )
 
     @property

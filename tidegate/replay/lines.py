@@ -38,7 +38,7 @@ def lines_of(message: Message, interval_us: Mapping[str, int]) -> Iterator[Line]
     """
     if message.topic not in TOLD:
         return
-    for arrival in read(message, interval_us=interval_us).arrivals:
+    for arrival in read(message, interval_us=interval_us, held_us=0).arrivals:
         match arrival.record:
             case Table() as table:
                 yield from _rows(table, arrival.at_us + 1)
