@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 PACKAGES := streams detectors model_backend autoscaler dashboards tidegate
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check quick format lint types layers services setup docs bench-demo lock clean
+.PHONY: help run test check quick format lint types layers services setup docs bench-demo bench-chaos soak lock clean
 
 help:  ## Say what there is.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -62,6 +62,12 @@ docs: setup  ## Write anew what is made from the code: schemas, configuration, d
 
 bench-demo: setup  ## Ten seeds of the demo with faults, one quiet run; 45 minutes.
 	@$(BIN)/python -m benchmarks.demo $(ARGS)
+
+bench-chaos: setup services  ## 20 kills, freezes, rebalances over 2 million events; equal to an undisturbed run?
+	@$(BIN)/python -m benchmarks.chaos $(ARGS)
+
+soak: setup services  ## An hour under a million series: flat? Run again to go on. ARGS="--duration 180"
+	@$(BIN)/python -m benchmarks.soak $(ARGS)
 
 lock:  ## Resolve the dependencies anew.
 	@$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv

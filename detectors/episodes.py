@@ -97,10 +97,11 @@ class Episodes:
                 episode.anomaly = _continued(episode.anomaly, found)
                 if end_us - episode.said_us >= UPDATE_EVERY_US:
                     episode.said_us = end_us
-                    yield episode.anomaly
+                    yield episode.anomaly.but(told_at_us=end_us)
             elif end_us - (episode.hit_us + self._interval_us) >= self._ends_after_us:
                 del self._open[slot]
-                yield episode.anomaly.but(ended_at_us=episode.hit_us + self._interval_us)
+                ended_us = episode.hit_us + self._interval_us
+                yield episode.anomaly.but(ended_at_us=ended_us, told_at_us=end_us)
 
 
 def _continued(before: Anomaly, now: Anomaly) -> Anomaly:

@@ -1,12 +1,16 @@
 """Changes in, what they excuse out: who is starting, stopped on purpose, or lost."""
 
+from bisect import insort
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final
 
 from streams.schemas.telemetry import Change
 
 SECOND_US: Final = 1_000_000
+MAX_WAITING: Final = 10_000
+"""Changes that wait for windows to pass; of more, the earliest is known too soon."""
 MAX_OBJECTS: Final = 4_096
 """Pools and replicas remembered; the one that changed longest ago makes room."""
 START_US: Final = 600 * SECOND_US
@@ -49,14 +53,32 @@ class _Known:
 class Grace:
     """What is known of each pool and replica from changes; event times decide, not arrival.
 
+    A change waits until the windows have come so far as its own time and the log's: how far ahead
+    of the windows the log of changes has been read must not matter.
+
     grace_us: how long learned detectors start nothing on an object that was changed.
     """
 
     def __init__(self, *, grace_us: int) -> None:
         self._grace_us = grace_us
         self._known: dict[Key, _Known] = {}
+        self._waiting: list[tuple[int, Change]] = []
+        """In the order of the instants from which they are known."""
+
+    def wait(self, change: Change, passed_us: int) -> None:
+        """Windows that end at or before ``passed_us`` do not know of the change."""
+        entry = (max(change.at_us, passed_us), change)
+        insort(self._waiting, entry, key=itemgetter(0))
+        if len(self._waiting) > MAX_WAITING:
+            self.take(self._waiting.pop(0)[1])
+
+    def advance(self, end_us: int) -> None:
+        """What a window that ends at ``end_us`` knows of is known from now on."""
+        while self._waiting and self._waiting[0][0] < end_us:
+            self.take(self._waiting.pop(0)[1])
 
     def take(self, change: Change) -> None:
+        """It is known from now on."""
         key = (change.cluster, change.pool, change.replica)
         known = self._known.pop(key, None) or _Known()
         self._known[key] = known

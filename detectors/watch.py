@@ -26,15 +26,19 @@ from streams.windows.table import Table
 
 SECOND_US: Final = 1_000_000
 KINDS: Final[tuple[SeriesKind, ...]] = get_args(SeriesKind)
-CATCH_UP_WINDOWS: Final = 120
-"""Windows without any record that detectors step through one by one after a gap."""
+EMPTY_WINDOWS: Final = 600
+"""Windows without any record that detectors step through after one with records; then they rest.
+
+Counted from the records, not back from the watermark: how far that goes at once must not matter.
+"""
 ANOMALIES_PER_BLOCK: Final = 250
 
 
 class Watch:
     """Everything WATCH does on one shard; the same log gives the same bytes.
 
-    Its clock is the append time of `partials`. Changes come as control blocks in the same log. A
+    Its clock is the append time of `partials`. Changes come as control blocks in the same log, word
+    of a new or given-up source as blocks that name it. A
     message that cannot be read becomes a dead letter; nothing it says is acted on.
 
     sources: the raw (topic, partition) pairs whose watermarks a window waits for.
@@ -65,6 +69,8 @@ class Watch:
         }
         self._next_us: dict[SeriesKind, int] = {}
         """Start of the next window that a kind's detectors step through."""
+        self._rest_us: dict[SeriesKind, int] = {}
+        """Where they rest if no records come before."""
         self._told_us = 0
         """Final watermark of the last block written."""
 
@@ -97,10 +103,17 @@ class Watch:
                 changes = _changes(block.payload)
                 closed = self.merge.add(header, None, append_us)
                 for change in changes if closed.fresh else ():
-                    self._grace.take(change)
+                    self._grace.wait(change, header.watermark_us)
                 return closed
+            case "expect":
+                self.merge.expect((header.source, header.partition))
+                return Closed(watermark_us=self.merge.watermark_us)
+            case "give_up":
+                return self.merge.give_up((header.source, header.partition))
             case other:
-                raise CorruptMessageError(f"block kind must be delta or control, got {other!r}")
+                raise CorruptMessageError(
+                    f"block kind must be delta, control, expect or give_up, got {other!r}"
+                )
 
     def _results(self, closed: Closed) -> Iterator[Out]:
         anomalies = list(self._detected(closed))
@@ -117,21 +130,32 @@ class Watch:
         yield from self._told(anomalies, now_us)
 
     def _detected(self, closed: Closed) -> Iterator[Anomaly]:
-        for kind, panel in self._panels.items():
-            tables = {int(t.window_us[0]): t for t in closed.tables if t.kind == kind}
-            for at_us in self._due(kind, tables, closed.watermark_us):
-                yield from panel.step(tables.get(at_us), at_us, self._grace)
+        tables = {(_kind(table.kind), int(table.window_us[0])): table for table in closed.tables}
+        due = [
+            (at_us + self._interval_us[kind], number, kind, at_us)
+            for number, kind in enumerate(KINDS)
+            for at_us in self._due(
+                kind, [at for of, at in tables if of == kind], closed.watermark_us
+            )
+        ]
+        for end_us, _, kind, at_us in sorted(due):
+            self._grace.advance(end_us)
+            yield from self._panels[kind].step(tables.get((kind, at_us)), at_us, self._grace)
 
-    def _due(self, kind: SeriesKind, windows: Collection[int], watermark_us: int) -> list[int]:
-        """Windows to step through: those with rows, and the empty ones between them."""
+    def _due(self, kind: SeriesKind, windows: Collection[int], watermark_us: int) -> Iterator[int]:
+        """Windows to step through: those with rows, and so many empty ones after each."""
         step = self._interval_us[kind]
-        first = self._next_us.get(kind, min(windows, default=-1))
-        if first < 0:
-            return []
-        last = max(watermark_us // step * step - step, max(windows, default=0))
-        empty = range(max(first, last - CATCH_UP_WINDOWS * step), last + 1, step)
-        self._next_us[kind] = max(first, last + step)
-        return sorted({at_us for at_us in (*empty, *windows) if at_us >= first})
+        for at_us in sorted(windows):
+            yield from self._empty(kind, at_us)
+            yield at_us
+            self._next_us[kind] = at_us + step
+            self._rest_us[kind] = at_us + step * (EMPTY_WINDOWS + 1)
+        yield from self._empty(kind, watermark_us // step * step)
+
+    def _empty(self, kind: SeriesKind, end_us: int) -> Iterator[int]:
+        last_us = min(end_us, self._rest_us.get(kind, 0))
+        yield from range(self._next_us.get(kind, last_us), last_us, self._interval_us[kind])
+        self._next_us[kind] = max(self._next_us.get(kind, 0), last_us)
 
     def _header(self, kind: str, watermark_us: int) -> BlockHeader:
         return BlockHeader(

@@ -41,19 +41,21 @@ class Read:
     dead: DeadLetter | None = None
 
 
-def read(message: Message, *, interval_us: Mapping[str, int]) -> Read:
+def read(message: Message, *, interval_us: Mapping[str, int], held_us: int) -> Read:
     """Decode a message of any input topic; never raises for what it holds.
 
-    Time of an arrival: what WATCH found counts from the last microsecond of its newest window, as
-    it cannot be known earlier, whenever it is read; a record from when it was made, but not later
-    than its stamp; a tombstone from its stamp.
+    Time of an arrival, the same whenever it is read: what WATCH found counts from the last
+    microsecond of the window that made WATCH say so, as it cannot be known earlier; a record from
+    when it was made, but not later than its stamp nor more than ``held_us`` before it; a
+    tombstone from its stamp.
 
-    interval_us: length of the windows per series kind.
+    interval_us: length of the windows per series kind. held_us: how long after a second its tick
+        comes at the earliest: what was stamped later cannot be in it.
     """
     try:
         if message.topic in BLOCKS:
             return _block(message, interval_us)
-        return Read(arrivals=(_record(message),))
+        return Read(arrivals=(_record(message, held_us),))
     except CorruptMessageError as exc:
         return Read(dead=_dead_letter(message, exc))
 
@@ -97,7 +99,7 @@ def _anomalies(
     return tuple(
         _arrival(
             message,
-            anomaly.at_us + interval_us.get(anomaly.kind, SECOND_US) - 1,
+            (anomaly.told_at_us or anomaly.at_us + interval_us.get(anomaly.kind, SECOND_US)) - 1,
             anomaly,
             key=anomaly.id,
             number=number,
@@ -106,13 +108,14 @@ def _anomalies(
     )
 
 
-def _record(message: Message) -> Arrival:
+def _record(message: Message, held_us: int) -> Arrival:
     if message.value is None:
         return _arrival(message, message.timestamp_us, None)
     record = decode_record(message.value, _kind(message))
     made_us = getattr(record, "updated_at_us", None) or getattr(record, "at_us", None)
     # A producer whose clock runs ahead must not hold its record back for long.
-    return _arrival(message, min(made_us or message.timestamp_us, message.timestamp_us), record)
+    at_us = min(made_us or message.timestamp_us, message.timestamp_us)
+    return _arrival(message, max(at_us, message.timestamp_us - held_us), record)
 
 
 def _kind(message: Message) -> type[msgspec.Struct]:

@@ -79,11 +79,16 @@ def attach(app: App, settings: StreamSettings) -> None:
 
 
 async def stored_marks(settings: StreamSettings, partition: int) -> AsyncIterator[Message]:
-    """All of one partition of ``state.ingest``, from its beginning to its end."""
+    """All of one partition of ``state.ingest``, from its beginning to its end.
+
+    Several sources write there: a transaction that one of them has open hides what another has
+    committed behind it. So it is read to the end that open ones count in, which waits for them.
+    """
     tp = TopicPartition(full_name(settings, STATE_TOPIC), partition)
+    async with new_consumer(settings, isolation_level="read_uncommitted") as asking:
+        end = (await asking.end_offsets([tp]))[tp]
     async with new_consumer(settings) as consumer:
         consumer.assign([tp])
-        end = (await consumer.end_offsets([tp]))[tp]
         await consumer.seek_to_beginning(tp)
         while True:
             found = (await consumer.getmany(tp, timeout_ms=_QUIET_MS)).get(tp, [])

@@ -1,8 +1,9 @@
 """One source partition in, batch by batch; blocks, dead letters and marks out: INGEST, pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -22,7 +23,7 @@ from streams.repeats import Repeats
 from streams.schemas.system import FrameMark, Quality, SourceMark
 from streams.settings import StreamSettings
 from streams.stage import Out
-from streams.tally import Tally
+from streams.tally import Tally, summed
 from streams.topics import TOPICS
 from streams.windows.check import Reject
 from streams.windows.fields import Mask
@@ -86,6 +87,12 @@ class Ingest:
 
     def step(self, batch: "RecordBatch") -> list[Out]:
         """All there is to write for the log interval [batch.start, batch.next), in one go."""
+        # The block of a change has the watermark of just that change, however the log is cut.
+        parts = _by_stamp(batch) if self._topic == "changes" else (batch,)
+        self.newest = None
+        return [out for part in parts for out in self._step(part)]
+
+    def _step(self, batch: "RecordBatch") -> list[Out]:
         if self._next is not None and batch.start < self._next:
             self._read_again()
         records = batch.records
@@ -94,14 +101,15 @@ class Ingest:
         found = self._sort(gathering.at_us(), decoded.message, records)
         made = gathering.make(found.fit, self._header(batch.start, batch.next))
         far = {at: self._far(int(-found.behind_us[at])) for at in found.far}
-        self.newest = self._counted(decoded, found, len(made.rejects))
+        counts = self._counted(decoded, found, len(made.rejects))
+        self.newest = summed(self.newest, counts) if self.newest else counts
         return [
             *_to_shards(made.blocks),
             *_letters(
                 [*decoded.flaws, *self._flaws(decoded, {**far, **made.rejects}, records)], records
             ),
             *self._frame_marks(decoded),
-            *self._progress(batch.next, self._tally.add(self.newest)),
+            *self._progress(batch.next, self._tally.add(counts)),
         ]
 
     def idle(self, position: int, clock_us: int) -> list[Out]:
@@ -219,6 +227,16 @@ def _partials_of(topic: str, settings: StreamSettings) -> Partials:
         shards=shards,
         block_bytes=block_bytes,
     )
+
+
+def _by_stamp(batch: "RecordBatch") -> Iterator["RecordBatch"]:
+    """The batch cut where the append time changes; what was appended together stays together."""
+    groups = [list(group) for _, group in groupby(batch.messages, attrgetter("timestamp_us"))]
+    start = batch.start
+    for number, group in enumerate(groups or [[]], 1):
+        following = batch.next if number >= len(groups) else group[-1].offset + 1
+        yield replace(batch, start=start, next=following, messages=group)
+        start = following
 
 
 def _to_shards(blocks: Sequence[Sequence[bytes]]) -> Iterator[Out]:

@@ -51,6 +51,7 @@ class TopicReader:
         self._positions = positions or {}
         self._consumer: AIOKafkaConsumer | None = None
         self._ends: dict[TopicPartition, int] = {}
+        self._uncommitted: AIOKafkaConsumer | None = None
         self._attempts = Attempts()
         self._looked_at = 0.0
 
@@ -76,8 +77,9 @@ class TopicReader:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._consumer is not None:
-            await self._consumer.stop()
+        for consumer in (self._consumer, self._uncommitted):
+            if consumer is not None:
+                await consumer.stop()
 
     async def batches(self) -> AsyncIterator[list[Message]]:
         """Without end; a batch holds records of several partitions, each partition's in order."""
@@ -109,8 +111,37 @@ class TopicReader:
 
     @property
     def behind(self) -> set[Source]:
-        """Partitions of which not everything has been handed out that was there at the start."""
+        """Partitions of which not everything has been handed out that was there at the start.
+
+        Or at the last ``look_at_ends``.
+        """
         return {self._source(tp) for tp in self._ends}
+
+    async def look_at_ends(self, topics: Collection[str]) -> None:
+        """``behind`` counts what these hold by now, also what is not committed yet."""
+        names = {full_name(self._settings, topic) for topic in topics}
+        consumer = self._opened()
+        mine = [tp for tp in consumer.assignment() if tp.topic in names]
+        while mine:
+            try:
+                self._ends |= await (await self._asking()).end_offsets(mine)
+                break
+            except KafkaError as exc:
+                log.warning("ends_unknown", topics=sorted(names), error=str(exc))
+                await self._attempts.pause()
+        await self._check_caught_up(consumer)
+
+    async def _asking(self) -> AIOKafkaConsumer:
+        """A client that sees open transactions; ours is told where the first one begins."""
+        if self._uncommitted is None:
+            asking = new_consumer(self._settings, isolation_level="read_uncommitted")
+            try:
+                await asking.start()
+            except KafkaError:
+                await asking.stop()
+                raise
+            self._uncommitted = asking
+        return self._uncommitted
 
     def hold(self, sources: Collection[Source]) -> None:
         """Read these no further for now, and all others again."""

@@ -15,7 +15,7 @@ class Tally:
         """Returns the interval that ``counts.at_us`` has ended, if one."""
         begun = counts.at_us // SECOND_US * SECOND_US
         ended = self.end_before(begun)
-        self.pending = _sum(self.pending, counts) if self.pending else counts.but(at_us=begun)
+        self.pending = summed(self.pending, counts) if self.pending else counts.but(at_us=begun)
         return ended
 
     def end_before(self, now_us: int) -> Quality | None:
@@ -27,7 +27,7 @@ class Tally:
         return pending
 
 
-def _sum(before: Quality, now: Quality) -> Quality:
+def summed(before: Quality, now: Quality) -> Quality:
     return before.but(
         records=before.records + now.records,
         accepted=before.accepted + now.accepted,

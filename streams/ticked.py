@@ -15,7 +15,7 @@ from streams.reader import TopicReader
 from streams.schemas.system import DeadLetter
 from streams.settings import StreamSettings, WindowSettings
 from streams.stage import Out, Outcome, Thinker
-from streams.ticks import Inputs, Progress
+from streams.ticks import STALL_US, Inputs, Progress
 
 OFFSETS: Final = "offsets"
 """Key of the inputs' progress among the state objects; a thinker must not use it."""
@@ -26,22 +26,25 @@ COMMIT_S: Final = 5.0
 """Ticks in which nothing happened are committed this often."""
 
 
-def attach_ticked_stage(
+def attach_ticked_stage(  # noqa: PLR0913  # the stage's whole description
     app: App,
     *,
     stage: str,
     control_topic: str,
     thinker: Callable[[], Thinker],
     clock: Clock = system_clock,
+    stall_us: int | None = STALL_US,
 ) -> None:
     """Step a thinker while partition 0 of ``control_topic`` (without prefix) is ours.
 
     Its inputs are read by manual assignment. Outputs, state objects and the inputs' offsets go out
     in one transaction: an arrival is consumed once, and read again if it was not.
+
+    stall_us: without a watermark for so long, ticks follow the clock; None: they wait for it.
     """
 
     async def run(owned: Owned) -> None:
-        await TickedStage(app.settings, owned, thinker(), clock).run()
+        await TickedStage(app.settings, owned, thinker(), clock, stall_us).run()
 
     attach_owned(app, stage=stage, control_topic=control_topic, run=run)
 
@@ -50,9 +53,15 @@ class TickedStage:
     """From the state of the last commit on, until an error or cancellation."""
 
     def __init__(
-        self, settings: StreamSettings, owned: Owned, thinker: Thinker, clock: Clock
+        self,
+        settings: StreamSettings,
+        owned: Owned,
+        thinker: Thinker,
+        clock: Clock,
+        stall_us: int | None,
     ) -> None:
         self._settings = settings
+        self._stall_us = stall_us
         self._owned = owned
         self._thinker = thinker
         self._clock = clock
@@ -68,28 +77,30 @@ class TickedStage:
             self._settings.topics.shards,
             interval_us=intervals_us(self._settings.windows),
             progress=progress,
+            stall_us=self._stall_us,
+            held_us=held_us(self._settings.windows),
         )
         starts = progress.starts()
         async with TopicReader(self._settings, inputs.topics, positions=starts) as reader:
-            await self._read_records(reader, inputs)
             while True:
                 self._take(await reader.poll(POLL_S), inputs)
                 await asyncio.sleep(GATHER_S)
                 self._take(await reader.poll(0.0), inputs)
+                await self._read_records(reader, inputs)
                 reader.hold(inputs.held_back())
                 await self._step_all(inputs)
 
     async def _read_records(self, reader: TopicReader, inputs: Inputs) -> None:
-        """First what was there of all topics without watermark.
+        """What there is by now of all topics without watermark.
 
         Windows would carry the ticks past records that simply had not been read yet.
         """
+        await reader.look_at_ends([topic for topic in inputs.topics if topic not in BLOCKS])
         while waiting := {source for source in reader.behind if source[0] not in BLOCKS}:
             if inputs.full:
                 break
             reader.hold(reader.sources - waiting)
             self._take(await reader.poll(POLL_S), inputs)
-        reader.hold(set())
 
     def _take(self, messages: Sequence[Message], inputs: Inputs) -> None:
         clock_us = self._clock()
@@ -143,6 +154,11 @@ class Unwritten:
         outcome = Outcome(out=self.out, state=self.state | more)
         self.out, self.state = [], {}
         return outcome
+
+
+def held_us(windows: WindowSettings) -> int:
+    """A second's tick comes no sooner than this after it, by any clock that is right enough."""
+    return max(0, round((windows.lateness_s - windows.max_clock_error_s) * SECOND_US))
 
 
 def intervals_us(windows: WindowSettings) -> dict[str, int]:

@@ -3,6 +3,7 @@
 import heapq
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -19,8 +20,13 @@ STALL_US: Final = 3 * SECOND_US
 """The watermark has stalled if it has brought no tick for this long."""
 STALL_LAG_US: Final = 5 * SECOND_US
 """Without a watermark ticks run this far behind the clock, or a second each from the last one."""
-EVERY_SECOND_US: Final = 60 * SECOND_US
-"""Up to this gap every second is stepped; beyond it those with arrivals, and the last."""
+EVERY_SECOND_US: Final = 3_600 * SECOND_US
+"""So long after an arrival every second is stepped, then whole minutes, until the next arrival.
+
+Which seconds are stepped follows from the arrivals alone, or a run that has to catch up would step
+others than one that kept up.
+"""
+MINUTE_US: Final = 60 * SECOND_US
 TICKS_AT_ONCE: Final = 50
 AHEAD_US: Final = 60 * SECOND_US
 """How far one shard is read ahead of what has been stepped."""
@@ -45,6 +51,8 @@ class Progress(Record, frozen=True, kw_only=True):
 
     now_us: int = 0
     """The last tick."""
+    arrived_us: int = 0
+    """The last tick that had arrivals; 0 for none."""
     places: dict[str, Place] = msgspec.field(default_factory=dict)
     """`topic/partition` -> place."""
 
@@ -98,18 +106,26 @@ class Inputs:
 
     inputs: topics whose arrivals are wanted; of others only watermarks are taken.
     shards: how many must have passed a second before it is stepped.
+    stall_us: after how long without a tick they come by the clock; None: never, so that every tick
+        has all its arrivals.
+    held_us: how long before its stamp a record counts at the earliest, see ``arrivals.read``.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what never changes of a stage's inputs
         self,
         inputs: Collection[str],
         shards: int,
         *,
         interval_us: Mapping[str, int],
         progress: Progress | None = None,
+        stall_us: int | None = STALL_US,
+        held_us: int = 0,
     ) -> None:
         progress = progress or Progress()
         self.now_us = progress.now_us
+        self._arrived_us = progress.arrived_us
+        self._stall_us = stall_us
+        self._held_us = held_us
         self._inputs = frozenset(inputs)
         self._marking = (self._inputs & BLOCKS) or frozenset({"windows"})
         self._shards = shards
@@ -122,6 +138,8 @@ class Inputs:
                 (name.rpartition("/"), place) for name, place in progress.places.items()
             )
         }
+        self._passed_us = 0
+        """The last second that all shards have passed."""
         self._moved_us: int | None = None
         self._stalled_us = 0
 
@@ -143,7 +161,7 @@ class Inputs:
         partition = self._partitions.setdefault(source, _Partition(Place(0)))
         if partition.seen(message.offset):
             return None
-        found = read(message, interval_us=self._interval_us)
+        found = read(message, interval_us=self._interval_us, held_us=self._held_us)
         mark = found.watermark
         if mark is not None and mark.topic in self._marking and 0 <= mark.shard < self._shards:
             key = (mark.topic, mark.shard)
@@ -172,11 +190,15 @@ class Inputs:
         if self._moved_us is None:
             self._moved_us = clock_us
         watermark_us = self.watermark_us
-        if watermark_us is not None and _second(watermark_us) > self.now_us:
+        if watermark_us is not None and _second(watermark_us) > self._passed_us:
+            self._passed_us = _second(watermark_us)
             self._moved_us = clock_us
-            return [self._tick(at_us) for at_us in self._seconds(_second(watermark_us))]
+        if ticks := list(islice(self._ticks(), TICKS_AT_ONCE)):
+            return ticks
         quiet_us = clock_us - self._moved_us
-        if quiet_us < STALL_US or clock_us - self._stalled_us < SECOND_US:
+        if self._stall_us is None or quiet_us < self._stall_us:
+            return []
+        if clock_us - self._stalled_us < SECOND_US:
             return []
         self._stalled_us = clock_us
         now_us = max(self.now_us + SECOND_US, _second(clock_us - STALL_LAG_US))
@@ -187,18 +209,29 @@ class Inputs:
             f"{topic}/{number}": partition.place()
             for (topic, number), partition in sorted(self._partitions.items())
         }
-        return Progress(now_us=self.now_us, places=places)
+        return Progress(now_us=self.now_us, arrived_us=self._arrived_us, places=places)
 
-    def _seconds(self, last_us: int) -> list[int]:
-        if last_us - self.now_us <= EVERY_SECOND_US:
-            every = range(self.now_us + SECOND_US, last_us + 1, SECOND_US)
-            return list(every)[:TICKS_AT_ONCE]
-        after = {max(_second(held[0]), self.now_us) + SECOND_US for held in self._held}
-        return sorted({at_us for at_us in after if at_us <= last_us} | {last_us})[:TICKS_AT_ONCE]
+    def _ticks(self) -> Iterator[Tick]:
+        while (at_us := self._next_us()) is not None and at_us <= self._passed_us:
+            yield self._tick(at_us)
+
+    def _next_us(self) -> int | None:
+        """The next second to be stepped once the watermark has passed it."""
+        found: list[int] = []
+        if self._held:
+            found.append(max(_second(self._held[0][0]), self.now_us) + SECOND_US)
+        if self._arrived_us:
+            following = self.now_us + SECOND_US
+            lonely = following > self._arrived_us + EVERY_SECOND_US
+            found.append(-(-following // MINUTE_US) * MINUTE_US if lonely else following)
+        return min(found, default=None)
 
     def _tick(self, now_us: int, *, stalled: bool = False) -> Tick:
         self.now_us = now_us
-        return Tick(now_us=now_us, arrivals=tuple(self._passed(now_us)), stalled=stalled)
+        arrivals = tuple(self._passed(now_us))
+        if arrivals:
+            self._arrived_us = now_us
+        return Tick(now_us=now_us, arrivals=arrivals, stalled=stalled)
 
     def _passed(self, now_us: int) -> Iterator[Arrival]:
         while self._held and self._held[0][0] < now_us:

@@ -4,6 +4,8 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 from pydantic import ValidationError
@@ -96,7 +98,23 @@ def _parser() -> argparse.ArgumentParser:
     topics = commands.add_parser("topics", help="list, check or create the topics")
     topics.add_argument("action", nargs="?", choices=("list", "check", "create"), default="list")
     topics.set_defaults(run=_topics)
+    _add_recordings(commands)
     return parser
+
+
+def _add_recordings(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    record = commands.add_parser("record", help="copy what came from outside into a file")
+    record.add_argument("file", metavar="FILE")
+    record.set_defaults(run=_record)
+    replay = commands.add_parser("replay", help="run a recording through the same code again")
+    replay.add_argument("source", metavar="FILE|TOPIC", help="a file, or a topic or prefix")
+    replay.add_argument("--speed", type=_speed, default=0.0, help="1, 10, … or max (max)")
+    replay.add_argument("--out", default="", metavar="FILE", help="JSON lines (standard output)")
+    replay.add_argument("--store", default="", metavar="FILE", help="SQLite, for the page")
+    replay.set_defaults(run=_replay)
+    for command in (record, replay):
+        command.add_argument("--from", dest="from_us", type=_instant, default=0, metavar="TIME")
+        command.add_argument("--to", dest="until_us", type=_instant, default=2**62, metavar="TIME")
 
 
 _ROLE_HELP: Final = {
@@ -111,6 +129,26 @@ def _seconds(text: str) -> float:
     if not 0 <= value < 10**7:
         raise argparse.ArgumentTypeError(f"must be seconds from 0 to 10,000,000, got {text}")
     return value
+
+
+def _speed(text: str) -> float:
+    """0 stands for as fast as it goes."""
+    value = 0.0 if text == "max" else float(text)
+    if not (text == "max" or 0 < value < 10**6):
+        raise argparse.ArgumentTypeError(f"must be more than 0, or max, got {text}")
+    return value
+
+
+def _instant(text: str) -> int:
+    """Microseconds of an ISO 8601 time, UTC unless it says otherwise."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be a time such as 2026-01-31T12:00:00Z, got {text}"
+        ) from None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def _stages(text: str) -> list[str]:
@@ -174,3 +212,21 @@ def _topics(arguments: argparse.Namespace, settings: Settings) -> int:
     from tidegate.topic_commands import run  # noqa: PLC0415
 
     return asyncio.run(run(arguments.action, settings.stream))
+
+
+def _record(arguments: argparse.Namespace, settings: Settings) -> int:
+    from tidegate.replay.run import record  # noqa: PLC0415
+
+    span = {"from_us": arguments.from_us, "until_us": arguments.until_us}
+    entries = asyncio.run(record(Path(arguments.file), settings.stream, **span))
+    print(f"tidegate: {entries:,} messages in {arguments.file}", file=sys.stderr)
+    return 0
+
+
+def _replay(arguments: argparse.Namespace, settings: Settings) -> int:
+    from tidegate.replay.run import Options, replay  # noqa: PLC0415
+
+    names = ("source", "speed", "from_us", "until_us", "out", "store")
+    options = Options(**{name: getattr(arguments, name) for name in names})
+    asyncio.run(replay(options, settings))
+    return 0

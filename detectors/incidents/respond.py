@@ -1,8 +1,6 @@
 """Anomalies, changes, pools, windows and commands in; incidents out."""
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from detectors.incidents.case import Case
 from detectors.incidents.lifecycle import LifecycleRules, advance
@@ -37,13 +35,9 @@ class Respond:
         for key in memory.busy_pools():
             before = memory.cases_of(key)
             scene = memory.scene(key, tick.now_us)
-            after = advance(scene, before, commands, self._rules_for(tick))
+            after = advance(scene, before, commands, self._rules)
             out += self._kept(before, after, tick.now_us)
         return Outcome(out=out, state=memory.unsaved())
-
-    def _rules_for(self, tick: Tick) -> LifecycleRules:
-        # Without fresh windows, quiet does not mean well.
-        return replace(self._rules, resolves_after_s=math.inf) if tick.stalled else self._rules
 
     def _kept(self, before: Sequence[Case], after: Sequence[Case], now_us: int) -> list[Out]:
         known = {case.incident.id: case for case in before}

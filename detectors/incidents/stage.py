@@ -18,4 +18,6 @@ def attach(app: App, settings: DetectionSettings, *, cluster: str = "local") -> 
         stage="respond",
         control_topic="feedback",
         thinker=lambda: Respond(rules, cluster=cluster),
+        # An incident has to come out the same whoever was down meanwhile.
+        stall_us=None,
     )

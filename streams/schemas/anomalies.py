@@ -25,6 +25,9 @@ class Anomaly(Record, frozen=True, kw_only=True):
     started_at_us: int
     at_us: int
     """Start of the newest window this record speaks of."""
+    told_at_us: int = 0
+    """End of the window after which this was said: later than ``at_us`` for an end; 0 in records of
+    before this field."""
     ended_at_us: int | None = None
     score: float
     peak_score: float

@@ -439,17 +439,6 @@ def test_a_person_can_resolve_it_and_what_goes_on_opens_nothing_new() -> None:
     assert story.only.timeline[-1] == (command.at_us + SECOND_US, "resolved by ann")
 
 
-def test_nothing_resolves_while_windows_are_missing() -> None:
-    story = Story()
-    silent(story, "codex-2")
-    story.passes(3)
-    story.ends()
-    story.passes(1)
-    later = story.now_us + 100 * SECOND_US
-    outcome = story.respond.step(Tick(now_us=later, stalled=True))
-    assert outcome.out == []
-
-
 def test_a_replica_that_came_back_by_itself_needs_no_word_of_the_driver() -> None:
     story = Story()
     silent(story, "codex-2")

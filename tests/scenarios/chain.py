@@ -1,5 +1,6 @@
-"""Seconds of a simulation through the real pure chain: deltas, merge, detectors, blocks."""
+"""Seconds of a simulation through the real pure chain, that of `tidegate replay`."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 import msgspec
@@ -7,100 +8,102 @@ import msgspec
 from detectors.settings import DetectionSettings
 from detectors.watch import Watch
 from streams.batch import Message
-from streams.codec import BlockHeader, decode_block
-from streams.partials import Controls, Deltas, Partials
+from streams.codec import decode_block, decode_record, encode_record
+from streams.intake import INPUTS
 from streams.schemas.anomalies import Anomaly
-from streams.settings import WindowSettings
+from streams.schemas.incidents import Incident
+from streams.settings import StreamSettings, TopicSettings, WindowSettings
 from streams.stage import Out
-from tests.scenarios.pool_simulation import SECOND_US, Second
+from tests.scenarios.pool_simulation import Second
+from tidegate.replay import chain as pure
+from tidegate.settings import Settings
 
-SOURCES = ("requests", "engine", "gpu", "changes")
+SOURCES = [(topic, 0) for topic in INPUTS]
 LATENESS_S = 1.0
-BEHIND_US = 200_000
+STAMPED_US = 300_000
 """Records are in the log so long after the second they speak of."""
+HOPS_US = 900_000
+"""From the log through the stages to who reads incidents."""
+
+
+def settings_of(shards: int = 1) -> Settings:
+    topics = TopicSettings(shards=shards, raw_partitions=1)
+    windows = WindowSettings(lateness_s=LATENESS_S)
+    return Settings(stream=StreamSettings(topics=topics, windows=windows))
 
 
 def new_watch(settings: DetectionSettings | None = None) -> Watch:
-    return Watch(
-        0,
-        settings or DetectionSettings(),
-        WindowSettings(lateness_s=LATENESS_S),
-        [(source, 0) for source in SOURCES],
-    )
+    return Watch(0, settings or DetectionSettings(), settings_of().stream.windows, SOURCES)
 
 
 class Chain:
-    """INGEST's sums and one shard's ``Watch``, fed a second at a time.
+    """The chain fed a second at a time.
 
-    ``log`` keeps the messages of `partials`, ``said`` the newest record of each anomaly,
-    ``first_said_us`` the log time at which it was first heard of.
+    ``log`` keeps the messages of `partials`, ``told`` what WATCH wrote; ``said`` and ``incidents``
+    the newest record of each anomaly and incident; ``seen_us`` when an incident was first said to
+    be of a subject.
     """
 
-    def __init__(self, watch: Watch | None = None) -> None:
-        self.watch = watch or new_watch()
+    def __init__(self, *, shards: int = 1) -> None:
         self.log: list[Message] = []
-        self.out: list[Out] = []
+        self.told: list[Message] = []
         self.said: dict[str, Anomaly] = {}
-        self.first_said_us: dict[str, int] = {}
-        self._offsets = dict.fromkeys(SOURCES, 0)
-        self._makers: dict[str, Partials] = {
-            "requests": _deltas("request", 1),
-            "engine": _deltas("engine", 1),
-            "gpu": _deltas("gpu", 10),
-            "changes": Controls(shards=1, block_bytes=900_000),
-        }
+        self.incidents: dict[str, Incident] = {}
+        self.seen_us: dict[tuple[str, str], int] = {}
+        self._chain = pure.Chain(settings_of(shards), SOURCES)
+        self._offsets: defaultdict[str, int] = defaultdict(int)
 
     def step(self, second: Second, end_us: int) -> None:
-        append_us = end_us + BEHIND_US
-        messages = [
-            *self._blocks("changes", second.changes, append_us),
-            *self._blocks("requests", second.requests, append_us),
-            *self._blocks("engine", second.engine, append_us),
-            *self._blocks("gpu", second.gpu, append_us),
+        stamp_us = end_us + STAMPED_US
+        came = [
+            message
+            for topic in INPUTS
+            for message in self._messages(topic, getattr(second, topic), stamp_us)
         ]
-        self.log.extend(messages)
-        for out in self.watch.step(messages):
-            self.out.append(out)
-            for anomaly in anomalies_of(out):
-                self.said[anomaly.id] = anomaly
-                self.first_said_us.setdefault(anomaly.id, append_us)
+        for message in self._chain.step(came, stamp_us + 1):
+            self._hear(message, stamp_us + HOPS_US)
 
     def found(self) -> list[tuple[str, str, str]]:
         """(feature, who, direction) of every anomaly, in the order they were heard of."""
         return [(one.feature, who(one), one.direction) for one in self.said.values()]
 
-    def _blocks(
-        self, source: str, records: Sequence[msgspec.Struct], append_us: int
+    def _hear(self, message: Message, clock_us: int) -> None:
+        match message.topic:
+            case "partials":
+                self.log.append(message)
+            case "windows" | "anomalies":
+                self.told.append(message)
+                self.said |= {one.id: one for one in anomalies_of(message)}
+            case "incidents":
+                incident = decode_record(message.value or b"", Incident)
+                self.incidents[incident.id] = incident
+                self.seen_us.setdefault((incident.id, incident.subject.name), clock_us)
+            case _:
+                pass
+
+    def _messages(
+        self, topic: str, records: Sequence[msgspec.Struct], stamp_us: int
     ) -> list[Message]:
-        start = self._offsets[source]
-        self._offsets[source] = start + len(records)
-        header = BlockHeader(
-            kind="delta",
-            shard=0,
-            source=source,
-            from_offset=start,
-            next_offset=start + len(records),
-            watermark_us=append_us - round(LATENESS_S * SECOND_US),
-        )
-        made = self._makers[source].make(records, header)
-        assert not made.rejects
-        return [self._message(block, append_us, n) for n, block in enumerate(made.blocks[0])]
-
-    def _message(self, block: bytes, append_us: int, number: int) -> Message:
-        return Message("partials", 0, len(self.log) + number, append_us, b"0", block)
+        start = self._offsets[topic]
+        self._offsets[topic] += len(records)
+        return [
+            Message(topic, 0, offset, stamp_us, b"", encode_record(record))
+            for offset, record in enumerate(records, start)
+        ]
 
 
-def anomalies_of(out: Out) -> list[Anomaly]:
-    if out.topic != "anomalies" or not isinstance(out.value, bytes):
+def anomalies_of(told: Out | Message) -> list[Anomaly]:
+    if told.topic != "anomalies" or not isinstance(told.value, bytes):
         return []
-    payload = decode_block(out.value).payload
+    payload = decode_block(told.value).payload
     return msgspec.json.decode(payload, type=list[Anomaly]) if payload else []
+
+
+def contents(told: Sequence[Out | Message]) -> list[tuple[str, object]]:
+    """What is said, without where it lies."""
+    return [(one.topic, one.value) for one in told]
 
 
 def who(anomaly: Anomaly) -> str:
     labels = anomaly.labels
     return labels.get("replica") or labels.get("tenant") or labels.get("pool") or labels["gpu_uuid"]
-
-
-def _deltas(kind: str, interval_s: int) -> Deltas:
-    return Deltas(kind, interval_us=interval_s * SECOND_US, shards=1, block_bytes=900_000)

@@ -13,12 +13,13 @@ from streams.windows.blocks import encode_table
 from streams.windows.table import Table
 
 SECOND = 1_000_000
+MADE_US = 3 * SECOND
 INTERVALS = {"request": SECOND, "engine": SECOND, "gpu": 10 * SECOND}
 
 
 def arrive(topic: str, value: bytes | None, *, key: str = "k", stamp_us: int = 9 * SECOND) -> Read:
     message = Message(topic, 1, 42, stamp_us, key.encode(), value)
-    return read(message, interval_us=INTERVALS)
+    return read(message, interval_us=INTERVALS, held_us=8 * SECOND)
 
 
 def anomaly(**but: object) -> Anomaly:
@@ -58,6 +59,19 @@ def test_an_anomaly_counts_from_the_end_of_its_window() -> None:
     ]
 
 
+def test_an_end_counts_from_the_window_after_which_it_was_said() -> None:
+    end = anomaly(ended_at_us=5 * SECOND, told_at_us=8 * SECOND)
+
+    assert [a.at_us for a in arrive("anomalies", anomalies(end)).arrivals] == [8 * SECOND - 1]
+
+
+def test_a_record_that_came_late_counts_from_when_its_tick_may_have_passed() -> None:
+    command = Command(id="c", at_us=1, kind="hold", actor="me")
+    (arrival,) = arrive("commands", encode_record(command), stamp_us=9 * SECOND).arrivals
+
+    assert arrival.at_us == SECOND
+
+
 def test_windows_count_from_the_end_of_the_newest_of_them() -> None:
     (value,) = windows(4 * SECOND)
     (arrival,) = arrive("windows", value).arrivals
@@ -85,12 +99,14 @@ def test_provisional_windows_are_skipped() -> None:
     [
         pytest.param(
             "local/codex",
-            PoolStatus(pool="codex", service="s", model="m", at_us=3, desired=1, ready=1),
+            PoolStatus(pool="codex", service="s", model="m", at_us=MADE_US, desired=1, ready=1),
             id="one-slash-is-a-pool",
         ),
         pytest.param(
             "local/codex/codex-1",
-            ReplicaStatus(pool="codex", replica="codex-1", state="ready", since_us=1, at_us=3),
+            ReplicaStatus(
+                pool="codex", replica="codex-1", state="ready", since_us=1, at_us=MADE_US
+            ),
             id="two-slashes-are-a-replica",
         ),
     ],
@@ -98,7 +114,7 @@ def test_provisional_windows_are_skipped() -> None:
 def test_pools_carry_two_kinds_of_record(key: str, record: Record) -> None:
     (arrival,) = arrive("pools", encode_record(record), key=key).arrivals
 
-    assert (arrival.at_us, arrival.record) == (3, record)
+    assert (arrival.at_us, arrival.record) == (MADE_US, record)
 
 
 def test_a_fast_clock_does_not_hold_a_record_back() -> None:

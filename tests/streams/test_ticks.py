@@ -18,10 +18,20 @@ START = 1_000 * SECOND
 class Feed:
     """Messages into ``Inputs``, offsets counted per partition."""
 
-    def __init__(self, progress: Progress | None = None, *, shards: int = 2) -> None:
-        intervals = {"request": SECOND}
-        topics = ("changes", "anomalies")
-        self.inputs = Inputs(topics, shards, interval_us=intervals, progress=progress)
+    def __init__(
+        self,
+        progress: Progress | None = None,
+        *,
+        shards: int = 2,
+        stall_us: int | None = ticks.STALL_US,
+    ) -> None:
+        self.inputs = Inputs(
+            ("changes", "anomalies"),
+            shards,
+            interval_us={"request": SECOND},
+            progress=progress,
+            stall_us=stall_us,
+        )
         self.clock_us = START + 10 * SECOND
 
     def mark(self, second: float, shards: Iterable[int] = (0, 1), *, offset: int = 0) -> None:
@@ -51,8 +61,9 @@ def told(found: Iterable[Tick]) -> list[tuple[float, list[int]]]:
     ]
 
 
-def begun(second: float = 0.0) -> Feed:
-    return Feed(Progress(now_us=START + round(second * SECOND)))
+def begun(second: float = 0.0, stall_us: int | None = ticks.STALL_US) -> Feed:
+    at_us = START + round(second * SECOND)
+    return Feed(Progress(now_us=at_us, arrived_us=at_us), stall_us=stall_us)
 
 
 def test_a_second_is_stepped_when_all_shards_have_passed_it() -> None:
@@ -83,14 +94,41 @@ def test_what_comes_late_is_not_lost() -> None:
     assert told(feed.due()) == [(3, [0])]
 
 
-def test_a_long_gap_is_stepped_only_where_something_arrived() -> None:
-    feed = begun()
-    feed.clock_us += 100_000 * SECOND
-    feed.change(0, 500.5)
-    feed.change(1, 9_000.0)
-    feed.mark(100_000)
+def test_long_after_the_last_arrival_whole_minutes_are_stepped_however_far_the_watermark_went(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ticks, "EVERY_SECOND_US", 2 * SECOND)
+    at_once, bit_by_bit = begun(), begun()
+    for feed in (at_once, bit_by_bit):
+        feed.clock_us += 1_000 * SECOND
+        feed.change(0, 50.5)
+        feed.change(1, 300.0)
+    found = []
+    for number, second in enumerate([51, 52.5, 200, 301, 400]):
+        bit_by_bit.mark(second, offset=number)
+        found += told(bit_by_bit.due())
+    at_once.mark(400)
 
-    assert told(feed.due()) == [(501, [0]), (9_001, [1]), (100_000, [])]
+    # START is 40 s past a whole minute.
+    whole_minutes = {20, 80, 140, 200, 260, 320, 380}
+    assert {second for second, _ in found} == {1, 2, 51, 52, 53, 301, 302, 303} | whole_minutes
+    assert [each for each in found if each[1]] == [(51, [0]), (301, [1])]
+    assert told(at_once.due()) == found
+
+
+def test_before_the_first_arrival_there_is_nothing_to_step() -> None:
+    feed = Feed()
+    feed.mark(9)
+
+    assert feed.due() == []
+
+
+def test_who_waits_for_the_watermark_gets_no_ticks_by_the_clock() -> None:
+    feed = begun(stall_us=None)
+    feed.mark(2)
+    feed.due()
+
+    assert feed.due(100) == []
 
 
 def test_ticks_come_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +238,7 @@ def test_an_event_from_the_far_future_waits_a_minute_at_most() -> None:
     feed.add(Message("changes", 0, 0, at_us, b"", encode_record(change)))
     feed.mark(71)
 
-    assert told(feed.due())[-1] == (71, [0])
+    assert told([*feed.due(), *feed.due()])[-1] == (71, [0])
 
 
 def test_unreadable_progress_says_what_it_is() -> None:

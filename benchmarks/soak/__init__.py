@@ -1,0 +1,1 @@
+"""Hours of load with a million distinct series, and whether all stays flat meanwhile."""

@@ -1,0 +1,104 @@
+"""Samples of a soak in; for each process and measure, whether it grows, out."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+
+WARM_S: Final = 60.0
+"""What a process does first (imports, caches that fill to their bound) is not judged."""
+MAX_POINTS: Final = 600
+"""Of a long run every n-th sample is taken: the slope needs all pairs."""
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """What was seen of one process, or of the system (``of`` is `stream`), at one time."""
+
+    stretch: int
+    at_s: float
+    """Since this stretch began; after an interruption a new one begins."""
+    of: str
+    values: dict[str, float]
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """A measure may grow by ``absolute`` or by ``share`` of its mean over the judged time."""
+
+    absolute: float
+    share: float = 0.0
+
+
+BOUNDS: Final = {
+    "rss_mb": Bound(8.0, 0.05),
+    "handles": Bound(2.0),
+    "threads": Bound(2.0),
+    "lag": Bound(2_000.0),
+    "behind_s": Bound(1.0),
+}
+
+
+class Growth(msgspec.Struct, frozen=True, kw_only=True):
+    of: str
+    measure: str
+    mean: float
+    highest: float
+    grown: float
+    """The slope times the judged time."""
+    allowed: float
+
+    @property
+    def flat(self) -> bool:
+        return self.grown <= self.allowed
+
+
+def growths(samples: Iterable[Sample]) -> list[Growth]:
+    """One for each process and measure with at least three samples after the warm-up."""
+    series: defaultdict[tuple[str, str], list[tuple[int, float, float]]] = defaultdict(list)
+    for sample in samples:
+        if sample.at_s >= WARM_S:
+            for measure, value in sample.values.items():
+                series[sample.of, measure].append((sample.stretch, sample.at_s, value))
+    return [_growth(of, measure, seen) for (of, measure), seen in sorted(series.items())]
+
+
+def _growth(of: str, measure: str, seen: Sequence[tuple[int, float, float]]) -> Growth:
+    values = np.array([value for _, _, value in seen])
+    slopes, judged_s = [np.zeros(0)], 0.0
+    for stretch in sorted({one for one, _, _ in seen}):
+        mine = np.array([(at_s, value) for one, at_s, value in seen if one == stretch])
+        mine = mine[:: max(1, len(mine) // MAX_POINTS)]
+        judged_s += float(mine[-1, 0] - mine[0, 0])
+        slopes.append(_slopes(mine[:, 0], mine[:, 1]))
+    every = np.concatenate(slopes)
+    # Theil-Sen, the median over all pairs: a spike or a cleared cache does not tilt it.
+    slope = float(np.median(every)) if every.size else 0.0
+    bound = BOUNDS[measure]
+    return Growth(
+        of=of,
+        measure=measure,
+        mean=float(values.mean()),
+        highest=float(values.max()),
+        grown=slope * judged_s,
+        allowed=max(bound.absolute, bound.share * float(values.mean())),
+    )
+
+
+def _slopes(at_s: np.ndarray, values: np.ndarray) -> np.ndarray:
+    first, second = np.triu_indices(at_s.size, 1)
+    apart = at_s[second] - at_s[first]
+    return (values[second] - values[first])[apart > 0] / apart[apart > 0]
+
+
+def markdown(found: Sequence[Growth]) -> str:
+    lines = [
+        "| process | measure | mean | highest | grown | allowed | flat |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {one.of} | {one.measure} | {one.mean:,.1f} | {one.highest:,.1f} | {one.grown:+,.1f} "
+        f"| {one.allowed:,.1f} | {'yes' if one.flat else '**no**'} |"
+        for one in found
+    ]
+    return "\n".join(lines) + "\n"

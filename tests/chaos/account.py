@@ -1,0 +1,111 @@
+"""What went in, what came out, and what should have: the difference as one sentence."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
+from typing import Any, Final
+
+from streams.batch import Message
+from streams.codec import decode_frame, decode_record, is_frame
+from streams.decode import json_lines
+from streams.errors import CorruptMessageError
+from streams.schemas.system import Quality, SourceMark
+from tidegate.replay.lines import Line
+
+ONE_EACH: Final = ("arrived", "finished", "up.n", "temperature_c.n")
+"""Every record of the traffic counts in just one of these columns."""
+TELEMETRY: Final = ("requests", "engine", "gpu")
+
+Facts = Mapping[tuple[int, str, str], Sequence[Mapping[str, Any]]]
+
+
+def difference(expected: Iterable[Line], got: Iterable[Line]) -> str:
+    """The first one, by time; empty if there is none."""
+    wanted, found = _by_key(expected), _by_key(got)
+    for key in sorted(wanted.keys() | found.keys()):
+        for one, other in zip_longest(wanted.get(key, ()), found.get(key, ())):
+            if one != other:
+                known_us, topic, name = key
+                return f"{topic} {name} known at {known_us}: {_sentence(one, other)}"
+    return ""
+
+
+def _by_key(lines: Iterable[Line]) -> Facts:
+    facts: defaultdict[tuple[int, str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for line in lines:
+        facts[line[:3]].append(line.fact)
+    return facts
+
+
+def _sentence(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> str:
+    if one is None or other is None:
+        return f"expected {_brief(one)}, got {_brief(other)}"
+    before, now = dict(_leaves(one)), dict(_leaves(other))
+    name = min(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+    return f"{name} expected {before.get(name)!r}, got {now.get(name)!r}"
+
+
+def _brief(fact: Mapping[str, Any] | None) -> str:
+    return "nothing" if fact is None else str(fact)[:300]
+
+
+def _leaves(fact: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in fact.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{path}{name}.")
+        else:
+            yield f"{path}{name}", value
+
+
+def imbalance(raw: Iterable[Message], lines: Iterable[Line], told: Iterable[Message]) -> str:
+    """Records in = in windows + late + dead letters; empty if so.
+
+    told: all messages of `quality`, `dead-letters` and `state.ingest`.
+    """
+    records = came(raw)
+    inside = sum(
+        line.fact["columns"].get(name, 0)
+        for line in lines
+        if line.topic == "windows"
+        for name in ONE_EACH
+    )
+    letters, late, marks = 0, 0, dict[bytes, Quality | None]()
+    for message in told:
+        key, value = message.key or b"", message.value or b""
+        if not key.startswith(tuple(name.encode() for name in TELEMETRY)):
+            continue
+        match message.topic:
+            case "dead-letters":
+                letters += 1
+            case "quality":
+                late += decode_record(value, Quality).late
+            case "state.ingest" if key.count(b"/") == 1:
+                marks[key] = decode_record(value, SourceMark).quality
+            case _:
+                continue
+    late += sum(pending.late for pending in marks.values() if pending is not None)
+    if records == inside + late + letters:
+        return ""
+    return f"{records} records came; {inside} in windows + {late} late + {letters} dead letters"
+
+
+def came(raw: Iterable[Message]) -> int:
+    """Records of telemetry in these messages; those of a repeated frame count once."""
+    seen: Counter[tuple[int, str, int]] = Counter()
+    count = 0
+    for message in raw:
+        if message.topic not in TELEMETRY:
+            continue
+        value = message.value or b""
+        if not is_frame(value):
+            count += len(json_lines(value) or (value,))
+            continue
+        try:
+            header, lines = decode_frame(value)
+        except CorruptMessageError:
+            count += 1
+            continue
+        key = (message.partition, header.producer, header.sequence)
+        count += 0 if seen[key] else len(lines)
+        seen[key] += 1
+    return count

@@ -1,0 +1,138 @@
+"""Rule 1 of the design: kill, freeze, move and delay whom you like, what comes out is the same."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from tests.model.broken import (
+    AnyBatch,
+    BlindToTransactions,
+    HastyToRestore,
+    LateByTheClock,
+    NotFenced,
+    OffsetApart,
+    StateKept,
+)
+from tests.model.found import BrokenRuleError
+from tests.model.owner import LogOwner
+from tests.model.schedule import (
+    Added,
+    Again,
+    Crash,
+    Everybody,
+    Fail,
+    Freeze,
+    Held,
+    Released,
+    Run,
+    Step,
+    Traffic,
+    Wake,
+    schedules,
+)
+from tests.model.verdict import judge
+from tests.model.world import PROCESSES, STAGES
+
+BOUNDED = settings(
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+@settings(BOUNDED, max_examples=8)
+@given(schedules(longest=8))
+def test_what_comes_out_is_the_same_whatever_happens(steps: list[Step]) -> None:
+    judge(steps)
+
+
+@pytest.mark.slow
+@settings(BOUNDED, max_examples=120)
+@given(schedules(longest=15))
+def test_it_is_the_same_whatever_happens_for_long(steps: list[Step]) -> None:
+    judge(steps)
+
+
+def interrupted(stage: str, turns: int, fault: Step) -> list[Step]:
+    """A process with work to do has so many turns, then something happens to it."""
+    before = STAGES[: STAGES.index(stage)]
+    ahead = [Run(one, number, 20) for one in before for number in range(PROCESSES)]
+    return [
+        Traffic(6, rounds=0, dead=1),
+        *ahead,
+        Run(stage, 0, turns),
+        fault,
+        Everybody(16),
+        Wake(stage, 0, turns=6),
+    ]
+
+
+def every_fault_at_every_turn() -> Iterator[tuple[str, int, Step]]:
+    for stage in ("ingest", "watch", "respond"):
+        for turns in range(1, 9):
+            yield stage, turns, Crash(stage, 0, moves=False)
+            yield stage, turns, Crash(stage, 0, moves=True)
+            yield stage, turns, Freeze(stage, 0, long=True)
+            yield stage, turns, Fail(stage, 0, "unsent")
+            yield stage, turns, Fail(stage, 0, "unanswered")
+            yield stage, turns, Again(stage, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("stage", "turns", "fault"), [*every_fault_at_every_turn()])
+def test_it_is_the_same_whatever_happens_at_any_turn(stage: str, turns: int, fault: Step) -> None:
+    judge(interrupted(stage, turns, fault))
+
+
+STALE_MARKS: Final = [
+    Traffic(2, rounds=0),
+    Run("ingest", 0, 2, only=2),  # The transaction of engine/0 stays open ...
+    Run("ingest", 0, 6, only=0),  # ... and that of requests/0 is committed behind it.
+    Traffic(1, rounds=0),
+    Fail("ingest", 0, "unanswered"),
+    Run("ingest", 0, 30, only=0),
+    Everybody(20),
+]
+LONG_TRANSACTION: Final = [Held(0), Traffic(5, rounds=30, silent=True), Released()]
+
+
+@pytest.mark.parametrize(
+    ("owner", "steps"),
+    [
+        pytest.param(OffsetApart, interrupted("ingest", 1, Fail("ingest", 0, "unanswered"))),
+        pytest.param(OffsetApart, interrupted("watch", 3, Crash("watch", 0, moves=False))),
+        pytest.param(AnyBatch, interrupted("ingest", 1, Again("ingest", 0))),
+        pytest.param(StateKept, interrupted("ingest", 1, Fail("ingest", 0, "unsent"))),
+        pytest.param(NotFenced, interrupted("ingest", 1, Freeze("ingest", 0, long=True))),
+        pytest.param(LateByTheClock, [Traffic(5, rounds=0)]),
+        pytest.param(HastyToRestore, STALE_MARKS),
+        pytest.param(BlindToTransactions, LONG_TRANSACTION),
+    ],
+)
+def test_a_broken_rule_shows(owner: type[LogOwner], steps: list[Step]) -> None:
+    with pytest.raises(BrokenRuleError):
+        judge(steps, owner)
+
+
+def grown(*, announced: bool) -> list[Step]:
+    """A partition is added and INGEST takes its time to see it, everybody else goes on."""
+    others: list[Step] = [Run("ingest", 0, 20), *[Run("ingest", 1, 20, only=n) for n in range(5)]]
+    second: list[Step] = [Traffic(1, rounds=0), *others, Run("watch", 0, 20), Run("watch", 1, 20)]
+    return [Traffic(2, rounds=30), Added(announced=announced), *second * 6]
+
+
+def test_a_partition_that_was_announced_loses_nothing() -> None:
+    judge(grown(announced=True))
+
+
+def test_one_that_was_not_comes_too_late() -> None:
+    with pytest.raises(BrokenRuleError, match="late_after_close=1"):
+        judge(grown(announced=False))
+
+
+@pytest.mark.parametrize("steps", [STALE_MARKS, LONG_TRANSACTION], ids=["marks", "transaction"])
+def test_transactions_of_others_hide_nothing(steps: list[Step]) -> None:
+    judge(steps)
