@@ -189,6 +189,30 @@ def test_windows_nobody_filled_are_stepped_through_but_not_without_end() -> None
     assert len(stepped) == EMPTY_WINDOWS
 
 
+def test_which_windows_are_stepped_does_not_depend_on_how_the_watermark_moves() -> None:
+    def stepped(*watermarks_s: float) -> list[int]:
+        watch = new_watch()
+        found: list[int] = []
+        watch._panels["request"].step = lambda _, at_us, __: found.append(at_us) or []  # type: ignore[method-assign,func-returns-value]
+        first = delta("requests", 1, arrived(0.5), arrived(EMPTY_WINDOWS * 2 + 0.5))
+        watch.step(log(first, *progress(1, but="requests")))
+        for watermark_s in watermarks_s:
+            watch.step(log(*progress(watermark_s, requests=2)))
+        return found
+
+    last = EMPTY_WINDOWS * 4
+    assert stepped(last) == stepped(*range(2, last, 7), last)
+
+
+def test_windows_wait_for_a_source_that_was_announced() -> None:
+    watch = new_watch()
+    header = BlockHeader(kind="expect", shard=0, source="requests", partition=1)
+    assert blocks(watch.step(log(encode_block(header), *progress(1))), "windows") == []
+
+    given_up = encode_block(header.but(kind="give_up"))
+    assert len(blocks(watch.step(log(given_up)), "windows")) == 1
+
+
 def test_many_anomalies_travel_in_parts() -> None:
     watch = new_watch()
     found = [anomaly(number) for number in range(600)]
