@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from detectors.grace import Grace
 from detectors.watch import EMPTY_WINDOWS
 from streams.batch import Message
 from streams.codec import Block, BlockHeader, decode_block, encode_block
@@ -13,6 +14,7 @@ from streams.stage import Out
 from streams.windows.blocks import decode_table, encode_table
 from streams.windows.delta import to_table
 from streams.windows.rows import empty_table
+from streams.windows.table import Table
 from tests.scenarios.chain import SOURCES, Chain, anomalies_of, new_watch
 from tests.scenarios.pool_simulation import Second
 
@@ -193,7 +195,12 @@ def test_which_windows_are_stepped_does_not_depend_on_how_the_watermark_moves() 
     def stepped(*watermarks_s: float) -> list[int]:
         watch = new_watch()
         found: list[int] = []
-        watch._panels["request"].step = lambda _, at_us, __: found.append(at_us) or []  # type: ignore[method-assign,func-returns-value]
+
+        def step(window: Table | None, at_us: int, grace: Grace) -> list[Anomaly]:
+            found.append(at_us)
+            return []
+
+        watch._panels["request"].step = step  # type: ignore[method-assign]
         first = delta("requests", 1, arrived(0.5), arrived(EMPTY_WINDOWS * 2 + 0.5))
         watch.step(log(first, *progress(1, but="requests")))
         for watermark_s in watermarks_s:
