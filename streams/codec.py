@@ -39,7 +39,8 @@ _JSON: Final = msgspec.json.Encoder()
 class BlockHeader(Record, frozen=True, kw_only=True):
     """What a block says of itself; columns lie in the body in the order given.
 
-    kind: ``delta``, ``control``, ``window``, ``anomaly``; for tables, ``series_kind`` says of what.
+    kind: ``delta``, ``control``, ``expect``, ``give_up``, ``window``, ``anomaly``
+        (``docs/schemas/envelope.md``); for tables, ``series_kind`` says of what.
     Progress of a source counts only with part n of n. A block without rows is a heartbeat.
     """
 

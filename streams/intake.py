@@ -198,7 +198,7 @@ class Ingest:
     def _frame_marks(self, decoded: Decoded) -> Iterator[Out]:
         for (producer, boot), mark in decoded.marks.items():
             yield self._state(self._key(producer, boot), mark)
-        for producer, boot in self._repeats.forget_oldest():
+        for producer, boot in self._repeats.forgotten():
             yield self._state(self._key(producer, boot), None)
 
     def _key(self, *more: str) -> str:

@@ -22,6 +22,7 @@ class Repeats:
     def __init__(self, max_producers: int = MAX_PRODUCERS) -> None:
         self._max_producers = max_producers
         self._marks: OrderedDict[Key, FrameMark] = OrderedDict()
+        self._forgotten: dict[Key, None] = {}
 
     def take(self, frame: FrameHeader) -> FrameMark | None:
         """The producer's new mark, or None for a frame that was seen before."""
@@ -36,11 +37,15 @@ class Repeats:
         key = (mark.producer, mark.boot)
         self._marks[key] = mark
         self._marks.move_to_end(key)
+        self._forgotten.pop(key, None)
+        # At once, not at the end of a batch: how the log is cut must not matter.
+        if len(self._marks) > self._max_producers:
+            self._forgotten[self._marks.popitem(last=False)[0]] = None
 
-    def forget_oldest(self) -> list[Key]:
-        """Those that are too many; call once a step and remove their stored marks."""
-        surplus = len(self._marks) - self._max_producers
-        return [self._marks.popitem(last=False)[0] for _ in range(surplus)]
+    def forgotten(self) -> list[Key]:
+        """Who has been forgotten since the last call: their stored marks are to be removed."""
+        found, self._forgotten = list(self._forgotten), {}
+        return found
 
     def clear(self) -> None:
         self._marks.clear()

@@ -30,7 +30,8 @@ class Topic:
     record: type[msgspec.Struct] | None = None
     retention_ms: int = DAY_MS
     append_time: bool = False
-    """The broker stamps records (LogAppendTime): what is late is decided by that stamp."""
+    """The broker stamps records (LogAppendTime): by that is decided what is late, or too late for a
+    tick."""
 
 
 _TABLE: Final = (
@@ -81,6 +82,7 @@ _TABLE: Final = (
         what="pools and replicas as their drivers see them",
         partitions=1,
         cleanup="compact,delete",
+        append_time=True,
     ),
     Topic(
         name="rules",
@@ -89,7 +91,13 @@ _TABLE: Final = (
         cleanup="compact,delete",
         record=Rule,
     ),
-    Topic(name="commands", what="what people asked for", partitions=1, record=Command),
+    Topic(
+        name="commands",
+        what="what people asked for",
+        partitions=1,
+        record=Command,
+        append_time=True,
+    ),
     Topic(name="drains", what="drain acknowledged", partitions=1, record=Drain),
     Topic(name="feedback", what="anomalies marked right or wrong", partitions=1, record=Feedback),
     Topic(name="audit", what="calls of the control API", partitions=1, record=Audit),

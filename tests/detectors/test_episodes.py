@@ -141,3 +141,12 @@ def test_open_anomalies_are_bounded_and_the_rest_is_counted() -> None:
 def test_the_id_tells_series_value_and_start_apart(other: tuple[str, str, int]) -> None:
     assert anomaly_id("s", "f", 1) == anomaly_id("s", "f", 1)
     assert anomaly_id(*other) != anomaly_id("s", "f", 1)
+
+
+def test_an_end_says_after_which_window_it_was_said() -> None:
+    episodes = Episodes(interval_us=SECOND_US, ends_after_us=3 * SECOND_US)
+    episodes.begin((0, "up_min"), finding(5))
+    said = [one for end_s in range(6, 12) for one in episodes.settle(end_s * SECOND_US)]
+
+    assert [one.told_at_us // SECOND_US for one in said] == [6, 9]
+    assert said[-1].ended_at_us == 6 * SECOND_US

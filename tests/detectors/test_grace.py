@@ -34,6 +34,38 @@ def at(seconds: float) -> int:
     return NOON_US + round(seconds * SECOND_US)
 
 
+def is_known(made_at_s: float, passed_s: float, *, end_s: float) -> bool:
+    """Whether a window that ends at ``end_s`` knows of a change that was read long before."""
+    waiting = grace()
+    waiting.wait(change("replica_stopped", at_s=made_at_s), at(passed_s))
+    waiting.advance(at(end_s))
+    return waiting.off(REPLICA, at(made_at_s), SECOND_US)
+
+
+@pytest.mark.parametrize(
+    ("made_at_s", "passed_s", "end_s", "known"),
+    [
+        pytest.param(5, 3, 5, False, id="not-by-windows-before-it"),
+        pytest.param(5, 3, 6, True, id="by-the-window-it-lies-in"),
+        pytest.param(5, 8, 8, False, id="told-late-not-by-those-that-had-closed"),
+        pytest.param(5, 8, 9, True, id="but-by-the-next"),
+    ],
+)
+def test_what_a_window_knows_does_not_depend_on_how_far_changes_were_read(
+    made_at_s: float, passed_s: float, end_s: float, known: bool
+) -> None:
+    assert is_known(made_at_s, passed_s, end_s=end_s) is known
+
+
+def test_changes_are_known_in_the_order_of_event_time() -> None:
+    waiting = grace()
+    waiting.wait(change("replica_started", at_s=7), at(0))
+    waiting.wait(change("replica_stopped", at_s=5), at(0))
+    waiting.advance(at(10))
+
+    assert not waiting.off(REPLICA, at(7) + START_US, SECOND_US)
+
+
 @pytest.mark.parametrize(
     ("given", "labels", "at_s", "excused"),
     [

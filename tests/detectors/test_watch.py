@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from detectors.grace import Grace
 from detectors.watch import EMPTY_WINDOWS
 from streams.batch import Message
 from streams.codec import Block, BlockHeader, decode_block, encode_block
@@ -13,6 +14,7 @@ from streams.stage import Out
 from streams.windows.blocks import decode_table, encode_table
 from streams.windows.delta import to_table
 from streams.windows.rows import empty_table
+from streams.windows.table import Table
 from tests.scenarios.chain import SOURCES, Chain, anomalies_of, contents, new_watch
 from tests.scenarios.pool_simulation import Second
 
@@ -190,6 +192,35 @@ def test_windows_nobody_filled_are_stepped_through_but_not_without_end() -> None
     assert [(at_us - NOON_US) // SECOND_US for at_us in stepped] == [1, 2, 3]
     watch.step(log(*progress(100_000, requests=1)))
     assert len(stepped) == EMPTY_WINDOWS
+
+
+def test_which_windows_are_stepped_does_not_depend_on_how_the_watermark_moves() -> None:
+    def stepped(*watermarks_s: float) -> list[int]:
+        watch = new_watch()
+        found: list[int] = []
+
+        def step(window: Table | None, at_us: int, grace: Grace) -> list[Anomaly]:
+            found.append(at_us)
+            return []
+
+        watch._panels["request"].step = step  # type: ignore[method-assign]
+        first = delta("requests", 1, arrived(0.5), arrived(EMPTY_WINDOWS * 2 + 0.5))
+        watch.step(log(first, *progress(1, but="requests")))
+        for watermark_s in watermarks_s:
+            watch.step(log(*progress(watermark_s, requests=2)))
+        return found
+
+    last = EMPTY_WINDOWS * 4
+    assert stepped(last) == stepped(*range(2, last, 7), last)
+
+
+def test_windows_wait_for_a_source_that_was_announced() -> None:
+    watch = new_watch()
+    header = BlockHeader(kind="expect", shard=0, source="requests", partition=1)
+    assert blocks(watch.step(log(encode_block(header), *progress(1))), "windows") == []
+
+    given_up = encode_block(header.but(kind="give_up"))
+    assert len(blocks(watch.step(log(given_up)), "windows")) == 1
 
 
 def test_many_anomalies_travel_in_parts() -> None:

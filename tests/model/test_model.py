@@ -16,22 +16,10 @@ from tests.model.broken import (
     StateKept,
 )
 from tests.model.found import BrokenRuleError
+from tests.model.happens import Again, Crash, Everybody, Fail, Freeze, Run, Wake
 from tests.model.owner import LogOwner
-from tests.model.schedule import (
-    Added,
-    Again,
-    Crash,
-    Everybody,
-    Fail,
-    Freeze,
-    Held,
-    Released,
-    Run,
-    Step,
-    Traffic,
-    Wake,
-    schedules,
-)
+from tests.model.schedule import Step, schedules
+from tests.model.sent import Added, Held, Released, Traffic
 from tests.model.verdict import judge
 from tests.model.world import PROCESSES, STAGES
 
@@ -43,7 +31,7 @@ BOUNDED = settings(
 )
 
 
-@settings(BOUNDED, max_examples=8)
+@settings(BOUNDED, max_examples=6)
 @given(schedules(longest=8))
 def test_what_comes_out_is_the_same_whatever_happens(steps: list[Step]) -> None:
     judge(steps)

@@ -6,7 +6,8 @@ from typing import Final, TypeVar
 from streams.clock import SECOND_US
 from tests.model.found import BrokenRuleError, check_balance, check_counts, check_watermarks, found
 from tests.model.owner import LogOwner
-from tests.model.schedule import Step, Traffic
+from tests.model.schedule import Step
+from tests.model.sent import Traffic
 from tests.model.world import Raw, World
 
 END_US: Final = 2 * SECOND_US

@@ -1,5 +1,5 @@
 from collections.abc import AsyncIterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 import msgspec
@@ -293,6 +293,24 @@ def test_changes_go_to_every_shard_and_are_never_late() -> None:
         assert found == changes
         assert max(len(b.payload) for b in mine) < 16_384
         assert {b.header.kind for b in mine} == {"control"}
+
+
+def test_the_block_of_a_change_has_its_own_watermark_however_the_log_is_cut() -> None:
+    changes = [Change(id=f"c{n}", at_us=T0, kind="scaled", summary="") for n in range(4)]
+    times = [T0, T0 + 1_000, T0 + 1_000, T0 + 2_000]
+    log = [message(changes[n], n, times[n], topic="changes") for n in range(4)]
+
+    def told(*sizes: int) -> dict[str, int]:
+        one, rest, found = ingest("changes"), iter(log), {}
+        for size in sizes:
+            for block in blocks(one.step(batch(*islice(rest, size)))):
+                for change in msgspec.json.decode(block.payload, type=list[Change]):
+                    found[change.id] = block.header.watermark_us - T0 + SECOND_US + 1
+        return found
+
+    assert told(4) == told(1, 1, 1, 1) == told(2, 2) == {
+        "c0": 0, "c1": 1_000, "c2": 1_000, "c3": 2_000,
+    }  # fmt: skip
 
 
 def test_a_change_too_large_for_a_block_is_set_aside() -> None:

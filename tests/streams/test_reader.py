@@ -6,7 +6,7 @@ from aiokafka.admin import NewPartitions, RecordsToDelete
 
 from streams.admin import create_topics
 from streams.batch import Message
-from streams.connection import new_admin
+from streams.connection import new_admin, new_producer
 from streams.publisher import Publisher
 from streams.reader import TopicReader
 from streams.settings import StreamSettings
@@ -143,3 +143,22 @@ async def test_expired_positions_are_passed_over(exact: StreamSettings) -> None:
 
     async with TopicReader(exact, ["changes"], positions={("changes", 0): 1}) as reader:
         assert [m.offset for m in await read_all(reader)] == [2]
+
+
+@pytest.mark.kafka
+async def test_a_look_at_the_ends_counts_what_is_not_committed(exact: StreamSettings) -> None:
+    async with (
+        new_producer(exact, transactional_id=exact.topics.prefix) as somebody,
+        TopicReader(exact, ["changes"]) as reader,
+    ):
+        await somebody.begin_transaction()
+        await somebody.send_and_wait(f"{exact.topics.prefix}changes", b"new")
+        await reader.look_at_ends(["changes"])
+        assert reader.behind == {("changes", 0)}
+
+        await somebody.commit_transaction()
+        found: list[Message] = []
+        async with asyncio.timeout(20):
+            while reader.behind:
+                found += await reader.poll(0.2)
+    assert [m.value for m in found] == [b"new"]

@@ -54,4 +54,13 @@ def test_the_producer_silent_longest_is_forgotten() -> None:
         repeats.take(frame(len(producer) + ord(producer), producer))
     repeats.take(frame(500, "a"))
 
-    assert repeats.forget_oldest() == [("b", "b")]
+    assert (repeats.forgotten(), repeats.forgotten()) == ([("b", "b")], [])
+
+
+def test_who_is_forgotten_does_not_depend_on_when_it_is_asked() -> None:
+    repeats = Repeats(max_producers=2)
+    for producer in ("a", "b", "c"):
+        repeats.take(frame(1, producer))
+
+    assert repeats.take(frame(1, "a")) is not None
+    assert repeats.forgotten() == [("b", "b")]
