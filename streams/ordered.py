@@ -65,7 +65,9 @@ async def read_ordered(
         while behind:
             reader.hold(ordering.crowded() | (opened - behind))
             for message in await reader.poll(POLL_S):
-                if (message.topic, message.partition) in behind:
+                # A broker may find a time's place only to the batch: some lie before it.
+                early = message.timestamp_us < (since_us or 0)
+                if (message.topic, message.partition) in behind and not early:
                     ordering.add(message)
             behind = reader.behind
             for source in opened - behind:

@@ -110,7 +110,7 @@ def _add_recordings(commands: "argparse._SubParsersAction[argparse.ArgumentParse
     replay.add_argument("source", metavar="FILE|TOPIC", help="a file, or a topic or prefix")
     replay.add_argument("--speed", type=_speed, default=0.0, help="1, 10, … or max (max)")
     replay.add_argument("--out", default="", metavar="FILE", help="JSON lines (standard output)")
-    replay.add_argument("--store", default="", metavar="FILE", help="SQLite, for the page")
+    replay.add_argument("--store", default="", metavar="FILE", help="points into SQLite")
     replay.set_defaults(run=_replay)
     for command in (record, replay):
         command.add_argument("--from", dest="from_us", type=_instant, default=0, metavar="TIME")

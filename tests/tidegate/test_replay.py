@@ -121,7 +121,7 @@ def test_a_span_can_be_chosen(replay: Replay) -> None:
     assert len(part) < len(replay().splitlines())
 
 
-def test_the_page_can_show_it(replay: Replay, tmp_path: Path) -> None:
+def test_points_go_into_the_embedded_store(replay: Replay, tmp_path: Path) -> None:
     replay("--store", str(tmp_path / "store.sqlite"))
     store = EmbeddedSink(tmp_path / "store.sqlite", retention_s=3_600, max_bytes=10**9)
     assert list(store.read("window_request"))

@@ -30,7 +30,7 @@ class Options:
     source: a recording's file, or at the broker a topic or the prefix of all of them.
     speed: seconds of the recording in a second; 0 is as fast as it goes.
     out: where the lines go; empty is standard output.
-    store: SQLite file for the page and the dashboards; empty is none.
+    store: SQLite file for points, as the embedded sink writes them; empty is none.
     """
 
     source: str
