@@ -37,6 +37,24 @@ _NONE: Final = np.zeros(0, np.int64)
 _KEY, _VALUE, _OFFSET, _TIMESTAMP = map(attrgetter, ("key", "value", "offset", "timestamp"))
 
 
+class Patience:
+    """How long a fetch may wait at the broker if there is nothing yet.
+
+    While a fetch waits for other partitions, aiokafka asks for none that has been taken meanwhile.
+    """
+
+    def __init__(self, longest_ms: int) -> None:
+        self._longest_ms = longest_ms
+        self._held_at_s = -HELD_S
+
+    def wait_ms(self, *, held: bool, now_s: float) -> int:
+        """``held``: an answer waits to be taken, and so does its partition to be asked for."""
+        if held:
+            self._held_at_s = now_s
+        recently = now_s - self._held_at_s < HELD_S
+        return min(HELD_WAIT_MS, self._longest_ms) if recently else self._longest_ms
+
+
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Runs in a thread and loop of its own; ``wants`` is written by the main thread."""
 
@@ -46,8 +64,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.wants: dict[TP, int] = {}
-        self._wait_ms = fetch_wait_ms(self.app.settings.broker)
-        self._held_until = 0.0
+        self._patience = Patience(fetch_wait_ms(self.app.settings.broker))
 
     def wake(self) -> None:
         """From any thread: look again for what is wanted."""
@@ -107,17 +124,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return {}
 
     def _keep_fetching(self, fetcher: Any) -> None:
-        """While answers wait to be taken, ask on for what else there is, but wait briefly for it.
+        """While answers wait to be taken, ask on for what else there is.
 
-        By default aiokafka then asks for nothing for 0.1 s, and after that for everything else in a
-        request that may take ``fetch_wait_ms``, and not for what has been taken meanwhile.
+        By default aiokafka then asks for nothing for 0.1 s.
         """
-        now = self.thread_loop.time()
-        if fetcher._records:
-            self._held_until = now + HELD_S
         # Not 0: what is wanted is taken at once, and is to be in the request that follows.
         fetcher._prefetch_backoff = HELD_WAIT_MS / 1000
-        fetcher._fetch_max_wait_ms = HELD_WAIT_MS if now < self._held_until else self._wait_ms
+        held, now = bool(fetcher._records), self.thread_loop.time()
+        fetcher._fetch_max_wait_ms = self._patience.wait_ms(held=held, now_s=now)
 
     def _take(self, consumer: AIOKafkaConsumer, tp: TP) -> RecordBatch | None:
         """What was fetched of this partition, if it is wanted and starts where it is wanted."""

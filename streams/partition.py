@@ -20,7 +20,7 @@ from streams.work import AtEnd, Item, Log, LogHandler, Recheck, Work
 log = get_logger(__name__)
 
 GATHER_MESSAGES: Final = 50_000
-GATHER_BYTES: Final = 16_000_000
+GATHER_BYTES: Final = 8_000_000
 """With a minimal interval: a batch that has grown to either is committed before it is due."""
 MEMBER_S: Final = 0.5
 """How often to ask whether the group counts us in."""

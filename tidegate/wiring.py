@@ -1,5 +1,6 @@
 """Settings -> running stages and roles: the one place where all is put together."""
 
+import gc
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -62,10 +63,17 @@ STAGES: Final[Mapping[str, Callable[[App, Settings], None]]] = {
 """Every stage in the order of the flow; each runs in a process of its own."""
 
 
+GARBAGE_AFTER: Final = 20_000
+"""Objects that may hold others made, less those gone, before a look for cycles among the newest."""
+
+
 def run_stage(stage: str, settings: Settings, metrics_port: int) -> int:
     """Run one stage until a signal; its exit code."""
     app = create_app(stage, settings.stream)
     STAGES[stage](app, settings)
+    # What is there now stays; records are many, short-lived and hold no cycles.
+    gc.freeze()
+    gc.set_threshold(GARBAGE_AFTER)
     if metrics_port:
         serve_metrics(metrics_port)
     return run_app(app)

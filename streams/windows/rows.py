@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
@@ -37,6 +38,7 @@ HISTOGRAMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 
 
+@cache
 def neutral_of(column: str) -> int:
     """What a column holds where nothing was seen."""
     if column.endswith(".min"):

@@ -14,7 +14,7 @@ from faust.types import TP
 from streams.admin import create_topics
 from streams.app import App, create_app
 from streams.batch import Message, RecordBatch, Records
-from streams.fetching import unpacked
+from streams.fetching import HELD_S, HELD_WAIT_MS, Patience, unpacked
 from streams.publisher import Publisher
 from streams.settings import StreamSettings
 from streams.stage import Out
@@ -102,6 +102,15 @@ def test_aborted_records_are_left_out_and_their_offsets_passed() -> None:
 
     assert [m.value for m in unpacked(answer, "t", 0)] == [b"y"]
     assert answer.next_fetch_offset == 3
+
+
+def test_a_fetch_waits_briefly_while_an_answer_was_held_back_lately() -> None:
+    patience = Patience(500)
+    looks = [(0.0, False), (1.0, True), (1.5, False), (1.0 + HELD_S, False)]
+
+    waits = [patience.wait_ms(held=held, now_s=now_s) for now_s, held in looks]
+
+    assert waits == [500, HELD_WAIT_MS, HELD_WAIT_MS, 500]
 
 
 class Batches:
