@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from benchmarks.ingest.contenders import Contender
-from benchmarks.ingest.load import Loader, Windows
+from benchmarks.ingest.load import Loader, Windows, busy_producer
 from benchmarks.ingest.peer import Peer
 from benchmarks.ingest.stages import Ingest
 from streams.admin import create_topics, delete_topics
@@ -71,7 +71,8 @@ async def drain(contender: Contender, size: Size, url: str) -> Drained:
     await create_topics(settings)
     try:
         with TemporaryDirectory(prefix="bench-ingest-") as folder:
-            async with Loader(settings, models=size.models, form=contender.form) as loader:
+            async with busy_producer(settings) as producer:
+                loader = Loader(producer, settings, models=size.models, form=contender.form)
                 running = (
                     Peer(contender.script, settings, Path(folder))
                     if contender.script

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -68,7 +68,8 @@ def lines(events: Events) -> list[bytes]:
     )
     columns = (events.at_us, events.model, events.duration_us)
     return [
-        form % (at, model % POOLS, model, at ^ took, took >> 13, took // SECOND_US, took % SECOND_US)
+        form
+        % (at, model % POOLS, model, at ^ took, took >> 13, took // SECOND_US, took % SECOND_US)
         for at, model, took in zip(*(column.tolist() for column in columns), strict=True)
     ]
 
@@ -94,42 +95,37 @@ FORMATS: Final[Mapping[str, Callable[[Events, FrameHeader], Iterable[Message]]]]
 
 
 class Loader:
-    """Fills the partitions of a raw topic and keeps count of what its windows must come to."""
+    """Fills the partitions of `requests` and keeps count of what its windows must come to."""
 
     def __init__(
-        self, settings: StreamSettings, *, models: int, form: str = "json", seed: int = 0
+        self,
+        producer: "AIOKafkaProducer",
+        settings: StreamSettings,
+        *,
+        models: int,
+        form: str = "json",
+        seed: int = 0,
     ) -> None:
         self.events = 0
         self.ends = [0] * settings.topics.raw_partitions
         """Offset after the last message of each partition, in a topic that only we write."""
         self.expected: Windows = defaultdict(lambda: [0, 0])
-        self._settings = settings
+        self.produced: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
+        """When the events of a window were made (µs), and how many each time."""
+        self._producer = producer
         self._topic = full_name(settings, "requests")
         self._models = models
         self._form = FORMATS[form]
         self._rng = np.random.default_rng(seed)
-        self._producer: AIOKafkaProducer | None = None
-
-    async def __aenter__(self) -> Self:
-        self._producer = new_producer(
-            self._settings, compression_type="lz4", max_batch_size=BATCH_BYTES
-        )
-        await self._producer.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        if self._producer is not None:
-            await self._producer.stop()
 
     async def load(self, count: int) -> None:
-        """This many events more, stamped now, written when it returns."""
+        """``count`` events more, stamped now, written when it returns."""
         written: list[asyncio.Future[object]] = []
         for start in range(0, count, CHUNK):
             size = min(CHUNK, count - start)
-            events = drawn(self._rng, size, self._models, system_clock())
-            self._expect(events)
+            now_us = system_clock()
+            events = drawn(self._rng, size, self._models, now_us)
+            self._expect(events, now_us)
             written += await self._spread(events)
         await asyncio.gather(*written)
 
@@ -140,19 +136,21 @@ class Loader:
         events = Events(at_us, models, np.ones(self._models, np.int64))
         await asyncio.gather(*await self._spread(events))
 
-    def _expect(self, events: Events) -> None:
+    def _expect(self, events: Events, now_us: int) -> None:
         self.events += events.at_us.size
         second = events.at_us // SECOND_US
         keys, row = np.unique(second * self._models + events.model, return_inverse=True)
         counts = np.bincount(row)
         sums = np.bincount(row, weights=events.duration_us)
         for key, count, total in zip(keys.tolist(), counts, sums, strict=True):
-            held = self.expected[name_of(key % self._models), key // self._models]
+            window = name_of(key % self._models), key // self._models
+            self.produced[window].append((now_us, int(count)))
+            held = self.expected[window]
             held[0] += int(count)
             held[1] += int(total)
 
     async def _spread(self, events: Events) -> list[asyncio.Future[object]]:
-        partitions = self._settings.topics.raw_partitions
+        partitions = len(self.ends)
         written: list[asyncio.Future[object]] = []
         for partition in range(partitions):
             header = FrameHeader(
@@ -160,14 +158,19 @@ class Loader:
             )
             made = list(self._form(events.of(partition, partitions), header))
             self.ends[partition] += len(made)
-            written += await send(self._opened, self._topic, partition, made)
+            written += await send(self._producer, self._topic, partition, made)
         return written
 
-    @property
-    def _opened(self) -> "AIOKafkaProducer":
-        if self._producer is None:
-            raise RuntimeError("the loader is not open")
-        return self._producer
+
+@asynccontextmanager
+async def busy_producer(settings: StreamSettings) -> "AsyncIterator[AIOKafkaProducer]":
+    """Sends record batches as those who have much to send do."""
+    producer = new_producer(settings, compression_type="lz4", max_batch_size=BATCH_BYTES)
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        await producer.stop()
 
 
 async def send(

@@ -52,8 +52,9 @@ class Processes:
                 child.kill()
                 await child.wait()
 
-    def signal(self, number: signal.Signals) -> None:
-        for child in self._children:
+    def signal(self, number: signal.Signals, *, first: int | None = None) -> None:
+        """To all, or only to those started first."""
+        for child in self._children[:first]:
             if child.returncode is None:
                 child.send_signal(number)
 

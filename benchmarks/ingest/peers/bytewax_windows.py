@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import bytewax.operators as op
 import bytewax.operators.windowing as w
+import msgspec
 from bytewax._bytewax import cli_main
 from bytewax.connectors.kafka import KafkaSource
 from bytewax.dataflow import Dataflow
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
-import msgspec
 from report import Finished, Report, fold, task
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,8 +1,8 @@
 """confluent-kafka: ``consume`` in large batches, msgspec one by one, numpy per batch."""
 
-from confluent_kafka import Consumer
 import msgspec
 import numpy as np
+from confluent_kafka import Consumer
 from report import GROWTH, Finished, Report, task
 
 BATCH = 10_000
