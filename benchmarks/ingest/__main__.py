@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
@@ -74,6 +75,7 @@ def main() -> int:
     arguments = _arguments()
     arguments.out.mkdir(parents=True, exist_ok=True)
     configure_logging("error")
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # stops Kafka too
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # complains of topics just made
     with TemporaryDirectory(prefix="bench-kafka-") as folder:
         kafka = Kafka(Path(folder))
