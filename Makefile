@@ -3,10 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+COMPILE := .cache/uv/bin/uv pip compile --generate-hashes --universal --no-annotate --no-header \
+  --no-emit-index-url --quiet --upgrade
 PACKAGES := streams detectors model_backend autoscaler dashboards tidegate
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check quick format lint types layers services setup docs bench-demo bench-chaos soak lock clean
+.PHONY: help run test check quick format lint types layers services setup docs bench-demo bench-chaos bench-ingest soak lock clean
 
 help:  ## Say what there is.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -69,10 +71,19 @@ bench-chaos: setup services  ## 20 kills, freezes, rebalances over 2 million eve
 soak: setup services  ## An hour under a million series: flat? Run again to go on. ARGS="--duration 180"
 	@$(BIN)/python -m benchmarks.soak $(ARGS)
 
+bench-ingest: setup build/bench-venv/.ready  ## INGEST against its peers; 15 minutes. ARGS="--events 1000000 --runs 5"
+	@$(BIN)/python -m benchmarks.ingest $(ARGS)
+
+# The peers are nobody's dependency: Faust, Quix Streams, Bytewax and confluent-kafka in an environment of their own.
+build/bench-venv/.ready: benchmarks/ingest/requirements.lock
+	@$(PYTHON) -m venv build/bench-venv
+	@build/bench-venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
+
 lock:  ## Resolve the dependencies anew.
 	@$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv
-	@.cache/uv/bin/uv pip compile pyproject.toml --extra demo --group dev --generate-hashes --universal \
-	  --no-annotate --no-header --no-emit-index-url --quiet --upgrade -o requirements.lock
+	@$(COMPILE) pyproject.toml --extra demo --group dev -o requirements.lock
+	@$(COMPILE) --python-version 3.11 benchmarks/ingest/requirements.in -o benchmarks/ingest/requirements.lock
 
 clean:  ## Remove what was made here; the cache of services stays.
 	@rm -rf $(VENV) .cache .coverage* htmlcov .mypy_cache .ruff_cache

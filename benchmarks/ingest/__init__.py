@@ -1,0 +1,1 @@
+"""INGEST against its peers on a real Apache Kafka: the same windows, their cost and latency."""
