@@ -15,6 +15,7 @@ from streams.replay import message_of
 from streams.schemas.system import FrameMark, SourceMark
 from streams.settings import StreamSettings
 from streams.stage import Out
+from streams.work import Shown
 
 STAGE: Final = "ingest"
 _QUIET_MS: Final = 300
@@ -55,10 +56,14 @@ class IngestHandler:
         if counts is not None:
             metrics.LATE.labels(STAGE).inc(counts.late)
             metrics.DEAD_LETTERS.labels(STAGE).inc(counts.dead + counts.far_future)
+            metrics.DUPLICATES.labels(STAGE).inc(counts.duplicate_frames)
         return out
 
     async def idle(self, position: int, clock_us: int) -> Sequence[Out]:
         return self._ingest.idle(position, clock_us)
+
+    def shown(self) -> Shown:
+        return Shown(watermark_us=self._ingest.watermark_us)
 
 
 def attach(app: App, settings: StreamSettings) -> None:

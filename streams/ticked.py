@@ -10,12 +10,14 @@ from streams.arrivals import BLOCKS
 from streams.batch import Message
 from streams.batched import App
 from streams.clock import SECOND_US, Clock, system_clock
+from streams.lag import watch_lag
 from streams.ownership import Owned, attach_owned
 from streams.reader import TopicReader
 from streams.schemas.system import DeadLetter
 from streams.settings import StreamSettings, WindowSettings
 from streams.stage import Out, Outcome, Thinker
 from streams.ticks import STALL_US, Inputs, Progress
+from streams.together import until_one_ends
 
 OFFSETS: Final = "offsets"
 """Key of the inputs' progress among the state objects; a thinker must not use it."""
@@ -82,13 +84,21 @@ class TickedStage:
         )
         starts = progress.starts()
         async with TopicReader(self._settings, inputs.topics, positions=starts) as reader:
-            while True:
-                self._take(await reader.poll(POLL_S), inputs)
-                await asyncio.sleep(GATHER_S)
-                self._take(await reader.poll(0.0), inputs)
-                await self._read_records(reader, inputs)
-                reader.hold(inputs.held_back())
-                await self._step_all(inputs)
+            await until_one_ends(self._turn(reader, inputs), watch_lag(reader, self._owned))
+
+    async def _turn(self, reader: TopicReader, inputs: Inputs) -> None:
+        idle = metrics.IDLE_SECONDS.labels(self._owned.stage)
+        while True:
+            self._owned.vital.stir()
+            began_s = asyncio.get_running_loop().time()
+            messages = await reader.poll(POLL_S)
+            idle.inc(asyncio.get_running_loop().time() - began_s)
+            self._take(messages, inputs)
+            await asyncio.sleep(GATHER_S)
+            self._take(await reader.poll(0.0), inputs)
+            await self._read_records(reader, inputs)
+            reader.hold(inputs.held_back())
+            await self._step_all(inputs)
 
     async def _read_records(self, reader: TopicReader, inputs: Inputs) -> None:
         """What there is by now of all topics without watermark.
@@ -99,6 +109,7 @@ class TickedStage:
         while waiting := {source for source in reader.behind if source[0] not in BLOCKS}:
             if inputs.full:
                 break
+            self._owned.vital.stir()
             reader.hold(reader.sources - waiting)
             self._take(await reader.poll(POLL_S), inputs)
 
@@ -116,6 +127,7 @@ class TickedStage:
             for tick in ticks:
                 self._unwritten.add(self._thinker.step(tick))
             await self._commit(inputs)
+            self._owned.vital.stir()
             await asyncio.sleep(0)
             self._show(inputs)
 

@@ -1,10 +1,12 @@
 """Settings -> running stages and roles: the one place where all is put together."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Final
 
 from streams.app import App, create_app, run_app
-from streams.metrics import serve_metrics
+from streams.metrics import serve_metrics, show_from_start
+from streams.watchdog import Watchdog, end_process
 from tidegate.settings import Settings
 
 
@@ -62,12 +64,22 @@ STAGES: Final[Mapping[str, Callable[[App, Settings], None]]] = {
 """Every stage in the order of the flow; each runs in a process of its own."""
 
 
-def run_stage(stage: str, settings: Settings, metrics_port: int) -> int:
-    """Run one stage until a signal; its exit code."""
+def run_stage(
+    stage: str, settings: Settings, metrics_port: int = 0, pulse: Path | None = None
+) -> int:
+    """Run one stage until a signal; its exit code. pulse: file with signs of life to write."""
     app = create_app(stage, settings.stream)
     STAGES[stage](app, settings)
+    watchdog = Watchdog(
+        app.vitals,
+        stuck_after_s=settings.stream.stuck_after_s,
+        pulse=pulse,
+        end=end_process,
+    )
+    show_from_start(stage)
     if metrics_port:
-        serve_metrics(metrics_port)
+        serve_metrics(metrics_port, lambda: watchdog.verdict)
+    watchdog.start()
     return run_app(app)
 
 
