@@ -68,6 +68,9 @@ class Planner:
 
     def _see(self, arrival: Arrival) -> None:
         match arrival.record:
+            case Table(kind="request") as table if arrival.early:
+                for key, seconds in pool_seconds(table, self._slo_queue_s).items():
+                    self._pools[key].glimpse(seconds)
             case Table(kind="request") as table:
                 for key, seconds in pool_seconds(table, self._slo_queue_s).items():
                     self._pools[key].see_seconds(seconds, trusted=self._concerns.trusted(key))

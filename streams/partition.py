@@ -9,7 +9,7 @@ from typing import Final
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from streams import metrics
-from streams.batch import RecordBatch, Records
+from streams.batch import RecordBatch, joined
 from streams.errors import OwnershipLostError, TidegateError
 from streams.log import get_logger
 from streams.retry import Attempts, persist
@@ -284,15 +284,6 @@ class Partition:
         if self.position is None:
             raise OwnershipLostError(f"{self.name} is not taken over")
         return self.position
-
-
-def joined(batches: Sequence[RecordBatch]) -> RecordBatch:
-    """Adjacent batches of one partition as one."""
-    if len(batches) == 1:
-        return batches[0]
-    first = batches[0]
-    records = Records.joined([batch.records for batch in batches])
-    return RecordBatch(first.topic, first.partition, first.start, batches[-1].next, records)
 
 
 async def _nothing() -> AsyncIterator[RecordBatch]:

@@ -12,6 +12,7 @@ from streams.batched import App
 from streams.clock import SECOND_US, Clock, system_clock
 from streams.lag import watch_lag
 from streams.ownership import Owned, attach_owned
+from streams.peek import peek
 from streams.reader import TopicReader
 from streams.schemas.system import DeadLetter
 from streams.settings import StreamSettings, WindowSettings
@@ -34,6 +35,7 @@ def attach_ticked_stage(  # noqa: PLR0913  # the stage's whole description
     stage: str,
     control_topic: str,
     thinker: Callable[[], Thinker],
+    early: str = "",
     clock: Clock = system_clock,
     stall_us: int | None = STALL_US,
 ) -> None:
@@ -42,11 +44,13 @@ def attach_ticked_stage(  # noqa: PLR0913  # the stage's whole description
     Its inputs are read by manual assignment. Outputs, state objects and the inputs' offsets go out
     in one transaction: an arrival is consumed once, and read again if it was not.
 
+    early: series kind whose deltas are handed out as they are while the final watermark stalls.
     stall_us: without a watermark for so long, ticks follow the clock; None: they wait for it.
     """
 
     async def run(owned: Owned) -> None:
-        await TickedStage(app.settings, owned, thinker(), clock, stall_us).run()
+        stage = TickedStage(app.settings, owned, thinker(), clock, stall_us)
+        await stage.run(early)
 
     attach_owned(app, stage=stage, control_topic=control_topic, run=run)
 
@@ -70,7 +74,7 @@ class TickedStage:
         self._unwritten = Unwritten()
         self._committed_at = 0.0
 
-    async def run(self) -> None:
+    async def run(self, early: str) -> None:
         state = await self._owned.state()
         progress = Progress.load(state.pop(OFFSETS, None))
         self._thinker.restore(state)
@@ -84,7 +88,10 @@ class TickedStage:
         )
         starts = progress.starts()
         async with TopicReader(self._settings, inputs.topics, positions=starts) as reader:
-            await until_one_ends(self._turn(reader, inputs), watch_lag(reader, self._owned))
+            jobs = [self._turn(reader, inputs), watch_lag(reader, self._owned)]
+            if early:
+                jobs.append(peek(self._settings, early, inputs, self._clock))
+            await until_one_ends(*jobs)
 
     async def _turn(self, reader: TopicReader, inputs: Inputs) -> None:
         idle = metrics.IDLE_SECONDS.labels(self._owned.stage)

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 from aiokafka.errors import ProducerFenced
 
-from streams.batch import Message, RecordBatch
-from streams.partition import Partition, joined
+from streams.batch import Message, RecordBatch, joined
+from streams.partition import Partition
 from streams.stage import Out
 from streams.transaction import Transaction
 from streams.work import AtEnd, Recheck, Work
