@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 PACKAGES := streams detectors model_backend autoscaler dashboards tidegate
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check quick format lint types layers services setup docs bench-demo bench-chaos soak lock clean
+.PHONY: help run test check quick format lint types layers services setup docs bench-demo bench-chaos bench-failover soak lock clean
 
 help:  ## Say what there is.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -68,6 +68,10 @@ bench-chaos: setup services  ## 20 kills, freezes, rebalances over 2 million eve
 
 soak: setup services  ## An hour under a million series: flat? Run again to go on. ARGS="--duration 180"
 	@$(BIN)/python -m benchmarks.soak $(ARGS)
+
+bench-failover: setup services  ## A worker killed inside a transaction: when do others act; 15 minutes.
+	@for case in "--stage ingest" "--stage ingest --alone" "--stage watch" "--stage watch --alone"; do \
+	  $(BIN)/python -m benchmarks.failover $$case $(ARGS) || exit 1; done
 
 lock:  ## Resolve the dependencies anew.
 	@$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv

@@ -1,6 +1,5 @@
 """One of several workers dies inside a transaction while demand jumps: when do others act.
 
-
 ``python -m benchmarks.failover --stage ingest --workers 8 --runs 5`` starts a real Kafka, runs each
 case anew and prints Markdown: seconds from the death to the first decision that raises the pool
 (the reactive floor) and until the final windows of all shards have passed the moment of death.
