@@ -10,8 +10,11 @@ from typing import Final
 
 from streams import metrics
 from streams.liveness import Judge, Verdict
+from streams.log import get_logger
 from streams.pulse import PulseWriter
 from streams.vitals import Vitals
+
+log = get_logger(__name__)
 
 LOOK_S: Final = 1.0
 EXIT_STUCK: Final = 3
@@ -51,10 +54,17 @@ class Watchdog:
         vitals.changed.clear()
         self.verdict = self._judge.verdict(now_s, vitals.beats, vitals.copy_of_parts())
         stuck = self.verdict.state == "stuck"
-        if self._pulse is not None:
-            self._pulse.write(hung=stuck)
+        self._show_pulse(hung=stuck)
         if stuck:
             self._end(f"{vitals.stage}: {self.verdict.why}; it is ended, to be started again")
+
+    def _show_pulse(self, *, hung: bool) -> None:
+        if self._pulse is None:
+            return
+        try:
+            self._pulse.write(hung=hung)
+        except OSError as exc:
+            log.warning("pulse_not_written", stage=self._vitals.stage, error=str(exc))
 
     def _run(self) -> None:
         while True:
