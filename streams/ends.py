@@ -80,8 +80,10 @@ class Ends:
             partition, position = partitions[tp], positions[tp]
             self._tell(partition, position, end, clock_us)
             # The fetch knows better than the embedded broker's answer, see below.
-            lag = max(0, max(end, self._app.consumer.known_end(tp)) - (position or 0))
-            lags[tp.topic] = lags.get(tp.topic, 0) + lag * (position is not None)
+            end = max(end, self._app.consumer.known_end(tp))  # noqa: PLW2901
+            reached = partition.reached
+            lag = 0 if reached is None else max(0, end - reached)
+            lags[tp.topic] = lags.get(tp.topic, 0) + lag
             waits = not partition.ours or self._work.waits()
             partition.vital.look(behind=not waits and (lag > 0 or position is None))
         self._show(partitions.values(), lags, clock_us)

@@ -98,6 +98,11 @@ class Partition:
         return self._ours.is_set()
 
     @property
+    def reached(self) -> int | None:
+        """What lies before this is done, also while we take over or fail; None if never known."""
+        return self._committed if self.position is None else self.position
+
+    @property
     def failures(self) -> int:
         """In a row, up to now."""
         return self._attempts.failed

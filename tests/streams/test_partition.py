@@ -300,6 +300,7 @@ async def test_a_batch_that_always_fails_is_tried_on_and_said_loudly(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("streams.retry.FIRST_S", 0.0)
+    broker.offset = 4
     case = Case(broker)
 
     async def fail(_: object, each: RecordBatch) -> Sequence[Out]:
@@ -309,12 +310,13 @@ async def test_a_batch_that_always_fails_is_tried_on_and_said_loudly(
     case.partition.assigned()
     with capture_logs() as logs:
         while case.partition.failures < 7:
-            case.partition.deliver(batch(0, 3))
+            case.partition.deliver(batch(4, 6))
             await asyncio.sleep(0)
     await case.partition.close()
 
+    assert case.partition.reached == 4
     loud = [log["failures"] for log in logs if log["log_level"] == "critical"]
-    assert (loud[:2], broker.offset) == ([5, 6], None)
+    assert (loud[:2], broker.offset) == ([5, 6], 4)
 
 
 async def test_signs_of_life_grow_with_batches_and_failures(broker: Broker) -> None:
