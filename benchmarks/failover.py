@@ -118,10 +118,10 @@ class Traffic:
         self._publisher.offer(Out(topic=topic, key="k", value=value, partition=partition))
 
 
-def settings_for(url: str, prefix: str, workers: int) -> Settings:
+def settings_for(url: str, prefix: str, workers: int, session_s: float = 6.0) -> Settings:
     return Settings(
         stream=StreamSettings(
-            broker=BrokerSettings(url=url),
+            broker=BrokerSettings(url=url, session_timeout_s=session_s),
             topics=TopicSettings(prefix=prefix, raw_partitions=workers, shards=workers),
         ),
         backend=BackendSettings(pools=(POOL,)),
@@ -130,10 +130,9 @@ def settings_for(url: str, prefix: str, workers: int) -> Settings:
 
 
 async def fail_over(
-    url: str, prefix: str, *, stage: str, workers: int, helped: bool, folder: Path
+    settings: Settings, *, stage: str, workers: int, helped: bool, folder: Path
 ) -> tuple[Times, Seen]:
     """One death. helped: a supervisor is there to settle what the dead worker left."""
-    settings = settings_for(url, prefix, workers)
     await create_topics(settings.stream)
     write_settings(settings, folder / "settings.json")
     env = {**os.environ, "TIDEGATE_CONFIG": str(folder / "settings.json")}
@@ -226,8 +225,7 @@ def main() -> int:
                 folder.mkdir()
                 one, seen = asyncio.run(
                     fail_over(
-                        kafka.url,
-                        f"f{run}.",
+                        settings_for(kafka.url, f"f{run}.", arguments.workers),
                         stage=arguments.stage,
                         workers=arguments.workers,
                         helped=not arguments.alone,

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from streams.liveness import Judge, Standstill
@@ -6,13 +8,13 @@ from streams.vitals import Vital
 STUCK_S = 30
 
 
-def judged(judge: Judge, seconds: range, *, turns: bool = True, **vital: object) -> str:
+def judged(judge: Judge, seconds: range, *, turns: bool = True, **vital: Any) -> str:
     """The state after a look each second; the loop turns, the partition is as given."""
     verdict = judge.verdict(seconds.start, seconds.start, {})
     for now_s in seconds:
         seen = {"stirs": 1, "looks": now_s, "behind": True} | vital
         seen = {name: value(now_s) if callable(value) else value for name, value in seen.items()}
-        part = Vital(**seen)  # type: ignore[arg-type]
+        part = Vital(**seen)
         verdict = judge.verdict(now_s, now_s if turns else 1, {"partials/3": part})
     return verdict.state
 
@@ -27,9 +29,7 @@ def judged(judge: Judge, seconds: range, *, turns: bool = True, **vital: object)
         pytest.param({"looks": lambda s: s // 8}, "well", id="the broker hardly answers"),
     ],
 )
-def test_a_partition_is_stuck_only_while_it_could_move(
-    vital: dict[str, object], state: str
-) -> None:
+def test_a_partition_is_stuck_only_while_it_could_move(vital: dict[str, Any], state: str) -> None:
     assert judged(Judge(STUCK_S), range(1, 40), **vital) == state
 
 
