@@ -8,7 +8,8 @@ COMPILE := .cache/uv/bin/uv pip compile --generate-hashes --universal --no-annot
 PACKAGES := streams detectors model_backend autoscaler dashboards tidegate
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check quick format lint types layers services setup docs bench-demo bench-chaos bench-ingest soak lock clean
+.PHONY: help run test check quick format lint types layers services setup docs lock clean \
+	bench-demo bench-chaos bench-ingest bench-failover soak
 
 help:  ## Say what there is.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -79,6 +80,10 @@ build/bench-venv/.ready: benchmarks/ingest/requirements.lock
 	@$(PYTHON) -m venv build/bench-venv
 	@build/bench-venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@touch $@
+
+bench-failover: setup services  ## A worker killed inside a transaction: when do others act; 15 minutes.
+	@for case in "--stage ingest" "--stage ingest --alone" "--stage watch" "--stage watch --alone"; do \
+	  $(BIN)/python -m benchmarks.failover $$case $(ARGS) || exit 1; done
 
 lock:  ## Resolve the dependencies anew.
 	@$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv

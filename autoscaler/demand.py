@@ -19,6 +19,7 @@ PoolKey = tuple[str, str]
 REMEMBERED_S: Final = 180
 MAX_TENANTS: Final = 1_000
 """Per pool and second; the arrivals of further tenants count under no name."""
+GLIMPSE_S: Final = 10.0
 MIN_SPAN_S: Final = 5.0
 MAX_SPAN_S: Final = 60.0
 
@@ -175,3 +176,23 @@ class DemandMeter:
             sum(second.in_flight for second in gauged) / len(gauged),
             sum(second.queued for second in gauged) / len(gauged),
         )
+
+
+class Glimpse:
+    """What a pool holds by the newest deltas, while the windows they belong to are not final."""
+
+    def __init__(self) -> None:
+        self._window_us = 0
+        self._held = 0.0
+
+    def see(self, seconds: Iterable[PoolSecond]) -> None:
+        for second in seconds:
+            if second.gauged and second.window_us >= self._window_us:
+                before = self._held if second.window_us == self._window_us else 0.0
+                self._window_us = second.window_us
+                self._held = max(before, second.in_flight + second.queued)
+
+    def held(self, now_us: int, final_us: int) -> float:
+        """In flight and queued; 0 where final windows reach as far, or it is 10 s ago."""
+        current = self._window_us >= max(final_us, now_us - round(GLIMPSE_S * SECOND_US))
+        return self._held if current else 0.0

@@ -17,7 +17,8 @@ def propose(situation: Situation) -> Decision:
 
     * forecast: at the lead time, ``target_ratio`` of the slots must hold its median (or queues grow
       for good), and ``target_ratio`` of the room its upper quantile,
-    * backlog: the room must hold what is in flight and queued now,
+    * backlog: the room must hold what is in flight and queued now, also where only a glimpse of
+      it can be had because windows stall: the reactive floor,
 
     where room is the slots, and what they can still take within the longest wait the SLO allows.
     """
@@ -59,8 +60,12 @@ def for_forecast(situation: Situation, less: float = 0.0) -> int:
 
 
 def for_backlog(situation: Situation) -> int:
-    """Replicas whose room holds what is there."""
-    return _whole((situation.in_flight + situation.queued) / room(situation))
+    """Replicas whose room holds what is there: the floor that also stands while windows stall.
+
+    What was glimpsed since the last final window may raise it and never lowers it.
+    """
+    held = max(situation.in_flight + situation.queued, situation.glimpsed)
+    return _whole(held / room(situation))
 
 
 def room(situation: Situation) -> float:
@@ -102,6 +107,8 @@ def _limits(situation: Situation) -> tuple[tuple[str, float, float], ...]:
 
 def _reason(situation: Situation, ahead: int, present: int) -> str:
     held = f"{situation.in_flight:.3g} in flight and {situation.queued:.3g} queued"
+    if situation.glimpsed > situation.in_flight + situation.queued:
+        held = f"{situation.glimpsed:.3g} in flight or queued, seen before windows are final,"
     if situation.service_s <= 0:
         return f"{held} need {_replicas(present)}; serving times are not known yet"
     what, slots, per_replica = max(_limits(situation), key=lambda limit: limit[1] / limit[2])

@@ -68,6 +68,9 @@ class Planner:
 
     def _see(self, arrival: Arrival) -> None:
         match arrival.record:
+            case Table(kind="request") as table if arrival.early:
+                for key, seconds in pool_seconds(table, self._slo_queue_s).items():
+                    self._pools[key].glimpse(seconds)
             case Table(kind="request") as table:
                 for key, seconds in pool_seconds(table, self._slo_queue_s).items():
                     self._pools[key].see_seconds(seconds, trusted=self._concerns.trusted(key))
@@ -109,7 +112,8 @@ class Planner:
 
     def _decisions(self, tick: Tick) -> list[Decision]:
         every_us = round(self._scaling.decide_every_s * SECOND_US)
-        if tick.now_us // every_us <= self._decided_us // every_us:
+        # While windows stall every second counts: the floor must not wait for its turn.
+        if not tick.stalled and tick.now_us // every_us <= self._decided_us // every_us:
             return []
         self._decided_us = tick.now_us
         return [

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from autoscaler.capacity import LeadTime, Served, ServiceTime
-from autoscaler.demand import DemandMeter, PoolSecond
+from autoscaler.demand import DemandMeter, Glimpse, PoolSecond
 from autoscaler.forecasters import FORECASTERS
 from autoscaler.growth import GrowthWatch
 from autoscaler.settings import ScalingSettings
@@ -68,6 +68,7 @@ class PoolMemory:
         self._told: tuple[int, int] | None = None
         self._watched_since_us: int | None = None
         self._gauged_us: int | None = None
+        self._glimpse = Glimpse()
         self._missed = 0
         self._seen_through_us = 0
 
@@ -108,6 +109,10 @@ class PoolMemory:
             self._growth.see([second])
             if self._reactive is not None and self._service.known:
                 self._reactive.second(end_us, second.arrived, self._terms())
+
+    def glimpse(self, seconds: Sequence[PoolSecond]) -> None:
+        """Deltas of windows that are not final: nothing is learned, only what is held counts."""
+        self._glimpse.see(seconds)
 
     def _watch(self, end_us: int) -> None:
         if self._gauged_us is None or end_us - self._gauged_us > GAP_S * SECOND_US:
@@ -180,6 +185,7 @@ class PoolMemory:
             upper=forecast.quantiles[-1].value,
             in_flight=in_flight,
             queued=queued,
+            glimpsed=self._glimpse.held(now_us, self._gauged_us or 0),
             service_s=self._service_s(),
             identified=self._service.identified,
             horizon_s=forecast.horizon_s,

@@ -13,8 +13,10 @@ from autoscaler.reconciler import DrivenPool, Reconciler
 from autoscaler.settings import ScalingSettings
 from model_backend.pools import POOL_DRIVERS
 from model_backend.settings import BackendSettings, PoolSettings
+from streams import metrics
 from streams.app import App
 from streams.clock import Clock, system_clock
+from streams.lag import watch_lag
 from streams.ownership import Owned, attach_owned
 from streams.reader import TopicReader
 from streams.settings import StreamSettings
@@ -49,7 +51,10 @@ def attach(
         try:
             async with TopicReader(stream, ["decisions", "drains"], start="latest") as reader:
                 await until_one_ends(
-                    reconciler.run(), reconciler.send(owned.commit), _follow(reader, reconciler)
+                    reconciler.run(),
+                    reconciler.send(owned.commit),
+                    _follow(reader, reconciler, owned),
+                    watch_lag(reader, owned),
                 )
         finally:
             if app.should_stop:
@@ -91,8 +96,10 @@ async def read_past(stream: StreamSettings) -> Past:
     return past
 
 
-async def _follow(reader: TopicReader, reconciler: Reconciler) -> None:
+async def _follow(reader: TopicReader, reconciler: Reconciler, owned: Owned) -> None:
     async for messages in reader.batches():
+        owned.vital.stir()
+        metrics.RECORDS_IN.labels(owned.stage).inc(len(messages))
         reconciler.feed(messages)
 
 

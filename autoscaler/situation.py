@@ -54,6 +54,8 @@ class Situation:
     """And its upper quantile."""
     in_flight: float = 0.0
     queued: float = 0.0
+    glimpsed: float = 0.0
+    """In flight and queued, together, by newer figures than the final ones; 0 while those flow."""
     service_s: float = 0.0
     """Serving time in a full replica; 0 while unknown."""
     identified: bool = False
@@ -104,6 +106,7 @@ _NUMBERS = (
     "upper",
     "in_flight",
     "queued",
+    "glimpsed",
     "service_s",
     "identified",
     "horizon_s",
@@ -142,7 +145,11 @@ def inputs_of(situation: Situation) -> dict[str, float]:
 def situation_of(decision: Decision) -> Situation:
     """The situation a recorded decision was made in; deciding again gives the same numbers."""
     inputs = decision.inputs
-    values = {name: int(inputs[name]) if name in _WHOLE else inputs[name] for name in _NUMBERS}
+    values = {
+        name: int(inputs[name]) if name in _WHOLE else inputs[name]
+        for name in _NUMBERS
+        if name in inputs  # one from before this input was known
+    }
     blocks = sorted(name for name in inputs if name.startswith("block_") and name[6].isdigit())
     orders = [kind for kind in ("hold", "override") if kind in inputs]
     return Situation(

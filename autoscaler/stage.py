@@ -27,4 +27,5 @@ def attach(
         stage="plan",
         control_topic="commands",
         thinker=partial(Planner, scaling, backend, cluster=cluster),
+        early="request",
     )

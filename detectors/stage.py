@@ -2,19 +2,32 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import Final
 
 from detectors.settings import DetectionSettings
 from detectors.watch import Watch
 from streams import metrics
 from streams.batch import RecordBatch
 from streams.batched import App
-from streams.clock import SECOND_US
 from streams.intake import INPUTS
 from streams.log_stage import attach_log_stage
 from streams.settings import StreamSettings
 from streams.stage import Out
+from streams.windows.progress import Counts
+from streams.work import Shown
 
-STAGE = "watch"
+STAGE: Final = "watch"
+COUNTERS: Final = {
+    "late_after_close": metrics.LATE_AFTER_CLOSE,
+    "repeated_blocks": metrics.REPEATED_BLOCKS,
+    "broken_blocks": metrics.BROKEN_BLOCKS,
+    "lost_records": metrics.LOST_RECORDS,
+    "folded_series": metrics.FOLDED_SERIES,
+    "forced_windows": metrics.FORCED_WINDOWS,
+    "provisional_windows": metrics.PROVISIONAL,
+}
+"""What a shard counts, by its name in ``Counts``."""
 
 
 class WatchHandler:
@@ -26,25 +39,34 @@ class WatchHandler:
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
+        self._counted = Counts()
 
     async def restore(self, replay: AsyncIterator[RecordBatch]) -> None:
         async for batch in replay:
             await self._step(batch)
+        self._counted = replace(self._watch.merge.counts)
 
     async def handle(self, batch: RecordBatch) -> Sequence[Out]:
         out = await self._step(batch)
         dead = sum(one.topic == "dead-letters" for one in out)
         metrics.DEAD_LETTERS.labels(STAGE).inc(dead)
-        watermark_us = self._watch.merge.watermark_us
-        if batch.messages and watermark_us:
-            behind_us = batch.messages[-1].timestamp_us - watermark_us
-            metrics.WATERMARK.labels(STAGE).set(watermark_us / SECOND_US)
-            metrics.WATERMARK_LAG.labels(STAGE).set(behind_us / SECOND_US)
+        for name, metric in COUNTERS.items():
+            now = getattr(self._watch.merge.counts, name)
+            metric.labels(STAGE).inc(now - getattr(self._counted, name))
+        self._counted = replace(self._watch.merge.counts)
         return out
 
     async def idle(self, position: int, clock_us: int) -> Sequence[Out]:  # noqa: ARG002
         # The machine's clock is the log's: where nothing is written, no time passes.
         return ()
+
+    def shown(self) -> Shown:
+        merge = self._watch.merge
+        return Shown(
+            watermark_us=merge.watermark_us,
+            coverage=self._watch.flowing_ratio(),
+            open_windows=sum(merge.open_windows().values()),
+        )
 
     async def _step(self, batch: RecordBatch) -> Sequence[Out]:
         # A forest takes some 50 ms to grow: in a thread it does not hold up the loop, and as the

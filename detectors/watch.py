@@ -73,12 +73,18 @@ class Watch:
         """Where they rest if no records come before."""
         self._told_us = 0
         """Final watermark of the last block written."""
+        self._clock_us = 0
 
     def step(self, messages: Iterable[Message]) -> list[Out]:
         """What the next messages of the log bring about, in order."""
         return [out for message in messages for out in self._take(message)]
 
+    def flowing_ratio(self) -> float:
+        """Share of sources that are not stalled, as of the last message."""
+        return self.merge.flowing_ratio(self._clock_us, self._stall_us)
+
     def _take(self, message: Message) -> Iterator[Out]:
+        self._clock_us = max(self._clock_us, message.timestamp_us)
         try:
             block = decode_block(message.value or b"")
             closed = self._understood(block, message.timestamp_us)

@@ -47,7 +47,9 @@ async def _run(app: App) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     asked = asyncio.create_task(stop.wait())
+    beating = asyncio.create_task(app.vitals.beat(), name="beat")
     if not await _done_before(asked, wait_for_broker(app.settings)):
+        beating.cancel()
         return 0
     code = 1
     try:

@@ -1,7 +1,7 @@
 """One message of an input topic in; the arrivals, the watermark or the dead letter it holds out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final
 
@@ -58,6 +58,19 @@ def read(message: Message, *, interval_us: Mapping[str, int], held_us: int) -> R
         return Read(arrivals=(_record(message, held_us),))
     except CorruptMessageError as exc:
         return Read(dead=_dead_letter(message, exc))
+
+
+def glimpse(message: Message, series_kind: str) -> Arrival | None:
+    """The deltas of one kind in a message of `partials`; None if it holds none that can be read."""
+    try:
+        block = decode_block(message.value or b"")
+        if block.header.series_kind != series_kind or not block.columns:
+            return None
+        table = decode_table(block)
+    except CorruptMessageError:
+        return None  # WATCH makes a dead letter of it
+    end_us = int(table.window_us.max(initial=0)) + block.header.interval_us
+    return replace(_arrival(message, end_us - 1, table), early=True) if len(table) else None
 
 
 def _block(message: Message, interval_us: Mapping[str, int]) -> Read:

@@ -107,3 +107,12 @@ class RecordBatch:
     def records(self) -> Records:
         """The same as columns: where there are many, read them here."""
         return Records.of(self.messages)
+
+
+def joined(batches: Sequence[RecordBatch]) -> RecordBatch:
+    """Adjacent batches of one partition as one."""
+    if len(batches) == 1:
+        return batches[0]
+    first = batches[0]
+    records = Records.joined([batch.records for batch in batches])
+    return RecordBatch(first.topic, first.partition, first.start, batches[-1].next, records)

@@ -16,9 +16,11 @@ from faust.app.base import BootStrategy
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from streams import metrics
 from streams.batch import Message, RecordBatch
 from streams.fetching import FAUST_LOGGER, HEARTBEAT_S, ConsumerThread
 from streams.settings import StreamSettings
+from streams.vitals import Vitals
 
 __all__ = ["App", "BatchedConsumer", "Message", "Owner", "RecordBatch", "group_id"]
 
@@ -82,6 +84,15 @@ class BatchedConsumer(driver.Consumer):
 
     async def is_member(self) -> bool:
         return bool(await self._thread.call_thread(self._thread.is_member))
+
+    @property
+    def member_id(self) -> str:
+        """Who we are in the group; empty if nobody."""
+        return self._thread.member_id
+
+    def known_end(self, tp: TP) -> int:
+        """Where the last fetch found the end of the log; 0 if it did not yet."""
+        return self._thread.known_end(tp)
 
     async def committed(self, tp: TP) -> int | None:
         """The group's offset of this partition; None if it never committed one."""
@@ -148,6 +159,7 @@ class App(faust.App):
         self.settings = settings
         self.owners: list[Owner] = []
         self.failed = asyncio.Event()
+        self.vitals = Vitals(stage)
         self._home: asyncio.AbstractEventLoop | None = None
         self.unread: set[str] = set()
         """Topics (with prefix) that are subscribed to for the membership alone."""
@@ -186,6 +198,8 @@ class App(faust.App):
         await super().on_stop()
 
     async def _tell_assigned(self, _: Any, *assigned: Any, **__: Any) -> None:
+        metrics.REBALANCES.labels(self.stage).inc()
+        self.vitals.joined(self.consumer.member_id)
         for owner in self.owners:
             await owner.assigned(set(assigned[0]))
 

@@ -181,6 +181,18 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         if fetcher._records.pop(tp, None) is not None:
             fetcher._notify(fetcher._wait_consume_future)
 
+    @property
+    def member_id(self) -> str:
+        return str(self._consumer._coordinator.member_id) if self._consumer is not None else ""
+
+    def known_end(self, tp: TP) -> int:
+        """From any thread; ListOffsets of the embedded broker names the end too low, this is it."""
+        subscription = self._consumer and self._consumer._subscription.subscription
+        if subscription is None or subscription.assignment is None:
+            return 0
+        state = subscription.assignment.state_value(tp)
+        return (state.highwater or 0) if state is not None else 0
+
     async def is_member(self) -> bool:
         """Whether the group's coordinator counts us in, asked now."""
         consumer = self._ensure_consumer()

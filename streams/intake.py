@@ -75,6 +75,10 @@ class Ingest:
         self._tally = Tally()
         self._next: int | None = None
 
+    @property
+    def watermark_us(self) -> int:
+        return self._punctuality.watermark_us
+
     def resume(self, mark: SourceMark) -> None:
         """Take up where a step before left off; call with what ``state.ingest`` holds."""
         self._next = mark.next_offset

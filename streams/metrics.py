@@ -1,31 +1,104 @@
 """What the stages count of themselves, served to Prometheus on the loopback address."""
 
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 
-from prometheus_client import Counter, Gauge, start_http_server
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
 
 from streams.errors import PortTakenError
+from streams.liveness import Verdict
 
 _STAGE: Final = ("stage",)
 _SINK: Final = ("sink",)
 
+# How much, and how far.
 RECORDS_IN: Final = Counter("tidegate_stage_records_in", "Messages a stage has read.", _STAGE)
 RECORDS_OUT: Final = Counter("tidegate_stage_records_out", "Messages a stage has written.", _STAGE)
+LAG: Final = Gauge(
+    "tidegate_stage_lag_records",
+    "Messages in a stage's partitions of a topic that it has not taken yet.",
+    ("stage", "topic"),
+)
+WATERMARK: Final = Gauge(
+    "tidegate_stage_watermark_seconds",
+    "Event time that all of a stage's partitions here have reached, Unix seconds.",
+    _STAGE,
+)
+WATERMARK_LAG: Final = Gauge(
+    "tidegate_stage_watermark_lag_seconds", "Clock less watermark at the last look.", _STAGE
+)
+COVERAGE: Final = Gauge(
+    "tidegate_stage_coverage_ratio",
+    "Share of sources heard of lately, on the shard where it is lowest.",
+    _STAGE,
+)
+OPEN_WINDOWS: Final = Gauge(
+    "tidegate_stage_open_windows", "Windows that have not closed, over all shards here.", _STAGE
+)
+
+# What was not as it should be with the data.
+LATE: Final = Counter("tidegate_stage_late", "Records later than the lateness allows.", _STAGE)
+DEAD_LETTERS: Final = Counter("tidegate_stage_dead_letters", "Records set aside.", _STAGE)
+DUPLICATES: Final = Counter(
+    "tidegate_stage_duplicates", "Frames that a producer sent again, dropped.", _STAGE
+)
+PROVISIONAL: Final = Counter(
+    "tidegate_stage_provisional_windows", "Windows shown early because a source stalled.", _STAGE
+)
+LATE_AFTER_CLOSE: Final = Counter(
+    "tidegate_stage_late_after_close", "Rows for windows that were final: must stay 0.", _STAGE
+)
+REPEATED_BLOCKS: Final = Counter(
+    "tidegate_stage_repeated_blocks", "Blocks dropped as counted already.", _STAGE
+)
+BROKEN_BLOCKS: Final = Counter(
+    "tidegate_stage_broken_blocks", "Blocks dropped for want of a part.", _STAGE
+)
+LOST_RECORDS: Final = Counter(
+    "tidegate_stage_lost_records", "Offsets of the raw log that no block covered.", _STAGE
+)
+FOLDED_SERIES: Final = Counter(
+    "tidegate_stage_folded_series", "Series merged into `other`, summed over windows.", _STAGE
+)
+FORCED_WINDOWS: Final = Counter(
+    "tidegate_stage_forced_windows", "Windows closed early because too much was held.", _STAGE
+)
+
+# How it runs.
 BATCHES: Final = Counter("tidegate_stage_batches", "Commits of a stage.", _STAGE)
+COMMIT_SECONDS: Final = Histogram(
+    "tidegate_stage_commit_seconds",
+    "How long a commit took.",
+    _STAGE,
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+IDLE_SECONDS: Final = Counter(
+    "tidegate_stage_fetch_idle_seconds", "Time in which partitions had nothing to do.", _STAGE
+)
+PARTITIONS: Final = Gauge("tidegate_stage_partitions", "Partitions owned by this process.", _STAGE)
+REBALANCES: Final = Counter(
+    "tidegate_stage_rebalances", "Assignments by the consumer group.", _STAGE
+)
+FENCED: Final = Counter(
+    "tidegate_stage_fenced", "Times that ownership was lost or a commit left in doubt.", _STAGE
+)
 ERRORS: Final = Counter(
     "tidegate_stage_errors", "Failed commits and steps, after which state is rebuilt.", _STAGE
 )
-DEAD_LETTERS: Final = Counter("tidegate_stage_dead_letters", "Records set aside.", _STAGE)
-LATE: Final = Counter("tidegate_stage_late", "Records later than the lateness allows.", _STAGE)
-WATERMARK: Final = Gauge(
-    "tidegate_stage_watermark_seconds", "Event time a stage has reached, Unix seconds.", _STAGE
+FAILING: Final = Gauge(
+    "tidegate_stage_failures_in_a_row",
+    "Of the partition that fails most; it is tried on for ever, nothing is skipped.",
+    _STAGE,
 )
-WATERMARK_LAG: Final = Gauge(
-    "tidegate_stage_watermark_lag_seconds", "Clock less watermark when it last moved.", _STAGE
+RESTARTS: Final = Counter(
+    "tidegate_stage_restarts", "Times that a supervisor has started the stage again.", _STAGE
 )
-COMMIT_SECONDS: Final = Gauge(
-    "tidegate_stage_commit_seconds", "How long the last commit of a stage took.", _STAGE
+HANGS: Final = Counter(
+    "tidegate_stage_hangs", "Times that the stage was ended because it hung.", _STAGE
 )
+
 SINK_POINTS: Final = Counter("tidegate_sink_points", "Points a sink has stored.", _SINK)
 SINK_REFUSED: Final = Counter(
     "tidegate_sink_refused", "Points a sink will never take, set aside.", _SINK
@@ -36,12 +109,40 @@ SINK_SPOOLED: Final = Gauge(
 SINK_DOWN: Final = Gauge("tidegate_sink_down", "1 while a sink takes nothing.", _SINK)
 
 
-def serve_metrics(port: int) -> None:
-    """Answer scrapes on 127.0.0.1:``port`` from a thread of its own.
+def show_from_start(stage: str) -> None:
+    """Let what has not happened yet be scraped as 0: a rate needs to begin somewhere."""
+    for metric in (LATE, DEAD_LETTERS, FENCED, ERRORS, RESTARTS, HANGS, REBALANCES, IDLE_SECONDS):
+        metric.labels(stage)
 
-    Raises PortTakenError.
+
+def serve_metrics(port: int, health: Callable[[], Verdict] = Verdict) -> None:
+    """Answer `/metrics` and `/healthz` on 127.0.0.1:``port`` from threads of their own.
+
+    `/healthz` is 200, or 503 with a sentence while ``health`` is not well. Raises PortTakenError.
     """
+
+    class Door(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path.partition("?")[0] != "/healthz":
+                self._answer(200, CONTENT_TYPE_LATEST, generate_latest())
+                return
+            verdict = health()
+            text = f"{verdict.state}: {verdict.why}\n" if verdict.why else "well\n"
+            self._answer(503 if verdict.why else 200, "text/plain; charset=utf-8", text.encode())
+
+        def _answer(self, status: int, kind: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass  # A scrape every few seconds is no news.
+
     try:
-        start_http_server(port, addr="127.0.0.1")
+        server = ThreadingHTTPServer(("127.0.0.1", port), Door)
     except OSError as exc:
         raise PortTakenError("metrics", port, "--metrics-port") from exc
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()

@@ -20,6 +20,7 @@ from streams.settings import StreamSettings
 from streams.stage import Out, Outcome
 from streams.topics import TOPICS
 from streams.transaction import Atomic, Ordered, Transaction, transactional_id
+from streams.vitals import Vital
 
 log = get_logger(__name__)
 
@@ -32,8 +33,12 @@ LET_FINISH_S: Final = 1.5
 class Owned:
     """The right to write for a stage, from take-over until the first error."""
 
-    def __init__(self, settings: StreamSettings, stage: str, transaction: Transaction) -> None:
+    def __init__(
+        self, settings: StreamSettings, stage: str, transaction: Transaction, vital: Vital
+    ) -> None:
         self.stage = stage
+        self.vital = vital
+        """The stage's work stirs it, or is taken to hang once there is something to read."""
         self._settings = settings
         self._transaction = transaction
         self._undisputed = asyncio.Event()
@@ -59,7 +64,8 @@ class Owned:
             if self._lost:
                 raise OwnershipLostError(f"stage {self.stage} is not ours any more")
             try:
-                await self._transaction.commit(out)
+                with metrics.COMMIT_SECONDS.labels(self.stage).time():
+                    await self._transaction.commit(out)
             except BaseException as exc:
                 self._lost = True
                 if isinstance(exc, KafkaError):
@@ -128,6 +134,8 @@ class SoleOwner:
         self._ours = asyncio.Event()
         self._owned: Owned | None = None
         self._task: asyncio.Task[None] | None = None
+        self._vital = app.vitals.parts[stage] = Vital()
+        self._attempts = Attempts()
 
     async def assigned(self, partitions: set[TP]) -> None:
         fenced = self._app.settings.broker.delivery == "exactly_once"
@@ -140,7 +148,7 @@ class SoleOwner:
         if self._owned is not None:
             self._owned.resume()
         if self._task is None:
-            work = persist(self._own, on_error=self._failed, attempts=Attempts())
+            work = persist(self._own, on_error=self._failed, attempts=self._attempts)
             self._task = asyncio.create_task(work, name=f"owned-{self._stage}")
 
     async def revoked(self) -> None:
@@ -161,16 +169,19 @@ class SoleOwner:
     async def _own(self) -> None:
         await self._until_member()
         transaction = self._transaction()
-        owned = Owned(self._app.settings, self._stage, transaction)
+        owned = Owned(self._app.settings, self._stage, transaction, self._vital)
         try:
             await transaction.open()
             # We may have been frozen meanwhile and have fenced the rightful owner: ask again.
             await self._confirm()
             log.info("stage_taken", stage=self._stage)
             self._owned = owned
+            metrics.PARTITIONS.labels(self._stage).set(1)
             await self._run(owned)
         finally:
             self._owned = None
+            self._vital.look(behind=False)
+            metrics.PARTITIONS.labels(self._stage).set(0)
             owned.end()
             await transaction.close()
         raise TidegateError(f"stage {self._stage} returned without being asked to")
@@ -193,11 +204,14 @@ class SoleOwner:
             return Ordered(settings, lambda offset: self._app.consumer.commit_offset(tp, offset))
         name = transactional_id(settings, self._stage, self._control, 0)
         source = TopicPartition(self._tp.topic, 0)
-        return Atomic(settings, name, source=source, group=group_id(settings, self._stage))
+        group = group_id(settings, self._stage)
+        return Atomic(settings, name, source=source, group=group, told=self._app.vitals.writes)
 
     def _failed(self, error: Exception) -> None:
+        self._vital.stir()
         lost = isinstance(error, OwnershipLostError | ProducerFenced)
-        metrics.ERRORS.labels(self._stage).inc(not lost)
+        (metrics.FENCED if lost else metrics.ERRORS).labels(self._stage).inc()
+        metrics.FAILING.labels(self._stage).set(self._attempts.failed + 1)
         known = isinstance(error, TidegateError | KafkaError)
         log.log(
             logging.INFO if lost else logging.ERROR,

@@ -9,13 +9,14 @@ from typing import Final
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from streams import metrics
-from streams.batch import RecordBatch, Records
+from streams.batch import RecordBatch, joined
 from streams.errors import OwnershipLostError, TidegateError
 from streams.log import get_logger
 from streams.retry import Attempts, persist
 from streams.stage import Out
 from streams.transaction import Transaction
-from streams.work import AtEnd, Item, Log, LogHandler, Recheck, Work
+from streams.vitals import Vital
+from streams.work import AtEnd, Item, Log, LogHandler, Recheck, Showing, Shown, Work
 
 log = get_logger(__name__)
 
@@ -26,6 +27,8 @@ MEMBER_S: Final = 0.5
 """How often to ask whether the group counts us in."""
 LET_FINISH_S: Final = 1.5
 """How long a commit under way may take when the partition is taken from us."""
+LOUD_AFTER: Final = 5
+"""Failures in a row from which on we say that something is wrong here for good."""
 
 
 class OffsetExpiredError(TidegateError):
@@ -40,11 +43,13 @@ class Partition:
         """Where the next batch has to start; None until taken over."""
         self.active_at = 0.0
         """Loop time at which something was last committed or read."""
+        self.name = f"{topic}/{partition}"
+        self.vital = Vital()
         self._log = source
         self._work = work
         self._topic = topic
         self._number = partition
-        self._name = f"{topic}/{partition}"
+        self._handler: LogHandler | None = None
         self._inbox: asyncio.Queue[Item] = asyncio.Queue()
         self._ours = asyncio.Event()
         self._busy = asyncio.Lock()
@@ -59,7 +64,7 @@ class Partition:
         """Ours, for the first time or again."""
         self._ours.set()
         if self._task is None:
-            self._task = asyncio.create_task(self._live(), name=f"partition-{self._name}")
+            self._task = asyncio.create_task(self._live(), name=f"partition-{self.name}")
         else:
             self._inbox.put_nowait(Recheck())
 
@@ -87,31 +92,60 @@ class Partition:
         waiting = self._inbox.empty() and not self._busy.locked()
         return waiting and self._ours.is_set() and self.position is not None
 
+    @property
+    def ours(self) -> bool:
+        """The group says so, and says it without a doubt."""
+        return self._ours.is_set()
+
+    @property
+    def reached(self) -> int | None:
+        """What lies before this is done, also while we take over or fail; None if never known."""
+        return self._committed if self.position is None else self.position
+
+    @property
+    def failures(self) -> int:
+        """In a row, up to now."""
+        return self._attempts.failed
+
+    def shown(self) -> Shown | None:
+        """How far the handler has come; None while there is none, or it has nothing to show."""
+        return self._handler.shown() if isinstance(self._handler, Showing) else None
+
     # The task.
 
     async def _live(self) -> None:
         await persist(self._own, on_error=self._failed, attempts=self._attempts)
 
     def _failed(self, error: Exception) -> None:
+        self.vital.stir()
         lost = isinstance(error, OwnershipLostError | ProducerFenced)
-        metrics.ERRORS.labels(self._work.stage).inc(not lost)
+        (metrics.FENCED if lost else metrics.ERRORS).labels(self._work.stage).inc()
         log.log(
             logging.INFO if lost else logging.ERROR,
             "partition_dropped",
             stage=self._work.stage,
-            partition=self._name,
+            partition=self.name,
             error=f"{type(error).__name__}: {error}",
             exc_info=None if isinstance(error, TidegateError | KafkaError) else error,
         )
+        if self.failures + 1 >= LOUD_AFTER:
+            log.critical(
+                "partition_fails_again_and_again",
+                stage=self._work.stage,
+                partition=self.name,
+                offset=self._committed,
+                failures=self.failures + 1,
+                next="nothing is skipped or lost, it is tried again; mend the cause",
+            )
 
     async def _own(self) -> None:
         await self._until_member()
         transaction = self._log.transaction()
         try:
-            handler = await self._take_over(transaction)
+            self._handler = handler = await self._take_over(transaction)
             await self._work_through(handler, transaction)
         finally:
-            self.position = None
+            self.position, self._handler = None, None
             self._log.unwant()
             await transaction.close()
 
@@ -124,35 +158,45 @@ class Partition:
         start = begin if self._committed is None else self._committed
         self._check_begin(begin, start)
         handler = self._work.handler(self._topic, self._number)
-        await handler.restore(self._log.replay(begin, start) if self._work.replay else _nothing())
+        replay = self._log.replay(begin, start) if self._work.replay else _nothing()
+        await handler.restore(self._stirring(replay))
         while not self._inbox.empty():
             self._inbox.get_nowait()
         self._advance(start)
         self._log.want(start)
-        log.info("partition_taken", stage=self._work.stage, partition=self._name, offset=start)
+        log.info("partition_taken", stage=self._work.stage, partition=self.name, offset=start)
         return handler
+
+    async def _stirring(self, replay: AsyncIterator[RecordBatch]) -> AsyncIterator[RecordBatch]:
+        async for batch in replay:
+            self.vital.stir()
+            yield batch
 
     async def _until_member(self) -> None:
         """Who is no member must not fence the one who is."""
         await self._ours.wait()
         while not await self._log.is_member():
+            self.vital.stir()
             await asyncio.sleep(MEMBER_S)
             await self._ours.wait()
 
     async def _confirm(self) -> None:
         if not self._ours.is_set() or not await self._log.is_member():
-            raise OwnershipLostError(f"{self._name} is not ours for the moment")
+            raise OwnershipLostError(f"{self.name} is not ours for the moment")
 
     def _check_begin(self, begin: int, position: int) -> None:
         if begin > position:
             raise OffsetExpiredError(
-                f"{self._name}: offset {position} has expired, the log begins at {begin}; records "
+                f"{self.name}: offset {position} has expired, the log begins at {begin}; records "
                 f"are lost, reset the group's offset to go on"
             )
 
     async def _work_through(self, handler: LogHandler, transaction: Transaction) -> None:
+        loop, idle = asyncio.get_running_loop(), metrics.IDLE_SECONDS.labels(self._work.stage)
         while True:
+            began = loop.time()
             item = await self._inbox.get()
+            idle.inc(loop.time() - began)
             if not self._ours.is_set():
                 continue  # a Recheck follows once the partition is ours again
             match item:
@@ -193,10 +237,11 @@ class Partition:
         await tx.commit(out, offset)
         self._committed = offset
         self._attempts.succeeded()
+        self.vital.stir()
         self._next_commit_at = began + self._work.min_interval_s
         metrics.BATCHES.labels(self._work.stage).inc()
         metrics.RECORDS_OUT.labels(self._work.stage).inc(len(out))
-        metrics.COMMIT_SECONDS.labels(self._work.stage).set(loop.time() - began)
+        metrics.COMMIT_SECONDS.labels(self._work.stage).observe(loop.time() - began)
 
     async def _recheck(self) -> None:
         """Go on where we were if nobody else has been here, else take over anew."""
@@ -204,7 +249,7 @@ class Partition:
         committed = await self._log.committed()
         if committed != self._committed:
             raise OwnershipLostError(
-                f"{self._name}: committed at {committed}, expected {self._committed}"
+                f"{self.name}: committed at {committed}, expected {self._committed}"
             )
         self._check_begin(await self._log.begin(), self._position)
         self._log.want(self._position)
@@ -236,22 +281,14 @@ class Partition:
 
     def _advance(self, position: int) -> None:
         self.position = position
+        self.vital.stir()
         self.active_at = asyncio.get_running_loop().time()
 
     @property
     def _position(self) -> int:
         if self.position is None:
-            raise OwnershipLostError(f"{self._name} is not taken over")
+            raise OwnershipLostError(f"{self.name} is not taken over")
         return self.position
-
-
-def joined(batches: Sequence[RecordBatch]) -> RecordBatch:
-    """Adjacent batches of one partition as one."""
-    if len(batches) == 1:
-        return batches[0]
-    first = batches[0]
-    records = Records.joined([batch.records for batch in batches])
-    return RecordBatch(first.topic, first.partition, first.start, batches[-1].next, records)
 
 
 async def _nothing() -> AsyncIterator[RecordBatch]:

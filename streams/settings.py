@@ -93,6 +93,8 @@ class StreamSettings(BaseModel, frozen=True, extra="forbid"):
     topics: TopicSettings = TopicSettings()
     windows: WindowSettings = WindowSettings()
     sinks: SinkSettings = SinkSettings()
+    stuck_after_s: Annotated[float, Field(ge=5)] = 30.0
+    """A stage that has more to read and shows no sign of life for this long is started anew."""
 
     @model_validator(mode="after")
     def _blocks_fit_into_messages(self) -> Self:

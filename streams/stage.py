@@ -40,6 +40,9 @@ class Arrival:
     record: msgspec.Struct | Table | None = None
     """The decoded record (an Anomaly, a Change, ...), or the final windows of one shard as a
     Table; None is a tombstone."""
+    early: bool = False
+    """A Table of deltas, seen while the final watermark stalls: true as far as it goes, neither
+    complete nor final, and gone after a restart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

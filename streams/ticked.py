@@ -10,12 +10,15 @@ from streams.arrivals import BLOCKS
 from streams.batch import Message
 from streams.batched import App
 from streams.clock import SECOND_US, Clock, system_clock
+from streams.lag import watch_lag
 from streams.ownership import Owned, attach_owned
+from streams.peek import peek
 from streams.reader import TopicReader
 from streams.schemas.system import DeadLetter
 from streams.settings import StreamSettings, WindowSettings
 from streams.stage import Out, Outcome, Thinker
 from streams.ticks import STALL_US, Inputs, Progress
+from streams.together import until_one_ends
 
 OFFSETS: Final = "offsets"
 """Key of the inputs' progress among the state objects; a thinker must not use it."""
@@ -32,6 +35,7 @@ def attach_ticked_stage(  # noqa: PLR0913  # the stage's whole description
     stage: str,
     control_topic: str,
     thinker: Callable[[], Thinker],
+    early: str = "",
     clock: Clock = system_clock,
     stall_us: int | None = STALL_US,
 ) -> None:
@@ -40,11 +44,13 @@ def attach_ticked_stage(  # noqa: PLR0913  # the stage's whole description
     Its inputs are read by manual assignment. Outputs, state objects and the inputs' offsets go out
     in one transaction: an arrival is consumed once, and read again if it was not.
 
+    early: series kind whose deltas are handed out as they are while the final watermark stalls.
     stall_us: without a watermark for so long, ticks follow the clock; None: they wait for it.
     """
 
     async def run(owned: Owned) -> None:
-        await TickedStage(app.settings, owned, thinker(), clock, stall_us).run()
+        stage = TickedStage(app.settings, owned, thinker(), clock, stall_us)
+        await stage.run(early)
 
     attach_owned(app, stage=stage, control_topic=control_topic, run=run)
 
@@ -68,7 +74,7 @@ class TickedStage:
         self._unwritten = Unwritten()
         self._committed_at = 0.0
 
-    async def run(self) -> None:
+    async def run(self, early: str) -> None:
         state = await self._owned.state()
         progress = Progress.load(state.pop(OFFSETS, None))
         self._thinker.restore(state)
@@ -82,13 +88,24 @@ class TickedStage:
         )
         starts = progress.starts()
         async with TopicReader(self._settings, inputs.topics, positions=starts) as reader:
-            while True:
-                self._take(await reader.poll(POLL_S), inputs)
-                await asyncio.sleep(GATHER_S)
-                self._take(await reader.poll(0.0), inputs)
-                await self._read_records(reader, inputs)
-                reader.hold(inputs.held_back())
-                await self._step_all(inputs)
+            jobs = [self._turn(reader, inputs), watch_lag(reader, self._owned)]
+            if early:
+                jobs.append(peek(self._settings, early, inputs, self._clock))
+            await until_one_ends(*jobs)
+
+    async def _turn(self, reader: TopicReader, inputs: Inputs) -> None:
+        idle = metrics.IDLE_SECONDS.labels(self._owned.stage)
+        while True:
+            self._owned.vital.stir()
+            began_s = asyncio.get_running_loop().time()
+            messages = await reader.poll(POLL_S)
+            idle.inc(asyncio.get_running_loop().time() - began_s)
+            self._take(messages, inputs)
+            await asyncio.sleep(GATHER_S)
+            self._take(await reader.poll(0.0), inputs)
+            await self._read_records(reader, inputs)
+            reader.hold(inputs.held_back())
+            await self._step_all(inputs)
 
     async def _read_records(self, reader: TopicReader, inputs: Inputs) -> None:
         """What there is by now of all topics without watermark.
@@ -99,6 +116,7 @@ class TickedStage:
         while waiting := {source for source in reader.behind if source[0] not in BLOCKS}:
             if inputs.full:
                 break
+            self._owned.vital.stir()
             reader.hold(reader.sources - waiting)
             self._take(await reader.poll(POLL_S), inputs)
 
@@ -116,6 +134,7 @@ class TickedStage:
             for tick in ticks:
                 self._unwritten.add(self._thinker.step(tick))
             await self._commit(inputs)
+            self._owned.vital.stir()
             await asyncio.sleep(0)
             self._show(inputs)
 

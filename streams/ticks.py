@@ -1,7 +1,7 @@
 """Messages of a ticked stage's inputs in, ticks out: a machine without clock or I/O."""
 
 import heapq
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 from typing import Final
@@ -18,6 +18,8 @@ from streams.stage import Arrival, Tick
 
 STALL_US: Final = 3 * SECOND_US
 """The watermark has stalled if it has brought no tick for this long."""
+WARY_US: Final = 2 * SECOND_US
+"""From then on it is worth looking for what can be known before the watermark moves again."""
 STALL_LAG_US: Final = 5 * SECOND_US
 """Without a watermark ticks run this far behind the clock, or a second each from the last one."""
 EVERY_SECOND_US: Final = 3_600 * SECOND_US
@@ -34,6 +36,8 @@ FAR_FUTURE_US: Final = 60 * SECOND_US
 """An arrival from further ahead of the clock counts as from there."""
 MAX_HELD: Final = 100_000
 """Arrivals held; when full, no records but only blocks are read on."""
+MAX_EARLY: Final = 1_000
+"""Early arrivals held; when full, the oldest go: newer ones say more."""
 
 Source = tuple[str, int]
 """Topic and partition."""
@@ -140,6 +144,7 @@ class Inputs:
         }
         self._passed_us = 0
         """The last second that all shards have passed."""
+        self._early: deque[Arrival] = deque(maxlen=MAX_EARLY)
         self._moved_us: int | None = None
         self._stalled_us = 0
 
@@ -174,6 +179,14 @@ class Inputs:
                 heapq.heappush(self._held, held)
         return found.dead
 
+    def add_early(self, arrival: Arrival) -> None:
+        """Handed out with the next tick that is stalled; it counts for no progress."""
+        self._early.append(arrival)
+
+    def wary(self, clock_us: int) -> bool:
+        """No tick has come of the watermark for two seconds."""
+        return self._moved_us is not None and clock_us - self._moved_us >= WARY_US
+
     @property
     def full(self) -> bool:
         return len(self._held) >= MAX_HELD
@@ -193,6 +206,7 @@ class Inputs:
         if watermark_us is not None and _second(watermark_us) > self._passed_us:
             self._passed_us = _second(watermark_us)
             self._moved_us = clock_us
+            self._early.clear()
         if ticks := list(islice(self._ticks(), TICKS_AT_ONCE)):
             return ticks
         quiet_us = clock_us - self._moved_us
@@ -231,6 +245,9 @@ class Inputs:
         arrivals = tuple(self._passed(now_us))
         if arrivals:
             self._arrived_us = now_us
+        if stalled:
+            arrivals += tuple(self._early)
+            self._early.clear()
         return Tick(now_us=now_us, arrivals=arrivals, stalled=stalled)
 
     def _passed(self, now_us: int) -> Iterator[Arrival]:

@@ -17,6 +17,7 @@ from streams.codec import encode_record
 from streams.connection import full_name, new_producer
 from streams.settings import StreamSettings
 from streams.stage import Out
+from streams.vitals import Producer
 
 CLOSE_S: Final = 2.0
 """How long to wait for a producer to say goodbye."""
@@ -40,15 +41,23 @@ class Atomic:
     """Everything in one Kafka transaction.
 
     source: the partition whose offset is committed, ``group``: for whom.
+    told: hears who writes under the id once it is open, and None when nobody does any more.
     """
 
     def __init__(
-        self, settings: StreamSettings, transactional_id: str, *, source: TopicPartition, group: str
+        self,
+        settings: StreamSettings,
+        transactional_id: str,
+        *,
+        source: TopicPartition,
+        group: str,
+        told: Callable[[str, Producer | None], None],
     ) -> None:
         self._settings = settings
         self._id = transactional_id
         self._source = source
         self._group = group
+        self._told = told
         self._producer: AIOKafkaProducer | None = None
 
     async def open(self) -> None:
@@ -59,6 +68,8 @@ class Atomic:
             self._settings, transactional_id=self._id, transaction_timeout_ms=timeout_ms
         )
         await self._producer.start()
+        known = self._producer._txn_manager  # noqa: SLF001  # there is no public way to ask
+        self._told(self._id, Producer(known.producer_id, known.producer_epoch))
 
     async def commit(self, out: Sequence[Out], offset: int | None = None) -> None:
         producer = _opened(self._producer)
@@ -72,6 +83,7 @@ class Atomic:
 
     async def close(self) -> None:
         await stopped(self._producer)
+        self._told(self._id, None)
 
 
 class Ordered:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from streams.batch import RecordBatch
 from streams.stage import Out
@@ -26,6 +26,23 @@ class LogHandler(Protocol):
         ``position`` is the end of the log, found after the clock showed ``clock_us``.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """How far one partition's thinking has come."""
+
+    watermark_us: int
+    """0: not known yet."""
+    coverage: float = 1.0
+    open_windows: int = 0
+
+
+@runtime_checkable
+class Showing(Protocol):
+    """A handler whose state is worth a look, once a second."""
+
+    def shown(self) -> Shown: ...
 
 
 class Log(Protocol):
@@ -59,6 +76,10 @@ class Recheck:
 Item = RecordBatch | AtEnd | Recheck
 
 
+def never() -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
     """What a stage does on each of its partitions; see ``attach_log_stage``."""
@@ -67,3 +88,4 @@ class Work:
     handler: Callable[[str, int], LogHandler]
     replay: bool = False
     min_interval_s: float = 0.0
+    waits: Callable[[], bool] = never

@@ -15,10 +15,12 @@ from streams.errors import TidegateError
 from streams.log import configure_logging
 from tidegate.demo.faults import FAULTS
 from tidegate.settings import Settings, load_settings
+from tidegate.supervisor import EXIT_SETTINGS
 from tidegate.wiring import ROLES, STAGES
 
-EXIT_SETTINGS: Final = 2
 EXIT_FAILED: Final = 1
+MAX_PROCESSES: Final = 64
+"""Of one stage under one supervisor."""
 
 Command = Callable[[argparse.Namespace, Settings], int]
 
@@ -75,8 +77,21 @@ def _parser() -> argparse.ArgumentParser:
     up.set_defaults(run=_up)
 
     worker = commands.add_parser("worker", help="run stages, each in a process of its own")
-    worker.add_argument("--stages", type=_stages, default=list(STAGES), metavar="A,B")
-    worker.add_argument("--metrics-port", type=int, default=0, metavar="PORT")
+    worker.add_argument(
+        "--stages",
+        type=_stages,
+        default=list(STAGES),
+        metavar="A,B:N",
+        help="which, and in how many processes each: ingest:2,watch:4 (all, one each)",
+    )
+    worker.add_argument(
+        "--metrics-port",
+        type=int,
+        default=0,
+        metavar="PORT",
+        help="of the first process, the others take the ports after it; 0: none",
+    )
+    worker.add_argument("--pulse", type=Path, default=None, help=argparse.SUPPRESS)
     worker.set_defaults(run=_worker)
 
     for role, meaning in _ROLE_HELP.items():
@@ -152,11 +167,23 @@ def _instant(text: str) -> int:
 
 
 def _stages(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if unknown := [name for name in names if name not in STAGES]:
-        raise argparse.ArgumentTypeError(
-            f"unknown stage {unknown[0]!r}; stages are {', '.join(STAGES)}"
-        )
+    """Each name as often as it is to run.
+
+    >>> _stages("ingest:2, watch")
+    ['ingest', 'ingest', 'watch']
+    """
+    names: list[str] = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, times = part.partition(":")
+        if name not in STAGES:
+            raise argparse.ArgumentTypeError(
+                f"unknown stage {name!r}; stages are {', '.join(STAGES)}"
+            )
+        if times and not (times.isdecimal() and 1 <= int(times) <= MAX_PROCESSES):
+            raise argparse.ArgumentTypeError(
+                f"{name} must run in 1 to {MAX_PROCESSES} processes, got {times}"
+            )
+        names += [name] * int(times or 1)
     return names
 
 
@@ -178,7 +205,7 @@ def _worker(arguments: argparse.Namespace, settings: Settings) -> int:
     from tidegate.worker import run  # noqa: PLC0415
 
     configure_logging()
-    return run(arguments.stages, settings, arguments.metrics_port)
+    return run(arguments.stages, settings, arguments.metrics_port, arguments.pulse)
 
 
 def _role(name: str) -> Command:

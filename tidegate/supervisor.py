@@ -6,16 +6,34 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import psutil
+from msgspec import structs
+
+from streams.liveness import Standstill
+from streams.log import get_logger
+from streams.pulse import Pulse, read_pulse, write_pulse
+
+log = get_logger(__name__)
 
 _PR_SET_PDEATHSIG: Final = 1
 STOP_S: Final = 8.0
 GONE_S: Final = 2.0
+PULSE_S: Final = 1.0
+"""How often a child's pulse is felt."""
+LONGEST_PAUSE_S: Final = 30.0
+FORGET_S: Final = 600.0
+"""A child that ran for this long may fail anew as if it never had."""
+EXIT_SETTINGS: Final = 2
+"""A child that ends with this code would do so again and again."""
+
+Bury = Callable[[Pulse], Awaitable[None]]
+"""Settles what a child has left that ended without being asked to."""
 
 
 def die_with_parent() -> None:
@@ -31,10 +49,14 @@ class Child:
     name: str
     argv: Sequence[str]
     log: Path
+    pulse: Path | None = None
+    """File in which it shows that it lives, if it does."""
     process: asyncio.subprocess.Process | None = None
     restarts: int = 0
     ended: list[int] = field(default_factory=list)
     """Return codes of unexpected ends, negative for a signal."""
+    recent: deque[float] = field(default_factory=lambda: deque(maxlen=64))
+    """When they were, as far as they still count."""
 
     @property
     def pid(self) -> int:
@@ -55,13 +77,23 @@ class Child:
 class Supervisor:
     """Starts children in sessions of their own, restarts one that ends, stops all in reverse.
 
-    A child that ends by itself is started again after 1, 2, 4 ... 30 s; ``max_restarts`` within
-    one run, then it stays down and ``failed`` names it. ``own_logs``: each child writes to
-    ``<folder>/<name>.log``; otherwise to our own standard error.
+    A child that ends by itself is started again after 1, 2, 4 ... 30 s. Where its settings are
+    wrong, or it ended more than ``max_restarts`` times within ten minutes, it stays down and
+    ``failed`` names it. One whose pulse stands still for ``frozen_after_s`` is killed first.
+
+    own_logs: each child writes to ``<folder>/<name>.log``; otherwise to our own standard error.
+    bury: called with the last pulse of a child that has ended by itself, before the next start.
     """
 
-    def __init__(
-        self, folder: Path, env: Mapping[str, str], *, max_restarts: int = 5, own_logs: bool = True
+    def __init__(  # noqa: PLR0913  # all that is the same for all children
+        self,
+        folder: Path,
+        env: Mapping[str, str],
+        *,
+        max_restarts: float = 5,
+        own_logs: bool = True,
+        frozen_after_s: float = 30.0,
+        bury: Bury | None = None,
     ) -> None:
         self.folder = folder
         self.children: dict[str, Child] = {}
@@ -70,11 +102,13 @@ class Supervisor:
         self._env = dict(env)
         self._own_logs = own_logs
         self._max_restarts = max_restarts
+        self._frozen_after_s = frozen_after_s
+        self._bury = bury
         self._watchers: dict[str, asyncio.Task[None]] = {}
         self._stopping = False
 
-    async def start(self, name: str, argv: Sequence[str]) -> Child:
-        child = Child(name, argv, self.folder / f"{name}.log")
+    async def start(self, name: str, argv: Sequence[str], *, pulse: Path | None = None) -> Child:
+        child = Child(name, argv, self.folder / f"{name}.log", pulse)
         self.children[name] = child
         await self._spawn(child)
         self._watchers[name] = asyncio.create_task(self._watch(child), name=f"watch {name}")
@@ -126,17 +160,48 @@ class Supervisor:
 
     async def _watch(self, child: Child) -> None:
         while child.process is not None:
-            code = await child.process.wait()
+            code = await self._end_of(child, child.process)
             if self._stopping:
                 return
             child.ended.append(code)
-            if child.restarts >= self._max_restarts:
+            log.warning("child_ended", name=child.name, code=code, restarts=child.restarts)
+            if child.pulse is not None and self._bury is not None:
+                await self._bury(read_pulse(child.pulse))
+            pause_s = self._pause_s(child, asyncio.get_running_loop().time())
+            if pause_s is None:
                 self.failed.append(child.name)
                 self.gave_up.set()
                 return
-            await asyncio.sleep(min(2.0**child.restarts, 30.0))
+            await asyncio.sleep(pause_s)
             child.restarts += 1
             await self._spawn(child)
+
+    async def _end_of(self, child: Child, process: asyncio.subprocess.Process) -> int:
+        """Its return code, once it has ended, or had to be ended."""
+        ending = asyncio.create_task(process.wait())
+        still = Standstill()
+        while not (await asyncio.wait([ending], timeout=PULSE_S))[0]:
+            if child.pulse is None:
+                continue
+            pulse = read_pulse(child.pulse)
+            now_s = asyncio.get_running_loop().time()
+            stood_s = still.see(now_s, pulse.beats, busy=True)
+            if stood_s >= self._frozen_after_s and not self._stopping:
+                log.error("child_frozen", name=child.name, pid=process.pid, for_s=round(stood_s))
+                process.kill()
+                await ending
+                write_pulse(child.pulse, structs.replace(pulse, hangs=pulse.hangs + 1))
+        return ending.result()
+
+    def _pause_s(self, child: Child, now_s: float) -> float | None:
+        """How long to wait before the next start; None: no more."""
+        while child.recent and child.recent[0] < now_s - FORGET_S:
+            child.recent.popleft()
+        lately = len(child.recent)
+        child.recent.append(now_s)
+        if lately >= self._max_restarts or child.ended[-1] == EXIT_SETTINGS:
+            return None
+        return min(2.0**lately, LONGEST_PAUSE_S)
 
 
 def _descendants(pid: int) -> list[psutil.Process]:

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from streams.clock import SECOND_US, system_clock
 from streams.embedded import embedded_broker_command
 from streams.errors import TidegateError
 from streams.reader import TopicReader
+from streams.settling import settle
 from tidegate.demo import measure
 from tidegate.demo.performance import Performance
 from tidegate.demo.plan import DemoPlan, Ports, cap_for, demo_settings
@@ -35,6 +37,7 @@ from tidegate.status import Status
 from tidegate.supervisor import Supervisor
 from tidegate.usage import CpuMeter
 from tidegate.wiring import STAGES
+from tidegate.worker import stage_command
 
 SETTLE_S: Final = 8.0
 """What the last requests caused must come through before all is stopped."""
@@ -119,7 +122,12 @@ class Up:
         self.run.broker = settings.stream.broker.url if self.options.broker else "embedded"
         self.run.delivery = settings.stream.broker.delivery
         write_settings(settings, folder / "settings.json")
-        supervisor = Supervisor(folder, _environment(folder / "settings.json"))
+        supervisor = Supervisor(
+            folder,
+            _environment(folder / "settings.json"),
+            frozen_after_s=settings.stream.stuck_after_s,
+            bury=partial(settle, settings.stream),
+        )
         receiver = WebhookReceiver(plan.webhook_secret)
         async with contextlib.AsyncExitStack() as undo:
             undo.push_async_callback(receiver.stop)
@@ -148,12 +156,11 @@ class Up:
         await require_broker(settings.stream.broker.url)
         await create_topics(settings.stream)
         self._say("starting 7 stages, gateway, agent, API and page")
-        command = [sys.executable, "-m", "tidegate"]
         for stage in STAGES:
             port = self._metrics[stage] = free_port()
-            await supervisor.start(
-                stage, [*command, "worker", "--stages", stage, "--metrics-port", str(port)]
-            )
+            pulse = supervisor.folder / f"{stage}.pulse"
+            await supervisor.start(stage, stage_command(stage, port, pulse), pulse=pulse)
+        command = [sys.executable, "-m", "tidegate"]
         for role in ("gateway", "agent", "api"):
             await supervisor.start(role, [*command, role])
 

@@ -2,10 +2,12 @@
 
 import gc
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Final
 
 from streams.app import App, create_app, run_app
-from streams.metrics import serve_metrics
+from streams.metrics import serve_metrics, show_from_start
+from streams.watchdog import Watchdog, end_process
 from tidegate.settings import Settings
 
 
@@ -67,15 +69,25 @@ GARBAGE_AFTER: Final = 20_000
 """Objects that may hold others made, less those gone, before a look for cycles among the newest."""
 
 
-def run_stage(stage: str, settings: Settings, metrics_port: int) -> int:
-    """Run one stage until a signal; its exit code."""
+def run_stage(
+    stage: str, settings: Settings, metrics_port: int = 0, pulse: Path | None = None
+) -> int:
+    """Run one stage until a signal; its exit code. pulse: file with signs of life to write."""
     app = create_app(stage, settings.stream)
     STAGES[stage](app, settings)
+    watchdog = Watchdog(
+        app.vitals,
+        stuck_after_s=settings.stream.stuck_after_s,
+        pulse=pulse,
+        end=end_process,
+    )
+    show_from_start(stage)
     # What is there now stays; records are many, short-lived and hold no cycles.
     gc.freeze()
     gc.set_threshold(GARBAGE_AFTER)
     if metrics_port:
-        serve_metrics(metrics_port)
+        serve_metrics(metrics_port, lambda: watchdog.verdict)
+    watchdog.start()
     return run_app(app)
 
 

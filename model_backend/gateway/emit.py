@@ -5,6 +5,7 @@ from typing import Literal
 
 from model_backend.gateway.calls import Call, End
 from model_backend.gateway.lanes import Lane
+from streams.clock import SECOND_US
 from streams.schemas.scaling import Drain
 from streams.schemas.system import Usage
 from streams.schemas.telemetry import Change, EngineSample, RequestEvent
@@ -98,7 +99,8 @@ class Emitter:
             queued=float(queued),
             in_flight=float(in_flight),
         )
-        self._send("requests", f"{self._cluster}/{pool}", gauge)
+        # Each second through another partition: no single INGEST is the only one to know.
+        self._send("requests", f"{self._cluster}/{pool}/{now_us // SECOND_US}", gauge)
 
     def replica(self, lane: Lane, now_us: int, interval_s: float) -> None:
         """How a replica did since it was last told of."""

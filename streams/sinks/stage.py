@@ -155,6 +155,7 @@ def attach(app: App, settings: StreamSettings) -> None:
         handler=lambda _topic, _partition: SinkHandler(deliveries),
         # One write a second and partition instead of one a fetch.
         min_interval_s=settings.sinks.influx.flush_s,
+        waits=lambda: any(delivery.paused for delivery in deliveries),
     )
     app.owners.append(_Closing(deliveries))  # closed in order: after the partitions
 

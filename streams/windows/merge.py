@@ -173,7 +173,12 @@ class ShardMerge:
                         coverage=self._progress.coverage(windows.shown_us),
                     )
                 )
+        self.counts.provisional_windows += len(found)
         return tuple(found)
+
+    def flowing_ratio(self, now_us: int, stall_us: int) -> float:
+        """Share of sources heard of within ``stall_us``."""
+        return self._progress.flowing_ratio(now_us, stall_us)
 
     def open_windows(self) -> dict[str, int]:
         """How many windows of each kind are held."""

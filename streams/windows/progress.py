@@ -31,6 +31,8 @@ class Counts:
     """Series merged into ``other``, summed over windows."""
     forced_windows: int = 0
     """Windows closed before every source had passed, because too much was held."""
+    provisional_windows: int = 0
+    """Windows shown before they were final, because a source was silent."""
 
 
 @dataclass(slots=True)
@@ -97,6 +99,11 @@ class Progress:
             return None  # A source that has never been heard gets the same patience.
         marks = [s.watermark_us for s in flowing if s.watermark_us is not None]
         return min(marks) if len(marks) == len(flowing) else None
+
+    def flowing_ratio(self, now_us: int, stall_us: int) -> float:
+        """Share of sources heard of within ``stall_us``."""
+        heard = [s for s in self._states.values() if s and s.heard_us >= now_us - stall_us]
+        return len(heard) / max(1, len(self._states))
 
     def coverage(self, end_us: int) -> float:
         """Share of sources that have passed ``end_us``."""

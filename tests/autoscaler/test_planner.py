@@ -225,3 +225,38 @@ def test_replicas_ordered_count_against_the_budget_of_the_hour() -> None:
 
     assert (last.proposed, last.desired) == (3, 1)
     assert "1 of 1 GPUs an hour are ordered already" in last.reason
+
+
+def early(second: int, held: float) -> Arrival:
+    table = requests_table(second, in_flight=held, queued=0.0)
+    return Arrival(at_us=at(second), id="e", topic="partials", record=table, early=True)
+
+
+@pytest.mark.parametrize(
+    ("glimpsed", "desired"),
+    [
+        pytest.param([early(103, 12)], 3, id="raises"),
+        pytest.param([early(102, 12), early(103, 5)], 2, id="the-newest-counts"),
+        pytest.param([early(103, 0)], 1, id="never-lowers"),
+        pytest.param([early(90, 12)], 1, id="unless-final-windows-know-better"),
+    ],
+)
+def test_while_windows_stall_what_is_glimpsed(glimpsed: Sequence[Arrival], desired: int) -> None:
+    one = planner()
+    for second in range(90, 100):
+        one.step(tick(second, pool_status(second), requests_table(second, in_flight=1, queued=0)))
+
+    stalled = tick(102, pool_status(101), stalled=True)
+    arrivals = (*stalled.arrivals, *glimpsed)
+    found = decisions_of(one.step(Tick(now_us=stalled.now_us, arrivals=arrivals, stalled=True)))
+
+    assert [(d.desired, decide_again(d).desired) for d in found] == [(desired, desired)]
+
+
+def test_a_glimpse_of_long_ago_says_nothing() -> None:
+    one = planner()
+    one.step(Tick(now_us=at(104), arrivals=[early(103, 12)], stalled=True))
+
+    found = decisions_of(one.step(tick(120, pool_status(119), stalled=True)))
+
+    assert found[0].desired == 1

@@ -1,6 +1,7 @@
 """INGEST as a Faust app on the embedded broker, stopped and started again."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -9,7 +10,9 @@ from streams.app import create_app
 from streams.batch import Message
 from streams.clock import system_clock
 from streams.codec import FrameHeader, decode_block, encode_frame, encode_record
-from streams.ingest import attach
+from streams.connection import new_producer
+from streams.ingest import attach, stored_marks
+from streams.intake import STATE_TOPIC
 from streams.publisher import Publisher
 from streams.reader import TopicReader
 from streams.settings import StreamSettings
@@ -73,3 +76,28 @@ async def test_records_count_once_also_after_a_restart(settings: StreamSettings)
     await send(settings, frame(1), event())
 
     await run_until(settings, (3, 1))
+
+
+@pytest.mark.kafka
+async def test_marks_are_found_behind_an_open_transaction_of_another_source(
+    kafka_url: str,
+) -> None:
+    settings = toy_settings(kafka_url, new_prefix(), "exactly_once")
+    await create_topics(settings)
+    state = settings.topics.prefix + STATE_TOPIC
+    other = new_producer(settings, transactional_id=f"{settings.topics.prefix}other")
+    async with other, Publisher(settings) as ours, asyncio.timeout(30):
+        await other.begin_transaction()
+        await other.send_and_wait(state, b"{}", key=b"engine/0", partition=0)
+        await ours.send(Out(topic=STATE_TOPIC, key="requests/0", value=b"{}", partition=0))
+        reading = asyncio.create_task(keys_of(stored_marks(settings, 0)))
+        await asyncio.wait([reading], timeout=1.0)
+        early = reading.done()
+        await other.commit_transaction()
+        found = await reading
+
+    assert (early, found) == (False, [b"engine/0", b"requests/0"])
+
+
+async def keys_of(messages: AsyncIterator[Message]) -> list[bytes | None]:
+    return [message.key async for message in messages]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
+from streams import metrics
 from streams.admin import create_topics
 from streams.app import create_app
 from streams.batch import RecordBatch
@@ -12,7 +13,15 @@ from streams.publisher import Publisher
 from streams.reader import TopicReader
 from streams.settings import StreamSettings
 from streams.stage import Out
-from tests.streams.toys import Counted, Counting, new_prefix, running, start, toy_settings
+from tests.streams.toys import (
+    Counted,
+    Counting,
+    eventually,
+    new_prefix,
+    running,
+    start,
+    toy_settings,
+)
 
 
 async def write(settings: StreamSettings, values: range) -> None:
@@ -123,6 +132,39 @@ async def test_a_handler_that_fails_is_made_anew_and_sees_the_batch_again(
         await ledger.until(10)
 
     assert (sorted(ledger.values), ledger.breaks) == (list(range(10)), 0)
+
+
+class Held(Counting):
+    """Takes nothing before it is let go."""
+
+    go: asyncio.Event
+    begun: asyncio.Event
+
+    async def handle(self, batch: RecordBatch) -> Sequence[Out]:
+        Held.begun.set()
+        await Held.go.wait()
+        return await super().handle(batch)
+
+
+@pytest.mark.broker
+async def test_lag_is_what_lies_between_the_position_and_the_end(settings: StreamSettings) -> None:
+    Held.go, Held.begun = asyncio.Event(), asyncio.Event()
+    app = create_app("held", settings)
+    attach_log_stage(app, stage="held", topics=["partials"], handler=lambda _, n: Held(n))
+    lag = metrics.LAG.labels("held", "partials")
+
+    await write(settings, range(0, 6, 2))
+    async with running(app):
+        async with asyncio.timeout(20):
+            await Held.begun.wait()
+        for n in range(6, 16, 2):
+            await write(settings, range(n, n + 1))
+        await eventually(lambda: lag._value.get() == 8, within_s=20)
+        behind = {name: vital.behind for name, vital in app.vitals.parts.items()}
+        Held.go.set()
+        await eventually(lambda: lag._value.get() == 0, within_s=20)
+
+    assert behind == {"partials/0": True, "partials/1": False}
 
 
 @pytest.mark.kafka

@@ -240,6 +240,14 @@ class TestProvisional:
 
         assert merge.provisional(T0 + 4 * SECOND_US, self.STALL_US) == ()
 
+    def test_each_is_counted_and_the_share_that_still_speaks_is_told(self) -> None:
+        merge = self.held()
+        merge.provisional(T0 + 3 * SECOND_US, self.STALL_US)
+
+        assert merge.counts.provisional_windows == 1
+        assert merge.flowing_ratio(T0 + 3 * SECOND_US, self.STALL_US) == 0.5
+        assert merge.flowing_ratio(T0 + SECOND_US, self.STALL_US) == 1.0
+
     def test_the_final_window_follows_whole(self) -> None:
         merge = self.held()
         merge.provisional(T0 + 3 * SECOND_US, self.STALL_US)

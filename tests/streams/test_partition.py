@@ -1,12 +1,14 @@
 """One owned partition against a broker made of lists."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from aiokafka.errors import ProducerFenced
+from structlog.testing import capture_logs
 
-from streams.batch import Message, RecordBatch
-from streams.partition import Partition, joined
+from streams.batch import Message, RecordBatch, joined
+from streams.partition import Partition
 from streams.stage import Out
 from streams.transaction import Transaction
 from streams.work import AtEnd, Recheck, Work
@@ -292,3 +294,41 @@ def test_joined_batches_cover_the_whole_interval() -> None:
     whole = joined([batch(0, 2), RecordBatch("t", 0, 2, 5), batch(5, 6)])
 
     assert (whole.start, whole.next, [m.offset for m in whole.messages]) == (0, 6, [0, 1, 5])
+
+
+async def test_a_batch_that_always_fails_is_tried_on_and_said_loudly(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.retry.FIRST_S", 0.0)
+    broker.offset = 4
+    case = Case(broker)
+
+    async def fail(_: object, each: RecordBatch) -> Sequence[Out]:
+        raise ValueError(f"poison at {each.start}")
+
+    monkeypatch.setattr(Echo, "handle", fail)
+    case.partition.assigned()
+    with capture_logs() as logs:
+        while case.partition.failures < 7:
+            case.partition.deliver(batch(4, 6))
+            await asyncio.sleep(0)
+    await case.partition.close()
+
+    assert case.partition.reached == 4
+    loud = [log["failures"] for log in logs if log["log_level"] == "critical"]
+    assert (loud[:2], broker.offset) == ([5, 6], 4)
+
+
+async def test_signs_of_life_grow_with_batches_and_failures(broker: Broker) -> None:
+    case = await taken_over(Case(broker))
+    before = case.partition.vital.stirs
+
+    case.partition.deliver(batch(0, 3))
+    await case.until(3)
+    moved = case.partition.vital.stirs
+    broker.fail = ProducerFenced()
+    case.partition.deliver(batch(3, 5))
+    await case.until_failed()
+
+    assert before < moved < case.partition.vital.stirs
+    await case.partition.close()

@@ -7,7 +7,7 @@ from streams.batch import Message
 from streams.codec import BlockHeader, encode_block, encode_record
 from streams.errors import CorruptMessageError
 from streams.schemas.telemetry import Change
-from streams.stage import Tick
+from streams.stage import Arrival, Tick
 from streams.ticks import Inputs, Place, Progress
 
 SECOND = 1_000_000
@@ -244,3 +244,31 @@ def test_an_event_from_the_far_future_waits_a_minute_at_most() -> None:
 def test_unreadable_progress_says_what_it_is() -> None:
     with pytest.raises(CorruptMessageError, match="offsets of the inputs"):
         Progress.load(b"[]")
+
+
+def test_what_is_seen_early_comes_with_a_stalled_tick_and_counts_for_no_progress() -> None:
+    feed = begun(8)
+    feed.mark(8)
+    feed.due()
+    before = feed.inputs.progress()
+    feed.inputs.add_early(Arrival(at_us=START, id="e", topic="partials", early=True))
+
+    stalled = feed.due(3.0)
+
+    assert [[a.id for a in tick.arrivals] for tick in stalled] == [["e"]]
+    assert feed.inputs.progress().places == before.places
+
+
+def test_what_was_seen_early_is_forgotten_when_windows_go_on() -> None:
+    feed = begun(8)
+    feed.inputs.add_early(Arrival(at_us=START, id="e", topic="partials", early=True))
+    feed.mark(9)
+
+    assert told(feed.due()) == [(9, [])]
+
+
+def test_it_is_wary_a_second_before_it_stalls() -> None:
+    feed = begun(8)
+    feed.due()
+
+    assert [feed.inputs.wary(feed.clock_us + s * SECOND) for s in (1, 2)] == [False, True]

@@ -70,3 +70,20 @@ def test_every_setting_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 def test_topics_are_listed_with_their_sizes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["topics"]) == 0
     assert "tidegate.partials" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("stages", "said"),
+    [
+        pytest.param("ingest,wach", "unknown stage 'wach'", id="misspelt"),
+        pytest.param("ingest:0", "ingest must run in 1 to 64 processes, got 0", id="none"),
+        pytest.param("watch:two", "watch must run in 1 to 64 processes, got two", id="no-number"),
+    ],
+)
+def test_stages_that_cannot_be_run(
+    stages: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["worker", "--stages", stages])
+
+    assert said in capsys.readouterr().err
