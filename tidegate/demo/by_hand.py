@@ -49,7 +49,7 @@ async def _replicas(api: str, pools: Sequence[str]) -> list[ReplicaStatus]:
             for pool in pools:
                 async with session.get(f"{api}/v1/pools/{pool}/replicas") as answer:
                     answer.raise_for_status()
-                    listed = (await answer.json())["replicas"]
+                    listed = (await answer.json())["items"]
                     found += [msgspec.convert(r, ReplicaStatus) for r in listed]
     except (aiohttp.ClientError, TimeoutError) as exc:
         raise TidegateError(f"the control API at {api} does not answer ({exc})") from exc
