@@ -102,7 +102,7 @@ class Emitter:
 
     def replica(self, lane: Lane, now_us: int, interval_s: float) -> None:
         """How a replica did since it was last told of."""
-        seen = lane.take_interval()
+        seen = lane.take_interval(now_us)
         sample = EngineSample(
             at_us=now_us,
             cluster=self._cluster,

@@ -64,8 +64,10 @@ class Interval:
     failed: int = 0
     firsts: int = 0
     firsts_us: int = 0
-    tokens: int = 0
+    gaps: int = 0
     gaps_us: int = 0
+    since_us: int = 0
+    """0 for a lane that was never asked."""
 
     @property
     def ttft_s(self) -> float | None:
@@ -73,7 +75,7 @@ class Interval:
 
     @property
     def inter_token_s(self) -> float | None:
-        return self.gaps_us / self.tokens / 1e6 if self.tokens else None
+        return self.gaps_us / self.gaps / 1e6 if self.gaps else None
 
 
 @dataclass(slots=True, eq=False)
@@ -146,7 +148,7 @@ class Lane:
             self.interval.firsts += 1
             self.interval.firsts_us += waited_us
         else:
-            self.interval.tokens += tokens
+            self.interval.gaps += tokens
             self.interval.gaps_us += waited_us
 
     def read_on(self, flight: Flight, now_us: int) -> None:
@@ -187,7 +189,15 @@ class Lane:
         )
         return max(0, now_us - oldest_us) / SECOND_US
 
-    def take_interval(self) -> Interval:
-        """What was counted since the last call; counting starts anew."""
-        interval, self.interval = self.interval, Interval()
+    def take_interval(self, now_us: int) -> Interval:
+        """What was counted since the last call; counting starts anew.
+
+        A stream that got no token in all that time counts with its wait so far: a gap is known to
+        be long well before it ends.
+        """
+        interval, self.interval = self.interval, Interval(since_us=now_us)
+        for flight in self.flights:
+            if flight.spoke and not flight.paused and flight.token_at_us < interval.since_us:
+                interval.gaps += 1
+                interval.gaps_us += now_us - flight.token_at_us
         return interval
