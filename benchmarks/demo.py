@@ -1,8 +1,8 @@
 """Ten seeds of `tidegate up` with faults, one quiet run: how fast and how rightly it finds them.
 
 ``python -m benchmarks.demo --seeds 10 --duration 120 --out build/demo`` runs one after the other,
-prints Markdown and writes every report. The seed chooses the first fault, so ten seeds begin with each
-of the five faults twice; times, targets and traffic are drawn. Finished runs are not run again.
+prints Markdown and writes every report. The seed chooses the first fault, so ten seeds begin with
+each of the five faults twice; times, targets and traffic are drawn. Runs that are there stay.
 """
 
 import argparse
