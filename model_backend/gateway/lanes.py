@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 from streams.clock import SECOND_US
 from streams.schemas.scaling import ReplicaState, ReplicaStatus
 
-Break = Literal["moved", "first_byte", "too_long"]
+Break = Literal["moved", "first_byte", "stalled", "too_long"]
 """Why the gateway itself ended an attempt: its replica went silent, or a time limit passed."""
 
 
@@ -48,6 +48,11 @@ class Flight:
             self.broken = why
             if self.guard is not None:
                 self.guard.reschedule(0.0)
+
+    def stalled_s(self, now_us: int) -> float:
+        """How long a client that has begun to read has waited for its next byte."""
+        waits = self.begun and not self.paused
+        return max(0, now_us - self.byte_at_us) / SECOND_US if waits else 0.0
 
     def overdue(self, now_us: int) -> Break | None:
         if self.end_by_us is not None and now_us >= self.end_by_us:

@@ -49,7 +49,7 @@ def requests_table(
 ) -> Table:
     """One window of one tenant; ``ended``: (waited, served) seconds of each request that ended.
 
-    counts: `arrived`, `failed`, `rejected`, `shed`, `cancelled`, `tokens`; `queued` and `in_flight`, else no gauges.
+    counts: ``COUNTED`` and `tokens`; `queued` and `in_flight`, else no gauges.
     """
     labels = {"cluster": "local", "pool": pool, "model": "m", "route": "chat", "tenant": tenant}
     series = series_id("request", labels)
