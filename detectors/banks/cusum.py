@@ -32,7 +32,9 @@ class CusumState:
     heard: Floats
     """Number of the window in which it last had a value, counted by the bank."""
     level: Floats
-    """Logarithm of the value, averaged over the last few windows."""
+    """Logarithm of the value, averaged over the last windows,"""
+    past: Floats
+    """and over the last minutes."""
     variance: Floats
     """Of the logarithm of the ratio to the fellows."""
     evidence: Floats
@@ -41,10 +43,11 @@ class CusumState:
 class CusumBank:
     """Page's cumulative sum for a series that became ``ratio`` times its fellows.
 
-    x is the logarithm of the value's ratio to the median of its fellows' recent levels, s its
-    spread, d = log(ratio). Each window adds its log-likelihood ratio: ``sum = max(0, sum + d / s² *
-    (x - d / 2))``, ``score = sum / evidence``. For a given rate of false alarms no test finds a
-    lasting shift sooner (Moustakides 1986); a shift that grows counts
+    x is the logarithm of the value's ratio to the median of its fellows, as they are now or as they
+    used to be, whichever is slower: neither a busy machine nor a fellow that catches up makes a
+    replica slow. s is its spread, d = log(ratio). Each window adds its log-likelihood ratio:
+    ``sum = max(0, sum + d / s² * (x - d / 2))``, ``score = sum / evidence``. For a given rate of
+    false alarms no test finds a lasting shift sooner (Moustakides 1986); a shift that grows counts
     from where it passes ``sqrt(ratio)``. 0 for a series without fellows.
 
     ratio: how many times its fellows is looked for.
@@ -52,7 +55,7 @@ class CusumBank:
         in ``exp(evidence)`` windows if x were normal and windows independent.
     spread: least spread believed.
     level_s: half-life of the level that fellows are compared with.
-    half_life_s: of the spread.
+    half_life_s: of the spread, and of what fellows used to be.
     floor: values below it count as it, in the unit of the value.
     warmup_s: seconds a series must have shown before it scores other than 0.
     by: labels that fellows have in common.
@@ -90,7 +93,7 @@ class CusumBank:
             raise InvalidParameterError("spread", spread, "more than 0")
         if floor <= 0:
             raise InvalidParameterError("floor", floor, "more than 0")
-        zeros = (np.zeros(0) for _ in range(4))
+        zeros = (np.zeros(0) for _ in range(5))
         self.state = CusumState(np.zeros(0), np.zeros(0, np.int64), *zeros)
         self._shift = float(np.log(ratio))
         self._boundary, self._spread, self._floor = evidence, spread, floor
@@ -133,9 +136,9 @@ class CusumBank:
         # Also what is not to be learned is evidence; the spread is what is learned.
         state.evidence[rows] = self._added(state, rows, distance)
         self._learn_spread(state, rows[known], distance[known], (weights * known)[known])
-        levels = np.log(np.maximum(values, self._floor))
-        level_gain = np.maximum(self._level_weight, 1 / (state.seen[rows] + 1))
-        state.level[rows] += level_gain * (levels - state.level[rows])
+        logs, first = np.log(np.maximum(values, self._floor)), 1 / (state.seen[rows] + 1)
+        state.level[rows] += np.maximum(self._level_weight, first) * (logs - state.level[rows])
+        state.past[rows] += weights * np.maximum(self._weight, first) * (logs - state.past[rows])
         state.heard[rows] = state.heard.max() + 1
         state.seen[rows] += 1
 
@@ -156,8 +159,12 @@ class CusumBank:
         counts = ready & (state.heard > state.heard.max(initial=0) - self._recent)
         counts &= np.isin(state.group, state.group[rows])
         at = np.union1d(rows, np.flatnonzero(counts))
-        fellows = median_of_others(state.level[at], state.group[at], counts[at])
-        distance = np.log(np.maximum(values, self._floor)) - fellows[np.searchsorted(at, rows)]
+        now, past = (
+            median_of_others(levels[at], state.group[at], counts[at])
+            for levels in (state.level, state.past)
+        )
+        fellows = np.maximum(now, past)[np.searchsorted(at, rows)]
+        distance = np.log(np.maximum(values, self._floor)) - fellows
         return np.where(ready[rows], distance, np.nan)
 
     def _noise(self, state: CusumState, rows: Rows) -> Floats:

@@ -1,9 +1,11 @@
 """The pool of the demo on a slow machine, simulated: each stream at a pace of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tests.scenarios.pool_simulation import Flight, PoolSimulation, Replica, Second
 
+STREAM_S = 4 / 5.7
+"""Four slots share 5.7 tokens/s: so long a stream waits for each token when nothing disturbs it."""
 ExtraS = Callable[[str, float], float]
 """(replica, second) -> seconds added to each of its tokens."""
 BURST_S = 0.25
@@ -11,23 +13,22 @@ BURST_S = 0.25
 
 
 class PacedPool(PoolSimulation):
-    """Four slots at 5.7 tokens/s: a stream waits 0.7 s for each token, when nothing disturbs it.
+    """Every stream waits ``STREAM_S`` for a token, whether or not other slots are taken.
 
-    Two busy cores do: every token is late by a little, each replica stands still now and then, and
-    sometimes all of them do at once, or are late for minutes.
+    Two busy cores disturb it: tokens are late by a little, each replica stands still now and then,
+    and sometimes all of them do at once, or are late for minutes.
 
     extra_s: set it to what a fault adds.
     """
 
-    def __init__(self, seed: int, *, replicas: int = 2, stream_s: float = 4 / 5.7) -> None:
+    def __init__(self, seed: int, *, replicas: int = 2) -> None:
         super().__init__(seed, replicas=replicas)
-        self.stream_s = stream_s
         self.extra_s: ExtraS = lambda _replica, _at_s: 0.0
         self._busy = 1.0
         """How late tokens are just now, as a multiple of the usual."""
         self._still_until_s: dict[str, float] = {}
 
-    def step(self, arrivals: list[int]) -> Second:
+    def step(self, arrivals: Sequence[int]) -> Second:
         self._disturb()
         return super().step(arrivals)
 
@@ -65,5 +66,5 @@ class PacedPool(PoolSimulation):
         flight.done += 1
         one.tokens += 1
         late_s = min(3.0, float(self.rng.exponential(0.06)) * self._busy)
-        paced_s = max(flight.due_s, at_s - BURST_S) + self.stream_s
+        paced_s = max(flight.due_s, at_s - BURST_S) + STREAM_S
         flight.due_s = max(paced_s + self.extra_s(one.name, at_s), at_s + 0.02) + late_s
