@@ -18,8 +18,8 @@ CUT: Final = 2.0
 """A window teaches at most so many spreads about the spread."""
 RECENT_S: Final = 15.0
 """A fellow that has had no value for so long is no yardstick any more."""
-STEP: Final = 0.5
-"""What one window adds at most, as a score: one stall, however long, is no trend."""
+STEP: Final = 0.35
+"""What one window adds at most, as a score: one stall is no trend."""
 
 
 @dataclass(slots=True)

@@ -208,8 +208,8 @@ class TestCusum:
     def test_a_little_slower_for_long_is_found(self) -> None:
         assert self.scores([1.6] * 8)[-1] > 1
 
-    def test_a_single_stall_however_long_is_not(self) -> None:
-        assert max(self.scores([100.0, 1, 1, 1])) <= 0.5
+    def test_a_single_stall_is_not(self) -> None:
+        assert max(self.scores([2.0, 100.0, 1, 1])) < 1
 
     def test_a_bit_slower_than_its_fellows_is_no_evidence(self) -> None:
         assert max(self.scores([1.4] * 60)) < 0.1
@@ -251,7 +251,7 @@ class TestCusum:
 
     def test_its_band_is_where_the_window_would_be_enough(self) -> None:
         bank, rows = self.bank(), np.arange(2)
-        for value in (*[1.0] * 20, 1.6, 1.6, 1.6):
+        for value in (*[1.0] * 20, *[1.6] * 4):
             bank.learn(rows, np.array([1.0, value]))
         upper = bank.explain(rows, np.array([1.0, 1.6])).upper[1]
         assert bank.score(rows, np.array([1.0, upper]))[1] == pytest.approx(1)
