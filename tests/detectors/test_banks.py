@@ -190,15 +190,15 @@ class TestIsolationForest:
 
 class TestCusum:
     @staticmethod
-    def bank(pools: str = "aa", **options: float) -> CusumBank:
-        bank = CusumBank(**options)
+    def bank(pools: str = "aa", *, floor: float = 1e-3) -> CusumBank:
+        bank = CusumBank(floor=floor)
         for row, pool in enumerate(pools):
             bank.admit(row, {"cluster": "local", "pool": pool})
         return bank
 
-    def scores(self, slow: Sequence[float], **options: float) -> list[float]:
+    def scores(self, slow: Sequence[float], *, floor: float = 1e-3) -> list[float]:
         """Of the second replica of a pool, after 20 windows in which both showed 1."""
-        bank, rows, found = self.bank(**options), np.arange(2), list[float]()
+        bank, rows, found = self.bank(floor=floor), np.arange(2), list[float]()
         for value in (*[1.0] * 20, *slow):
             values = np.array([1.0, value])
             found.append(float(bank.score(rows, values)[1]))
@@ -231,7 +231,7 @@ class TestCusum:
         assert bank.score(rows, np.array([0.1, 9.0])).tolist() == [0, 0]
 
     def test_a_newcomer_is_no_yardstick_yet(self) -> None:
-        bank = self.bank(warmup_s=10)
+        bank = self.bank()
         for _ in range(20):
             bank.learn(ROW, one(9.0))
         bank.learn(np.arange(2), np.array([9.0, 0.1]))
