@@ -55,7 +55,7 @@ _REPLICAS: Final = (
         min_abs=0.05,
         # Its evidence is of what happens now, and weighs single windows itself.
         lag_s=0,
-        after_s=3,
+        after_s=4,
         options={"ratio": 2.0, "evidence": 10.0, "spread": 0.2, "warmup_s": 10},
     ),
     _detector(

@@ -42,7 +42,7 @@ def test_a_leak_is_named_in_time_nine_times_of_ten() -> None:
     named_s = sorted(leaking(seed) for seed in range(20))
 
     assert named_s[17] <= 15, named_s
-    assert named_s[10] <= 11, named_s
+    assert named_s[10] <= 12, named_s
 
 
 def test_a_noisy_quarter_of_an_hour_in_which_the_pool_breathes_opens_nothing() -> None:
