@@ -63,7 +63,7 @@ docs: setup  ## Write anew what is made from the code: schemas, configuration, d
 	@$(BIN)/python -m dashboards.boards
 	@$(BIN)/tidegate config > docs/configuration.md
 
-bench-demo: setup  ## Ten seeds of the demo with faults, one quiet run; 45 minutes.
+bench-demo: setup  ## Ten seeds of the demo with faults, one quiet run; half an hour.
 	@$(BIN)/python -m benchmarks.demo $(ARGS)
 
 bench-chaos: setup services  ## 20 kills, freezes, rebalances over 2 million events; equal to an undisturbed run?

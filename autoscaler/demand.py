@@ -36,6 +36,9 @@ class PoolSecond:
     finished: int = 0
     failed: int = 0
     rejected: int = 0
+    shed: int = 0
+    """Of those rejected, the ones for which there was no room."""
+    cancelled: int = 0
     late: int = 0
     """Requests whose wait for a replica, told in this second, was longer than the SLO."""
     queued: float = 0.0
@@ -52,6 +55,11 @@ class PoolSecond:
     """Replicas that were ready, filled in by whoever knows."""
     arrived_of: dict[str, int] = field(default_factory=dict)
     """Tenant -> arrivals."""
+
+    @property
+    def missed(self) -> int:
+        """Requests that waited too long, failed, were shed or given up by their clients."""
+        return self.late + self.failed + self.shed + self.cancelled
 
 
 def pool_seconds(
@@ -80,6 +88,8 @@ def _add(second: PoolSecond, row: Mapping[str, int]) -> None:
     second.finished += row.get("finished", 0)
     second.failed += row.get("failed", 0)
     second.rejected += row.get("rejected", 0)
+    second.shed += row.get("shed", 0)
+    second.cancelled += row.get("cancelled", 0)
     if row.get("in_flight.n", 0):
         second.gauged = True
         # Each gateway tells its own share, so the means of its series add up.

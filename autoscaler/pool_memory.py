@@ -99,7 +99,7 @@ class PoolMemory:
         for second in seconds:
             second.ready = ready
         for second in self._meter.add(seconds):
-            self._missed += second.late + second.failed
+            self._missed += second.missed
             if second.gauged:
                 self._watch(second.window_us + SECOND_US)
             if trusted:

@@ -98,7 +98,7 @@ def _now() -> list[Any]:
             "Missed",
             "short",
             one_number("decision", "missed", "sum"),
-            about="Requests that waited longer than the SLO, failed or were shed.",
+            about="Requests that waited longer than the SLO, failed, were shed or given up.",
         ),
         figure(
             "Missed by a reactive policy",

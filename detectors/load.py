@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from detectors.banks.base import Floats, Rows, cleared, grown
-from detectors.banks.peers import group_of
+from detectors.fellows import group_of
 
 LEVELS: Final = 64
 """Loads of this and above share the last level."""
@@ -32,13 +32,15 @@ class LoadCurves:
 
     Per group of alike series and whole number of load, an exponentially weighted mean of the
     value's logarithm. At a load not seen often enough, the greater of what the next higher load
-    shows and of what the next lower one shows in proportion; a group without any: the value itself.
+    shows and of what the lower ones lead to: in proportion, or with two of them known, with the
+    power of the load that they show (bound by memory an engine is as fast at any load, bound by
+    compute it is not). A group without any: the value itself.
 
     half_life_s: seconds of observation of one series after which one counts half.
     enough: observations of a level before it is believed.
     """
 
-    def __init__(self, *, half_life_s: float = 300.0, enough: int = 10, step_s: float) -> None:
+    def __init__(self, *, half_life_s: float = 300.0, enough: int = 5, step_s: float) -> None:
         self._weight = 1 - 0.5 ** (step_s / half_life_s)
         self._enough = enough
         self._rows = _Rows(np.zeros(0, np.int64))
@@ -85,9 +87,19 @@ class LoadCurves:
             candidates.append(float(curve.log_mean[known[at]]))
         if at > 0:
             lower = known[at - 1]
-            candidates.append(float(curve.log_mean[lower] + np.log(level / max(lower, 1))))
+            rise = _slope(curve, known[:at]) * np.log(level / lower)
+            candidates.append(float(curve.log_mean[lower] + rise))
         # The greater: a load we know too little of must not make a value look high.
         return max(candidates, default=np.nan)
+
+
+def _slope(curve: _Curve, known: Rows) -> float:
+    """Power of the load that the value goes with; 1 until two levels are known."""
+    if known.size < 2:
+        return 1.0
+    low, high = known[0], known[-1]
+    slope = (curve.log_mean[high] - curve.log_mean[low]) / np.log(high / low)
+    return float(np.clip(slope, 0.0, 1.0))
 
 
 def _level(load: Floats) -> Rows:

@@ -1,7 +1,6 @@
 """One detector end to end: values of a window in, what it thinks of each series out."""
 
 import inspect
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Final
@@ -21,6 +20,9 @@ FIXED: Final = frozenset({"limit", "rise"})
 RELEARN_S: Final = 120.0
 """What scores above 1 is not learned, or an outage would become normal; but only this long: what
 lasts is the new normal."""
+
+LOAD_LAG_S: Final = 10.0
+"""A load curve learns at least so late, also where the bank itself must not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,9 @@ class Member:
         self._strange = _Strange(np.zeros(0))
         self._relearn = RELEARN_S / step_s
         self._lag = round(settings.lag_s / step_s) if self.learned else 0
-        self._lessons: deque[_Lesson] = deque()
-        """At most ``lag_s`` windows."""
+        self._load_lag = max(self._lag, round(LOAD_LAG_S / step_s))
+        self._lessons: list[_Lesson] = []
+        """As many windows as the longer of the two lags has."""
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -109,7 +112,7 @@ class Member:
         for smooth in self._smooth:
             smooth.admit(row)
         # What a former series of the row still had to teach is not the newcomer's past.
-        self._lessons = deque(lesson.without(row) for lesson in self._lessons)
+        self._lessons = [lesson.without(row) for lesson in self._lessons]
         if self._load is not None:
             self._load.admit(row, labels)
 
@@ -183,18 +186,28 @@ class Member:
         return np.column_stack([smooth.apply(rows, column) for smooth, column in columns])
 
     def _recall(self, lesson: _Lesson) -> None:
-        """Learn ``lesson`` once it is ``lag_s`` old: what is happening now is not yet the past."""
+        """Learn what is old enough: what is happening now is not yet the past."""
         self._lessons.append(lesson)
-        if len(self._lessons) <= self._lag:
-            return
-        old = self._lessons.popleft()
+        if len(self._lessons) > self._lag:
+            self._learn(self._lessons[-1 - self._lag])
+        if len(self._lessons) > self._load_lag:
+            self._learn_load(self._lessons[-1 - self._load_lag])
+        del self._lessons[: -max(self._lag, self._load_lag, 1)]
+
+    def _learn(self, old: _Lesson) -> None:
         if old.rows.size == 0:
             return
         self._bank.learn(old.rows, _narrow(old.smoothed), old.weights)
         if self.learned:
             self._calibration.learn(old.rows, old.raw, old.tail_weights)
-        if self._load is not None:
-            self._load.learn(old.rows, old.inputs[:, 0], old.inputs[:, -1], old.weights)
+
+    def _learn_load(self, old: _Lesson) -> None:
+        if self._load is None or old.rows.size == 0:
+            return
+        # Nor what was the beginning of something strange, as we know by now.
+        strange = grown(self._strange, old.rows).windows[old.rows]
+        usual = (strange == 0) | (strange > self._relearn)
+        self._load.learn(old.rows, old.inputs[:, 0], old.inputs[:, -1], old.weights * usual)
 
     def _lesson(self, rows: Rows, inputs: Floats, smoothed: Floats, raw: Floats) -> _Lesson:
         strange = self._strange = grown(self._strange, rows)

@@ -32,6 +32,8 @@ class GatewaySettings(BaseModel, frozen=True, extra="forbid"):
     first_byte_timeout_s: Annotated[float, Field(gt=0)] = 30.0
     stall_timeout_s: Annotated[float, Field(gt=0)] = 4.0
     """A replica silent this long with requests in flight is set aside; what has not begun moves."""
+    stream_stall_timeout_s: Annotated[float, Field(gt=0)] = 15.0
+    """A stream that had no byte for this long from a replica set aside ends with an error."""
     emit_buffer: Annotated[int, Field(ge=100)] = 10_000
 
     @model_validator(mode="after")

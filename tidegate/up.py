@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
+from model_backend.replicas.llama_engine import default_model_path
 from streams.admin import create_topics, delete_topics
 from streams.clock import SECOND_US, system_clock
 from streams.embedded import embedded_broker_command
@@ -96,7 +97,7 @@ class Up:
         else:
             embedded_broker_command(ports.broker)
         self._say("preparing the language model (Gemma 3 270M, under Google's Gemma Terms of Use)")
-        model = await asyncio.to_thread(measure.model_path)
+        model = str(await asyncio.to_thread(default_model_path))
         speed = await measure.tokens_per_s(model, folder)
         cap = cap_for(speed)
         self.run.machine = {

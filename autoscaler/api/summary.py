@@ -48,7 +48,7 @@ class PoolSummary(Record, frozen=True, kw_only=True, omit_defaults=False):
     capacity_identified: bool
     reactive: int | None
     missed: int
-    """Requests since the view began that waited too long, failed or were shed."""
+    """Requests since the view began that waited too long, failed, were shed or given up."""
     reactive_missed: int
     reason: str
     decided_at_us: int | None

@@ -206,7 +206,7 @@ def _forecast(summary: PoolSummary) -> tuple[str, str, str]:
     now = f"now {number(summary.demand)}"
     return (
         "Forecast",
-        f"{number(summary.forecast)} slots",
+        f"{number(summary.forecast)} at once",
         f"in {span(summary.forecast_horizon_s)}, {share}; {now}",
     )
 

@@ -32,6 +32,7 @@ _WORDS: Final = {
     "finished": "success of requests",
     "failed": "failure of requests",
     "rejected": "refusal of requests",
+    "shed": "requests without room",
     "cancelled": "clients giving up",
     "output_tokens": "output of tokens",
     "prompt_tokens": "input of tokens",

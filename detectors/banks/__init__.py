@@ -8,18 +8,18 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from detectors.banks.base import Bank
+from detectors.banks.cusum import CusumBank
 from detectors.banks.ewma import EwmaBank
 from detectors.banks.isolation_forest import IsolationForestBank
 from detectors.banks.limit import LimitBank
-from detectors.banks.peers import PeersBank
 from detectors.banks.rise import RiseBank
 from detectors.banks.river import RiverBank
 
 BANKS: Final[Mapping[str, Callable[..., Bank]]] = {
+    "cusum": CusumBank,
     "ewma": EwmaBank,
     "isolation_forest": IsolationForestBank,
     "limit": LimitBank,
-    "peers": PeersBank,
     "rise": RiseBank,
     "river": RiverBank,
 }

@@ -61,7 +61,7 @@ class Bank(Protocol):
         ...
 
     def learn(self, rows: Rows, values: Floats, weights: Floats | float = 1.0) -> None:
-        """Take the values in; a weight of 0 leaves a row as it was but for its count."""
+        """Take the values in; a weight of 0 leaves what is expected of a row as it was."""
         ...
 
 

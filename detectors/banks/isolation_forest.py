@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.ensemble import IsolationForest
 
 from detectors.banks.base import Floats, Reading, Rows, bounded, cleared, grown
-from detectors.banks.peers import group_of
+from detectors.fellows import group_of
 from streams.errors import InvalidParameterError
 
 USUAL_SHARE: Final = 0.9

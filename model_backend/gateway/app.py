@@ -148,7 +148,7 @@ def create_gateway(  # noqa: PLR0913  # its collaborators, each named
     emitter = Emitter(emit, cluster=cluster, gateway=f"{own.host}:{own.port}")
     upstream = upstream or AiohttpUpstream()
     desks: dict[str, Desk] = {}
-    watch = Watch(desks, emitter, upstream, stall_timeout_s=own.stall_timeout_s, clock=clock)
+    watch = Watch(desks, emitter, upstream, own, clock=clock)
     for pool in settings.pools:
         desks[pool.name] = Desk(pool.name, max_queue=own.max_queue, freed=watch.told_leaving)
     door = Door(

@@ -61,5 +61,7 @@ def _broken_off(flight: Flight) -> ReplicaError:
             return ReplicaError("no first byte in time")
         case "too_long":
             return ReplicaError("took too long")
+        case "stalled":
+            return ReplicaError("silent in the middle of its answer")
         case "moved" | None:
             return ReplicaError("silent")

@@ -1,7 +1,7 @@
 """What the gateway tells the stream: requests, pools, replicas, usage."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 from model_backend.gateway.calls import Call, End
 from model_backend.gateway.lanes import Lane
@@ -30,46 +30,23 @@ class Emitter:
     def arrived(self, call: Call, now_us: int) -> None:
         """Demand: a valid request of a tenant within its limits."""
         call.admitted = True
-        self._request(
-            call,
-            RequestEvent(
-                kind="arrived",
-                at_us=now_us,
-                cluster=self._cluster,
-                pool=call.pool,
-                model=call.model,
-                route=call.route,
-                tenant=call.tenant,
-                request_id=call.id,
-                attempt=call.client_retry,
-                prompt_tokens=call.prompt_tokens,
-            ),
-        )
+        self._request(call, "arrived", now_us, attempt=call.client_retry)
 
     def ended(self, call: Call, kind: End, status: int, reason: str, now_us: int) -> None:
         """The one end that every request has."""
         self._request(
             call,
-            RequestEvent(
-                kind=kind,
-                at_us=now_us,
-                cluster=self._cluster,
-                pool=call.pool,
-                model=call.model,
-                route=call.route,
-                tenant=call.tenant,
-                request_id=call.id,
-                replica=call.replica,
-                status=status,
-                reason=reason,
-                attempt=call.attempt,
-                prompt_tokens=call.prompt_tokens,
-                output_tokens=call.output_tokens,
-                queue_s=call.queue_s,
-                ttft_s=call.ttft_s,
-                inter_token_s=call.inter_token_s,
-                duration_s=call.duration_s(now_us),
-            ),
+            kind,
+            now_us,
+            replica=call.replica,
+            status=status,
+            reason=reason,
+            attempt=call.attempt,
+            output_tokens=call.output_tokens,
+            queue_s=call.queue_s,
+            ttft_s=call.ttft_s,
+            inter_token_s=call.inter_token_s,
+            duration_s=call.duration_s(now_us),
         )
 
     def used(self, call: Call, service: str, now_us: int, *, seconds: float = 0.0) -> None:
@@ -104,7 +81,7 @@ class Emitter:
 
     def replica(self, lane: Lane, now_us: int, interval_s: float) -> None:
         """How a replica did since it was last told of."""
-        seen = lane.take_interval()
+        seen = lane.take_interval(now_us)
         sample = EngineSample(
             at_us=now_us,
             cluster=self._cluster,
@@ -148,7 +125,21 @@ class Emitter:
         )
         self._send("drains", self._lane_key(lane), drain)
 
-    def _request(self, call: Call, event: RequestEvent) -> None:
+    def _request(
+        self, call: Call, kind: Literal["arrived"] | End, now_us: int, **facts: Any
+    ) -> None:
+        event = RequestEvent(
+            kind=kind,
+            at_us=now_us,
+            cluster=self._cluster,
+            pool=call.pool,
+            model=call.model,
+            route=call.route,
+            tenant=call.tenant,
+            request_id=call.id,
+            prompt_tokens=call.prompt_tokens,
+            **facts,
+        )
         self._send("requests", f"{self._cluster}/{call.pool}/{call.id}", event)
 
     def _send(

@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 from streams.clock import SECOND_US
 from streams.schemas.scaling import ReplicaState, ReplicaStatus
 
-Break = Literal["moved", "first_byte", "too_long"]
+Break = Literal["moved", "first_byte", "stalled", "too_long"]
 """Why the gateway itself ended an attempt: its replica went silent, or a time limit passed."""
 
 
@@ -49,6 +49,11 @@ class Flight:
             if self.guard is not None:
                 self.guard.reschedule(0.0)
 
+    def stalled_s(self, now_us: int) -> float:
+        """How long a client that has begun to read has waited for its next byte."""
+        waits = self.begun and not self.paused
+        return max(0, now_us - self.byte_at_us) / SECOND_US if waits else 0.0
+
     def overdue(self, now_us: int) -> Break | None:
         if self.end_by_us is not None and now_us >= self.end_by_us:
             return "too_long"
@@ -64,8 +69,10 @@ class Interval:
     failed: int = 0
     firsts: int = 0
     firsts_us: int = 0
-    tokens: int = 0
+    gaps: int = 0
     gaps_us: int = 0
+    since_us: int = 0
+    """0 for a lane that was never asked."""
 
     @property
     def ttft_s(self) -> float | None:
@@ -73,7 +80,7 @@ class Interval:
 
     @property
     def inter_token_s(self) -> float | None:
-        return self.gaps_us / self.tokens / 1e6 if self.tokens else None
+        return self.gaps_us / self.gaps / 1e6 if self.gaps else None
 
 
 @dataclass(slots=True, eq=False)
@@ -146,7 +153,7 @@ class Lane:
             self.interval.firsts += 1
             self.interval.firsts_us += waited_us
         else:
-            self.interval.tokens += tokens
+            self.interval.gaps += tokens
             self.interval.gaps_us += waited_us
 
     def read_on(self, flight: Flight, now_us: int) -> None:
@@ -187,7 +194,15 @@ class Lane:
         )
         return max(0, now_us - oldest_us) / SECOND_US
 
-    def take_interval(self) -> Interval:
-        """What was counted since the last call; counting starts anew."""
-        interval, self.interval = self.interval, Interval()
+    def take_interval(self, now_us: int) -> Interval:
+        """What was counted since the last call; counting starts anew.
+
+        A stream that got no token in all that time counts with its wait so far: a gap is known to
+        be long well before it ends.
+        """
+        interval, self.interval = self.interval, Interval(since_us=now_us)
+        for flight in self.flights:
+            if flight.spoke and not flight.paused and flight.token_at_us < interval.since_us:
+                interval.gaps += 1
+                interval.gaps_us += now_us - flight.token_at_us
         return interval

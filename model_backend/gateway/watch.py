@@ -8,6 +8,7 @@ from model_backend.gateway.desk import Desk
 from model_backend.gateway.emit import Emitter
 from model_backend.gateway.lanes import Lane
 from model_backend.gateway.upstream import ReplicaError, Upstream
+from model_backend.settings import GatewaySettings
 from streams.clock import SECOND_US, Clock
 
 PROBE_EVERY_S: Final = 1.0
@@ -20,8 +21,9 @@ class Watch:
     A replica with requests in flight that has been silent for a second is probed each second. An
     answer is a sign of life; without one, others are preferred. Without any sign for
     ``stall_timeout_s`` it is set aside: it gets nothing new, and requests whose clients have seen
-    nothing yet move. One that refuses connections is set aside at once. It is probed each second
-    and taken back when it is well.
+    nothing yet move; streams that have begun may still go on, but after ``stream_stall_timeout_s``
+    without a byte their clients are told. One that refuses connections is set aside at once. It is
+    probed each second and taken back when it is well.
     """
 
     def __init__(
@@ -29,14 +31,15 @@ class Watch:
         desks: Mapping[str, Desk],
         emitter: Emitter,
         upstream: Upstream,
+        settings: GatewaySettings,
         *,
-        stall_timeout_s: float,
         clock: Clock,
     ) -> None:
         self._desks = desks
         self._emitter = emitter
         self._upstream = upstream
-        self._stall_timeout_s = stall_timeout_s
+        self._stall_timeout_s = settings.stall_timeout_s
+        self._stream_stall_timeout_s = settings.stream_stall_timeout_s
         self._clock = clock
         self._told_at_us = 0
         self._probes: set[asyncio.Task[None]] = set()
@@ -72,6 +75,8 @@ class Watch:
         for flight in tuple(lane.flights):
             if why := flight.overdue(now_us):
                 flight.break_off(why)
+            elif lane.set_aside_at_us and flight.stalled_s(now_us) >= self._stream_stall_timeout_s:
+                flight.break_off("stalled")
         due = now_us - lane.probed_at_us >= PROBE_EVERY_S * SECOND_US
         if due and not lane.probing and not lane.gone and self._needs_a_look(lane, now_us):
             self._probe_soon(lane)

@@ -55,7 +55,7 @@ class Decision(Record, frozen=True, kw_only=True):
     reactive: int | None = None
     """What a purely reactive policy would have wanted now."""
     missed: int = 0
-    """Requests of the interval that waited longer than the SLO, failed or were shed."""
+    """Requests of the interval that waited longer than the SLO, failed, were shed or given up."""
     reactive_missed: int = 0
     """The same under the reactive policy, from a fluid model of its queue and start delay."""
     unattainable: str = ""

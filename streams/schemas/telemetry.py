@@ -71,7 +71,8 @@ class EngineSample(Record, frozen=True, kw_only=True, gc=False):
     ttft_s: float | None = None
     """Mean time to first token over the interval's requests."""
     inter_token_s: float | None = None
-    """Mean time between output tokens over the interval."""
+    """Mean time between output tokens over the interval; a stream that got none counts with its
+    wait so far."""
 
 
 class GpuSample(Record, frozen=True, kw_only=True, gc=False):

@@ -69,52 +69,33 @@ def record_points(record: Record) -> list[Point]:
 
 def _anomaly(a: Anomaly) -> Point | None:
     # Detector and direction may change while it lasts: as tags they would make it two points.
-    return _point(
+    return _of(
         "anomaly",
+        a,
         a.started_at_us,
         {**_series_tags(a.kind, a.labels), "kind": a.kind, "feature": a.feature},
-        {
-            "id": a.id,
-            "title": a.sentence or f"{a.feature} {a.direction} expected",
-            "score": a.score,
-            "peak_score": a.peak_score,
-            "actual": a.actual,
-            "expected": a.expected,
-            "lower": a.lower,
-            "upper": a.upper,
-            "p": a.p,
-            "direction": a.direction,
-            "detector": a.detector,
-            "unit": a.unit,
-            "open": a.ended_at_us is None,
-            "end_ms": (a.ended_at_us or a.at_us) // 1_000,
-        },
+        title=a.sentence or f"{a.feature} {a.direction} expected",
+        open=a.ended_at_us is None,
+        end_ms=(a.ended_at_us or a.at_us) // 1_000,
     )
 
 
 def _incident(i: Incident) -> Point | None:
     cause = i.causes[0] if i.causes else None
-    return _point(
+    return _of(
         "incident",
+        i,
         _apart(i.opened_at_us, i.id),
-        {"cluster": i.cluster, "pool": i.pool},
-        {
-            "id": i.id,
-            "title": i.title,
-            "state": i.state,
-            "open": i.state == "open",
-            "severity": i.severity,
-            "subject_kind": i.subject.kind,
-            "subject": i.subject.name,
-            "cause": cause.kind if cause else "unknown",
-            "cause_sentence": cause.sentence if cause else "",
-            "cause_weight": cause.weight if cause else 0.0,
-            "anomalies": len(i.anomalies),
-            "users_hurt": i.users_hurt,
-            "trust_hurt": i.trust_hurt,
-            "started_ms": i.started_at_us // 1_000,
-            "end_ms": (i.resolved_at_us or i.updated_at_us) // 1_000,
-        },
+        _tags(i),
+        open=i.state == "open",
+        subject_kind=i.subject.kind,
+        subject=i.subject.name,
+        cause=cause.kind if cause else "unknown",
+        cause_sentence=cause.sentence if cause else "",
+        cause_weight=cause.weight if cause else 0.0,
+        anomalies=len(i.anomalies),
+        started_ms=i.started_at_us // 1_000,
+        end_ms=(i.resolved_at_us or i.updated_at_us) // 1_000,
     )
 
 
@@ -123,112 +104,64 @@ def _decision(d: Decision) -> Point | None:
     quantiles = d.forecast.quantiles if d.forecast else ()
     high = max(quantiles, key=lambda one: one.q, default=None)
     low = min(quantiles, key=lambda one: one.q, default=None)
-    return _point(
+    return _of(
         "decision",
+        d,
         d.at_us,
-        {"cluster": d.cluster, "pool": d.pool},
-        {
-            "current": d.current,
-            "desired": d.desired,
-            "proposed": d.proposed,
-            "reactive": d.reactive,
-            "missed": d.missed,
-            "reactive_missed": d.reactive_missed,
-            "demand": d.demand,
-            "capacity_per_replica": capacity,
-            "capacity": None if capacity is None else capacity * d.current,
-            "capacity_identified": d.capacity_identified,
-            "forecast_low": low.value if low else None,
-            "forecast_high": high.value if high else None,
-            "forecast_quantile": high.q if high else None,
-            "horizon_s": d.forecast.horizon_s if d.forecast else None,
-            "forecast_model": d.forecast.model if d.forecast else "",
-            "reason": d.reason,
-            "guards": ",".join(d.guards),
-            "ladder": d.ladder,
-            "dry_run": d.dry_run,
-            "unattainable": d.unattainable,
-        },
+        _tags(d),
+        capacity=None if capacity is None else capacity * d.current,
+        forecast_low=low.value if low else None,
+        forecast_high=high.value if high else None,
+        forecast_quantile=high.q if high else None,
+        horizon_s=d.forecast.horizon_s if d.forecast else None,
+        forecast_model=d.forecast.model if d.forecast else "",
+        guards=",".join(d.guards),
     )
 
 
 def _alert(a: Alert) -> Point | None:
-    return _point(
-        "alert",
-        _apart(a.at_us, a.id),
-        {"channel": a.channel},
-        {
-            "id": a.id,
-            "incident": a.incident,
-            "status": a.status,
-            "delivery": a.delivery,
-            "severity": a.severity,
-            "title": a.title,
-            "attempts": a.attempts,
-            "error": a.error,
-        },
-    )
+    return _of("alert", a, _apart(a.at_us, a.id), {"channel": a.channel})
 
 
 def _pool(p: PoolStatus) -> Point | None:
-    return _point(
-        "pool",
-        p.at_us,
-        {"cluster": p.cluster, "pool": p.pool, "service": p.service},
-        {
-            "desired": p.desired,
-            "ready": p.ready,
-            "starting": p.starting,
-            "draining": p.draining,
-            "failed": p.failed,
-            "min_replicas": p.min_replicas,
-            "max_replicas": p.max_replicas,
-            "model": p.model,
-            "ladder": p.ladder,
-        },
-    )
+    return _of("pool", p, p.at_us, {**_tags(p), "service": p.service})
 
 
 def _replica(r: ReplicaStatus) -> Point | None:
-    return _point(
+    return _of(
         "replica",
+        r,
         r.at_us,
-        {"cluster": r.cluster, "pool": r.pool, "replica": r.replica},
-        {
-            "state": r.state,
-            "ready": r.state == "ready",
-            "since_ms": r.since_us // 1_000,
-            "gpus": r.gpus,
-            "node": r.node,
-            "reason": r.reason,
-        },
+        {**_tags(r), "replica": r.replica},
+        ready=r.state == "ready",
+        since_ms=r.since_us // 1_000,
     )
 
 
 def _change(c: Change) -> Point | None:
-    return _point(
-        "change",
-        _apart(c.at_us, c.id),
-        {"cluster": c.cluster, "pool": c.pool, "kind": c.kind},
-        {"id": c.id, "title": c.summary, "actor": c.actor, "replica": c.replica, "node": c.node},
-    )
+    tags = {**_tags(c), "kind": c.kind}
+    return _of("change", c, _apart(c.at_us, c.id), tags, title=c.summary)
 
 
 def _quality(q: Quality) -> Point | None:
-    return _point(
-        "quality",
-        q.at_us,
-        {"source": q.source, "partition": str(q.partition)},
-        {
-            "records": q.records,
-            "accepted": q.accepted,
-            "late": q.late,
-            "far_future": q.far_future,
-            "dead": q.dead,
-            "duplicate_frames": q.duplicate_frames,
-            "behind_s": q.behind_s,
-        },
-    )
+    tags = {"source": q.source, "partition": str(q.partition)}
+    return _of("quality", q, q.at_us, tags)
+
+
+def _tags(record: Incident | Decision | PoolStatus | ReplicaStatus | Change) -> dict[str, str]:
+    return {"cluster": record.cluster, "pool": record.pool}
+
+
+def _of(
+    measurement: str,
+    record: Record,
+    at_us: int,
+    tags: Mapping[str, str],
+    **derived: FieldValue | None,
+) -> Point | None:
+    """The point of a record: its own fields of the measurement's names, and those derived."""
+    own = (name for name in FIELDS[measurement] if name not in derived)
+    return _point(measurement, at_us, tags, {**{n: getattr(record, n) for n in own}, **derived})
 
 
 _RECORDS: Final[Mapping[type[Record], Callable[..., Point | None]]] = {

@@ -23,6 +23,7 @@ _MADE_FROM: Final[Mapping[str, str]] = {
     "finished": "succeeded",
     "failed": "failed",
     "rejected": "rejected",
+    "shed": "shed",
     "cancelled": "cancelled",
     "output_tokens": "ended",
     "queue_s": "answered",
@@ -121,7 +122,7 @@ def _groups(kind: str, everything: _Group) -> Mapping[str, _Group]:
 def _request_groups(events: _Group) -> dict[str, _Group]:
     codes = events.fields.choices("kind", _CODE)
     by_kind = {kind: events.part(codes == code) for kind, code in _CODE.items()}
-    arrived, answered = by_kind["arrived"], by_kind["finished"]
+    arrived, answered, rejected = by_kind["arrived"], by_kind["finished"], by_kind["rejected"]
     failed = answered.fields.filled("reason") | (answered.fields.whole("status") >= 500)
     return {
         "first_tries": arrived.part(arrived.fields.whole("attempt") == 0),
@@ -129,7 +130,9 @@ def _request_groups(events: _Group) -> dict[str, _Group]:
         "succeeded": answered.part(~failed),
         "failed": answered.part(failed),
         "ended": events.part((codes == _CODE["finished"]) | (codes == _CODE["cancelled"])),
-        "rejected": by_kind["rejected"],
+        "rejected": rejected,
+        # Limits and mistakes of the client are told with 4xx.
+        "shed": rejected.part(rejected.fields.whole("status") >= 500),
         "cancelled": by_kind["cancelled"],
         "gauge": by_kind["gauge"],
     }

@@ -95,3 +95,9 @@ def test_what_is_held_is_a_mean_of_windows_that_have_gauges() -> None:
     meter.add([PoolSecond(at(0), in_flight=4, queued=2, gauged=True), PoolSecond(at(1))])
 
     assert meter.held() == (4.0, 2.0)
+
+
+def test_who_is_shed_or_gives_up_was_missed_and_who_asks_wrongly_was_not() -> None:
+    second = second_of(requests_table(0, failed=1, rejected=6, shed=4, cancelled=2))
+
+    assert second.missed == 1 + 4 + 2

@@ -22,6 +22,7 @@ START_US = 1_700_000_000 * SECOND_US
 LATE_S = 3
 """Windows come so long after their end, as they do in the running system."""
 TENTHS = 10
+COUNTED = ("arrived", "failed", "rejected", "shed", "cancelled")
 
 ACTING = ScalingSettings(ladder="full", dry_run=False, scale_down_after_s=25)
 CODEX = PoolSettings(
@@ -48,7 +49,7 @@ def requests_table(
 ) -> Table:
     """One window of one tenant; ``ended``: (waited, served) seconds of each request that ended.
 
-    counts: `arrived`, `failed`, `rejected`, `tokens`; `queued` and `in_flight`, else no gauges.
+    counts: ``COUNTED`` and `tokens`; `queued` and `in_flight`, else no gauges.
     """
     labels = {"cluster": "local", "pool": pool, "model": "m", "route": "chat", "tenant": tenant}
     series = series_id("request", labels)
@@ -56,7 +57,7 @@ def requests_table(
         "queue_s": np.array([round(w * 1e6) for w, _ in ended], np.int64),
         "duration_s": np.array([round((w + s) * 1e6) for w, s in ended], np.int64),
     }
-    ints = {name: int(counts.get(name, 0)) for name in ("arrived", "failed", "rejected")}
+    ints = {name: int(counts.get(name, 0)) for name in COUNTED}
     ints["finished"] = len(ended)
     ints["output_tokens"] = int(counts.get("tokens", 0))
     for name in ("queued", "in_flight"):

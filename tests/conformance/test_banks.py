@@ -105,10 +105,10 @@ def test_a_weight_of_zero_leaves_what_is_expected(bank: Bank) -> None:
 
 
 WRONG: dict[str, tuple[dict[str, object], ...]] = {
+    "cusum": ({"ratio": 1}, {"evidence": 0}, {"spread": 0}, {"floor": 0}),
     "ewma": ({"half_life_s": 0}, {"sigmas": 0}, {"floor": -1}),
     "isolation_forest": ({"boundary": 2}, {"size": 3}, {"floors": []}),
     "limit": ({"limit": 0}, {"mask": -1}),
-    "peers": ({"ratio": 1}, {"floor": 0}),
     "rise": ({"limit": 0}, {"over_s": -1}),
     "river": ({"boundary": 0}, {"floor": 0}),
 }

@@ -1,13 +1,15 @@
 """What each bank finds beyond the contract that they all keep (tests/conformance)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from detectors.banks.base import bounded, cleared, grown
+from detectors.banks.cusum import CusumBank
 from detectors.banks.ewma import EwmaBank, EwmaState
 from detectors.banks.isolation_forest import MAX_GROUPS, IsolationForestBank
 from detectors.banks.limit import LimitBank
-from detectors.banks.peers import PeersBank
 from detectors.banks.rise import RiseBank
 from detectors.banks.river import RiverBank
 
@@ -130,37 +132,6 @@ class TestEwma:
         assert bank.explain(ROW, one(0.5)).expected == pytest.approx(0.49, abs=0.01)
 
 
-class TestPeers:
-    def bank(self, pools: str, *, warmup_s: float = 0, floor: float = 1e-3) -> PeersBank:
-        bank = PeersBank(ratio=2, warmup_s=warmup_s, floor=floor)
-        for row, pool in enumerate(pools):
-            bank.admit(row, {"cluster": "local", "pool": pool})
-        return bank
-
-    def test_the_one_that_differs_is_above_its_fellows(self) -> None:
-        reading = self.bank("aaaa").explain(np.arange(4), np.array([0.1, 0.1, 0.4, 0.1]))
-        assert reading.score.round(2).tolist() == [0, 0, 2, 0]
-        assert reading.expected.tolist() == [0.1, 0.1, 0.1, 0.1]
-        assert reading.above.tolist() == [False, False, True, False]
-
-    def test_of_two_the_slow_one_is_above_and_the_other_below(self) -> None:
-        reading = self.bank("aa").explain(np.arange(2), np.array([0.1, 0.3]))
-        assert reading.above.tolist() == [False, True]
-
-    def test_other_pools_are_no_fellows(self) -> None:
-        assert self.bank("ab").score(np.arange(2), np.array([0.1, 9.0])).tolist() == [0, 0]
-
-    def test_a_newcomer_is_no_yardstick_yet(self) -> None:
-        bank = self.bank("aa", warmup_s=3)
-        for _ in range(3):
-            bank.learn(ROW, one(0.1))
-        assert bank.score(np.arange(2), np.array([0.1, 9.0])).tolist() == [0, 0]
-
-    def test_tiny_values_differ_by_accident(self) -> None:
-        bank = self.bank("aa", floor=0.1)
-        assert bank.score(np.arange(2), np.array([0.001, 0.1])).tolist() == [0, 0]
-
-
 class TestRiver:
     def test_a_value_far_from_a_steady_past_scores_and_the_past_does_not(self) -> None:
         rng, bank = np.random.default_rng(3), RiverBank(memory_s=60, warmup_s=60)
@@ -215,3 +186,72 @@ class TestIsolationForest:
             bank.admit(row, {"pool": f"pool-{row}"})
             bank.learn(np.array([row]), np.array([[1.0, 2.0]]))
         assert len(bank.forests) == MAX_GROUPS
+
+
+class TestCusum:
+    @staticmethod
+    def bank(pools: str = "aa", *, floor: float = 1e-3) -> CusumBank:
+        bank = CusumBank(floor=floor)
+        for row, pool in enumerate(pools):
+            bank.admit(row, {"cluster": "local", "pool": pool})
+        return bank
+
+    def scores(self, slow: Sequence[float], *, floor: float = 1e-3) -> list[float]:
+        """Of the second replica of a pool, after 20 windows in which both showed 1."""
+        bank, rows, found = self.bank(floor=floor), np.arange(2), list[float]()
+        for value in (*[1.0] * 20, *slow):
+            values = np.array([1.0, value])
+            found.append(float(bank.score(rows, values)[1]))
+            bank.learn(rows, values)
+        return found[20:]
+
+    def test_a_little_slower_for_long_is_found(self) -> None:
+        assert self.scores([1.6] * 8)[-1] > 1
+
+    def test_a_single_stall_is_not(self) -> None:
+        assert max(self.scores([2.0, 100.0, 1, 1])) < 1
+
+    def test_a_bit_slower_than_its_fellows_is_no_evidence(self) -> None:
+        assert max(self.scores([1.4] * 60)) < 0.1
+
+    def test_who_was_slow_for_long_is_well_soon_after(self) -> None:
+        assert self.scores([9.0] * 600 + [1.0] * 5)[-1] < 1
+
+    def test_a_restless_series_needs_more(self) -> None:
+        restless = [0.5, 2.0] * 60
+        assert self.scores(restless + [1.6] * 8)[-1] < self.scores([1.6] * 8)[-1]
+
+    def test_tiny_values_differ_by_accident(self) -> None:
+        assert max(self.scores([9.0] * 20, floor=10)) == 0
+
+    def test_other_pools_are_no_fellows(self) -> None:
+        bank, rows = self.bank("ab"), np.arange(2)
+        for _ in range(30):
+            bank.learn(rows, np.array([0.1, 9.0]))
+        assert bank.score(rows, np.array([0.1, 9.0])).tolist() == [0, 0]
+
+    def test_a_newcomer_is_no_yardstick_yet(self) -> None:
+        bank = self.bank()
+        for _ in range(20):
+            bank.learn(ROW, one(9.0))
+        bank.learn(np.arange(2), np.array([9.0, 0.1]))
+        assert bank.explain(ROW, one(9.0)).expected == 9
+
+    def test_a_fellow_that_was_heard_a_moment_ago_will_do(self) -> None:
+        bank, rows = self.bank(), np.arange(2)
+        for _ in range(20):
+            bank.learn(rows, np.array([1.0, 1.0]))
+        alone = rows[1:]
+        for _ in range(8):
+            bank.learn(alone, one(2.0))
+        assert bank.explain(alone, one(2.0)).expected == pytest.approx(1)
+        for _ in range(60):
+            bank.learn(alone, one(2.0))
+        assert bank.explain(alone, one(2.0)).expected == 2
+
+    def test_its_band_is_where_the_window_would_be_enough(self) -> None:
+        bank, rows = self.bank(), np.arange(2)
+        for value in (*[1.0] * 20, *[1.6] * 4):
+            bank.learn(rows, np.array([1.0, value]))
+        upper = bank.explain(rows, np.array([1.0, 1.6])).upper[1]
+        assert bank.score(rows, np.array([1.0, upper]))[1] == pytest.approx(1)

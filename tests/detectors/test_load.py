@@ -58,3 +58,8 @@ def test_groups_are_bounded() -> None:
         made.admit(row, {"pool": f"pool-{row}"})
         made.learn(np.array([row]), ONES, ONES, ONES)
     assert len(made._curves) == MAX_GROUPS
+
+
+def test_two_known_loads_show_how_the_value_goes_with_the_load() -> None:
+    assert expected(curves({1: 0.2, 2: 0.2}), 8) == pytest.approx(0.2)
+    assert expected(curves({1: 0.1, 4: 0.2}), 16) == pytest.approx(0.4)

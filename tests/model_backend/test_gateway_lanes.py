@@ -126,3 +126,17 @@ def test_neither_the_opening_nor_the_closing_event_is_a_token() -> None:
         found.heard(flight, at(seconds), tokens)
 
     assert (found.interval.ttft_s, found.interval.inter_token_s) == (2, 1)
+
+
+def test_a_gap_is_known_to_be_long_before_it_ends() -> None:
+    found = lane(slots=4)
+    late, quick, client = (
+        found.take(name, NOON, streamed=True) for name in ("late", "quick", "client")
+    )
+    for flight in (late, quick, client):
+        found.heard(flight, at(0.5), 1)
+    client.paused = True  # its client reads slowly: nothing is missing from the replica
+    found.take_interval(at(1))
+    found.heard(quick, at(1.5), 1)
+
+    assert found.take_interval(at(2)).inter_token_s == (1.5 + 1.0) / 2

@@ -238,6 +238,21 @@ async def test_a_stream_that_has_begun_stays_with_its_frozen_replica() -> None:
         assert (await answer.text()).endswith("data: [DONE]\n\n")
 
 
+async def test_a_stream_of_a_replica_that_stays_frozen_ends_with_an_error() -> None:
+    async with World(stream_stall_timeout_s=9) as world:
+        stuck = await world.add()
+        stuck.freeze()
+        stuck.first.set()
+        answer = await world.ask(STREAM)
+        await frozen(world)
+        world.tick(4)
+        text = await answer.text()
+
+        assert ("silent in the middle of its answer" in text, "[DONE]" in text) == (True, False)
+        end = await world.hears("requests", RequestEvent, kind="finished")
+        assert (end.status, end.reason) == (502, "upstream")
+
+
 async def test_who_has_to_move_is_not_turned_away_by_a_full_queue() -> None:
     async with World(max_queue=1) as world:
         dying = await world.add()

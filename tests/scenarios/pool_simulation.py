@@ -34,6 +34,8 @@ class Flight:
     last_token_s: float | None = None
     done: int = 0
     first_s: float | None = None
+    due_s: float = 0.0
+    """When its next token leaves, where each stream has a pace of its own."""
 
 
 @dataclass(slots=True)
@@ -198,13 +200,19 @@ class PoolSimulation:
         if self.now_s < one.ready_s:
             return
         waits = [self.now_s + 1 - (f.last_token_s or f.started_s) for f in one.flights]
+        # As the gateway has it: a stream without a token in all of the second is waited for.
+        overdue = [
+            self.now_s + 1 - f.last_token_s
+            for f in one.flights
+            if f.last_token_s is not None and f.last_token_s < self.now_s
+        ]
         ttft = [f.first_s - f.started_s for f in one.flights if f.first_s and f.done == 1]
         yield base.but(
             source="gateway",
             in_flight=float(len(one.flights)),
             stalled_s=max([0.0, *waits]),
             ttft_s=float(np.mean(ttft)) if ttft else None,
-            inter_token_s=float(np.mean(one.gaps)) if one.gaps else None,
+            inter_token_s=float(np.mean(one.gaps + overdue)) if one.gaps + overdue else None,
         )
 
     def _event(self, kind: str, tenant: str) -> RequestEvent:

@@ -86,7 +86,7 @@ def test_an_hour_of_bursts_and_scaling_opens_nothing() -> None:
     ],
 )
 def test_each_fault_is_named_soon(fault: Fault, expected: tuple[str, str, str]) -> None:
-    chain = run(1, ONSET_S + SOON_S + 4, fault)
+    chain = run(2, ONSET_S + SOON_S + 4, fault)
     assert expected in chain.found()
     onset_us = PoolSimulation(0).now_us + ONSET_S * SECOND_US
     named = next(one for one in chain.said.values() if one.feature == expected[0])

@@ -1,6 +1,7 @@
 """A day (an hour a minute) and single bursts through the whole planner and a simulated pool."""
 
 import math
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from model_backend.settings import PoolSettings
 from tests.autoscaler.world import CODEX, World, poisson
+from tidegate.demo.trace import Pace, plan
 
 DAY_S = 1_440
 SORA = CODEX.model_copy(
@@ -68,3 +70,29 @@ def test_a_pool_grows_under_load_and_shrinks_after(
     assert world.ready[69] == 1
     assert max(world.ready[70:100]) >= 2
     assert world.ready[-1] == 1
+
+
+def of_the_demo(seed: int, service: str, pace: Pace) -> Iterator[list[float]]:
+    """Three minutes of what `up` sends: seconds of work on its own, of each second's requests."""
+    works: list[list[float]] = [[] for _ in range(180)]
+    for request in plan(pace, seed):
+        if request.at_s >= len(works):
+            break
+        video_s = 3.2 if request.seconds == "4" else 6.0
+        work_s = request.output_tokens / (12 * pace.codex_per_s) if service == "codex" else video_s
+        works[int(request.at_s)] += [work_s] if request.service == service else []
+    return iter(works)
+
+
+@pytest.mark.parametrize("tokens_per_s", [12, 5.7], ids=["as-planned", "on-a-slow-machine"])
+@pytest.mark.parametrize(
+    "pool", [CODEX.model_copy(update={"initial_replicas": 2}), SORA], ids=["codex", "sora"]
+)
+def test_three_minutes_of_the_demo_show_a_pool_grow_and_shrink(
+    pool: PoolSettings, tokens_per_s: float
+) -> None:
+    pace = Pace(codex_per_s=tokens_per_s / 12)
+    worlds = [World(pool, paced=True).run(of_the_demo(s, pool.name, pace)) for s in range(5)]
+    steps = [np.diff(world.ready) for world in worlds]
+
+    assert sum(bool((step > 0).any() and (step < 0).any()) for step in steps) >= 4

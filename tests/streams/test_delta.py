@@ -47,7 +47,8 @@ def column(records: list[Any], name: str, kind: str = "request") -> list[int]:
         pytest.param(
             request("finished", reason="upstream"), {"failed": 1}, id="a-reason-is-a-failure"
         ),
-        pytest.param(request("rejected", reason="queue_full"), {"rejected": 1}, id="refusal"),
+        pytest.param(request("rejected", status=429), {"rejected": 1}, id="refusal"),
+        pytest.param(request("rejected", status=503), {"rejected": 1, "shed": 1}, id="no-room"),
         pytest.param(
             request("cancelled", output_tokens=2, prompt_tokens=5),
             {"cancelled": 1, "output_tokens": 2},

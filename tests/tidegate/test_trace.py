@@ -1,6 +1,7 @@
 from itertools import islice, takewhile
 
 import numpy as np
+import pytest
 
 from tidegate.demo.trace import Pace, PlannedRequest, plan
 
@@ -33,3 +34,20 @@ def test_half_the_pace_is_half_the_requests() -> None:
     whole, half = len(ten_minutes(2)), len(ten_minutes(2, Pace(codex_per_s=0.5, sora_per_s=0.06)))
 
     assert 0.4 < half / whole < 0.6
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_within_three_minutes_the_tide_comes_in_and_goes_out(seed: int) -> None:
+    arrived = takewhile(lambda request: request.at_s < 180, plan(Pace(codex_per_s=10), seed))
+    quarters = np.histogram([request.at_s for request in arrived], bins=12, range=(0, 180))[0]
+    flood = int(np.argmax(quarters))
+
+    assert quarters[flood] > 1.5 * quarters[0]
+    assert quarters[flood] > 2 * quarters[flood:].min()
+
+
+def test_without_a_tide_each_minute_is_like_the_next() -> None:
+    even = [r.at_s for r in ten_minutes(1, Pace(codex_per_s=20, tide=0))]
+    minutes = np.histogram(even, bins=10, range=(0, 600))[0]
+
+    assert minutes.max() < 1.2 * minutes.min()

@@ -25,7 +25,7 @@ async def run(name: str, target: str, seconds: float) -> int:
     fault: Fault = FAULTS[name]()
     async with Client(running.gateway, keys, system_clock, Tally()) as client:
         scene = Scene(
-            replicas=lambda: _replicas(running.api, [p.name for p in settings.backend.pools]),
+            replicas=lambda: replicas_of(running.api, [p.name for p in settings.backend.pools]),
             client=client,
             clock=system_clock,
             rng=np.random.default_rng(),
@@ -42,14 +42,15 @@ async def run(name: str, target: str, seconds: float) -> int:
     return 0
 
 
-async def _replicas(api: str, pools: Sequence[str]) -> list[ReplicaStatus]:
+async def replicas_of(api: str, pools: Sequence[str]) -> list[ReplicaStatus]:
+    """What the control API lists; raises TidegateError if it does not answer."""
     found: list[ReplicaStatus] = []
     try:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
             for pool in pools:
                 async with session.get(f"{api}/v1/pools/{pool}/replicas") as answer:
                     answer.raise_for_status()
-                    listed = (await answer.json())["replicas"]
+                    listed = (await answer.json())["items"]
                     found += [msgspec.convert(r, ReplicaStatus) for r in listed]
     except (aiohttp.ClientError, TimeoutError) as exc:
         raise TidegateError(f"the control API at {api} does not answer ({exc})") from exc

@@ -155,7 +155,7 @@ class Surge:
 
     async def hold(self, scene: Scene, seconds: float) -> None:
         stop = asyncio.Event()
-        pace = replace(scene.pace, sora_per_s=0.0)
+        pace = replace(scene.pace, sora_per_s=0.0, tide=0.0)
         seeds = scene.rng.integers(2**31, size=_more(pace))
         sending = [
             asyncio.create_task(replay(scene.client, plan(pace, int(seed)), stop)) for seed in seeds

