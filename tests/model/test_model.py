@@ -19,7 +19,7 @@ from tests.model.found import BrokenRuleError
 from tests.model.happens import Again, Crash, Everybody, Fail, Freeze, Run, Wake
 from tests.model.owner import LogOwner
 from tests.model.schedule import Step, schedules
-from tests.model.sent import Added, Held, Released, Traffic
+from tests.model.sent import Added, Changed, Held, Released, Traffic
 from tests.model.verdict import judge
 from tests.model.world import PROCESSES, STAGES
 
@@ -123,4 +123,38 @@ def test_one_that_was_not_comes_too_late() -> None:
 
 @pytest.mark.parametrize("steps", [STALE_MARKS, LONG_TRANSACTION], ids=["marks", "transaction"])
 def test_transactions_of_others_hide_nothing(steps: list[Step]) -> None:
+    judge(steps)
+
+
+FOUND: Final[dict[str, list[Step]]] = {
+    "changes-read-ahead-of-windows-that-stall": [
+        Freeze("ingest", 1, long=False),
+        Changed("replica_started", 4),
+        Traffic(4, rounds=30, dead=1),
+        Changed("replica_ready", 4),
+        Traffic(1, rounds=30),
+        Changed("replica_started", 4),
+        Traffic(2, rounds=30),
+        Wake("ingest", 1, turns=0),
+    ],
+    "a-change-told-late-while-incidents-catch-up": [
+        Freeze("respond", 0, long=False),
+        Traffic(3, rounds=30),
+        Changed("replica_lost", 4, offset_s=-8.0),
+        Traffic(4, rounds=30),
+        Wake("respond", 0, turns=0),
+    ],
+    "windows-read-before-changes": [
+        Run("respond", 0, turns=0, most=1),
+        *[Changed("other", 2) for _ in range(200)],
+        Changed("replica_lost", 4),
+        Traffic(8, rounds=30, dead=1),
+    ],
+}
+"""Each once came out different from an undisturbed run."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", FOUND.values(), ids=FOUND)
+def test_what_was_found_stays_mended(steps: list[Step]) -> None:
     judge(steps)
