@@ -50,8 +50,16 @@ async def replicas_of(api: str, pools: Sequence[str]) -> list[ReplicaStatus]:
             for pool in pools:
                 async with session.get(f"{api}/v1/pools/{pool}/replicas") as answer:
                     answer.raise_for_status()
-                    listed = (await answer.json())["items"]
-                    found += [msgspec.convert(r, ReplicaStatus) for r in listed]
+                    found += listed(await answer.read())
     except (aiohttp.ClientError, TimeoutError) as exc:
         raise TidegateError(f"the control API at {api} does not answer ({exc})") from exc
     return found
+
+
+class _Listed(msgspec.Struct):
+    items: list[ReplicaStatus]
+
+
+def listed(body: bytes) -> list[ReplicaStatus]:
+    """What the control API answers for the replicas of a pool."""
+    return msgspec.json.decode(body, type=_Listed).items
