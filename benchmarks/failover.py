@@ -155,9 +155,9 @@ async def fail_over(
         topics = ["decisions", "windows"]
         reader = await undo.enter_async_context(TopicReader(settings.stream, topics))
         seen = Seen(workers)
-        while seen.calm_decisions < 3 or not all(_writes(child) for child in children):
+        while seen.calm_decisions < 3 or not (mortals := [c for c in children if _writes(c)]):
             await _look(reader, seen)
-        await _kill(children[0], reader, seen)
+        await _kill(mortals[0], reader, seen)
         traffic.held = SURGE
         while not seen.over:
             await _look(reader, seen)
