@@ -1,7 +1,7 @@
 """One shard's log of partials in, windows and anomalies out: a machine without clock or I/O."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Final, get_args
+from typing import Final, TypeVar, get_args
 
 import msgspec
 
@@ -14,12 +14,13 @@ from streams.codec import Block, BlockHeader, decode_block, encode_block
 from streams.dead_letters import dead_letter
 from streams.errors import CorruptMessageError
 from streams.schemas.anomalies import Anomaly, SeriesKind
+from streams.schemas.system import Quality, SourceNotice
 from streams.schemas.telemetry import Change
 from streams.settings import WindowSettings
 from streams.stage import Out
 from streams.windows.blocks import decode_table, encode_table
 from streams.windows.check import Reject
-from streams.windows.merge import Closed, ShardMerge
+from streams.windows.merge import Closed, Limits, ShardMerge
 from streams.windows.progress import Source
 from streams.windows.rows import empty_table
 from streams.windows.table import Table
@@ -32,6 +33,8 @@ EMPTY_WINDOWS: Final = 600
 Counted from the records, not back from the watermark: how far that goes at once must not matter.
 """
 ANOMALIES_PER_BLOCK: Final = 250
+
+R = TypeVar("R", bound=msgspec.Struct)
 
 
 class Watch:
@@ -61,7 +64,14 @@ class Watch:
         }
         self._stall_us = round(windows.stall_s * SECOND_US)
         self._block_bytes = block_bytes
-        self.merge = ShardMerge(shard, sources, self._interval_us, windows.max_series)
+        self.merge = ShardMerge(
+            shard,
+            sources,
+            self._interval_us,
+            windows.max_series,
+            limits=_limits(windows),
+            max_hold_us=round(windows.max_hold_s * SECOND_US),
+        )
         self._grace = Grace(grace_us=round(settings.grace_after_change_s * SECOND_US))
         chosen = settings.model_copy(update={"detectors": settings.detectors or DEFAULTS})
         self._panels = {
@@ -87,6 +97,7 @@ class Watch:
             yield dead_letter(message, 0, message.value or b"", reject)
             return
         yield from self._results(closed)
+        yield from self._of_sources(block.header, closed, message.timestamp_us)
         for held in self.merge.provisional(message.timestamp_us, self._stall_us):
             header = self._header(held.table.kind, self._told_us)
             yield from self._encoded(
@@ -99,8 +110,10 @@ class Watch:
             case "delta":
                 table = decode_table(block) if block.columns else None
                 return self.merge.add(header, table, append_us)
+            case "control" if not header.source:
+                return self.merge.heed(_records(block.payload, SourceNotice))
             case "control":
-                changes = _changes(block.payload)
+                changes = _records(block.payload, Change)
                 closed = self.merge.add(header, None, append_us)
                 for change in changes if closed.fresh else ():
                     self._grace.wait(change, header.watermark_us)
@@ -126,8 +139,34 @@ class Watch:
         for number, table in enumerate(tables, 1):
             # A reader may act on a watermark as soon as it sees it: only the last block has it.
             mark_us = now_us if number == len(tables) else before_us
-            yield from self._encoded(table, self._header(table.kind, mark_us))
+            header = self._header(table.kind, mark_us).but(coverage=closed.coverage)
+            yield from self._encoded(table, header)
         yield from self._told(anomalies, now_us)
+
+    def _of_sources(self, header: BlockHeader, closed: Closed, at_us: int) -> Iterator[Out]:
+        """Who was given up or taken back, and what was missed meanwhile."""
+        for notice in closed.sources:
+            source, given_up = (notice.source, notice.partition), not notice.awaited
+            yield self._quality(source, at_us, given_up=given_up)
+        if closed.missed_rows:
+            source = (header.source, header.partition)
+            yield self._quality(source, at_us, missed_rows=closed.missed_rows)
+
+    def _quality(
+        self, source: Source, at_us: int, *, given_up: bool = False, missed_rows: int = 0
+    ) -> Out:
+        topic, partition = source
+        quality = Quality(
+            at_us=at_us,
+            source=topic,
+            partition=partition,
+            records=0,
+            accepted=0,
+            shard=self.shard,
+            given_up=given_up,
+            missed_rows=missed_rows,
+        )
+        return Out(topic="quality", key=f"{topic}/{partition}/{self.shard}", value=quality)
 
     def _detected(self, closed: Closed) -> Iterator[Anomaly]:
         tables = {(_kind(table.kind), int(table.window_us[0])): table for table in closed.tables}
@@ -188,8 +227,14 @@ def _kind(name: str) -> SeriesKind:
     return next(kind for kind in KINDS if kind == name)
 
 
-def _changes(payload: bytes) -> list[Change]:
+def _limits(windows: WindowSettings) -> Limits:
+    """Room for twice the windows that a silent source may hold back."""
+    held = round(2 * windows.max_hold_s / min(windows.interval_s, windows.gpu_interval_s))
+    return Limits(windows=max(Limits().windows, held))
+
+
+def _records(payload: bytes, kind: type[R]) -> list[R]:
     try:
-        return msgspec.json.decode(payload, type=list[Change]) if payload else []
+        return msgspec.json.decode(payload, type=list[kind]) if payload else []  # type: ignore[valid-type]
     except msgspec.MsgspecError as exc:
         raise CorruptMessageError(f"control block: {exc}") from exc

@@ -1,12 +1,15 @@
-"""Changes in, control blocks out: every record, as JSON, to every shard."""
+"""Changes and notices of sources in, control blocks for every shard out."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from streams.codec import BlockHeader, encode_block
 from streams.partials import Made
+from streams.schemas.system import SourceNotice
+from streams.stage import Out
 from streams.windows.check import Reject
 from streams.windows.fields import Fields, Mask
 from streams.windows.rows import INT64_MAX
@@ -15,6 +18,20 @@ from streams.windows.table import Ints
 MAX_CONTROL_BYTES: Final = 65_536
 """A change is a sentence and some attributes; a larger one is set aside."""
 _CONTROL_HEADER_BYTES: Final = 1_024
+
+
+def announced(notices: Sequence[SourceNotice], *, shards: int) -> list[Out]:
+    """What tells every shard which sources to wait for from here on in its log, or no longer."""
+    payload = msgspec.json.encode(notices)
+    return [
+        Out(
+            topic="partials",
+            key=str(shard),
+            value=encode_block(BlockHeader(kind="control", shard=shard), payload=payload),
+            partition=shard,
+        )
+        for shard in range(shards)
+    ]
 
 
 class Controls:

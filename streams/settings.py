@@ -49,6 +49,8 @@ class WindowSettings(BaseModel, frozen=True, extra="forbid"):
     max_clock_error_s: Annotated[float, Field(ge=0)] = 0.5
     stall_s: Annotated[float, Field(gt=0)] = 2.0
     """A source silent this long lets windows leave provisionally."""
+    max_hold_s: Annotated[float, Field(gt=0)] = 900.0
+    """A source silent this long while others flow is given up: windows are final without it."""
     max_series: Annotated[int, Field(ge=1)] = 10_000
     """Per shard and kind; the rest merges into `other`."""
     commit_interval_s: Annotated[float, Field(gt=0)] = 0.25
@@ -93,6 +95,16 @@ class StreamSettings(BaseModel, frozen=True, extra="forbid"):
     topics: TopicSettings = TopicSettings()
     windows: WindowSettings = WindowSettings()
     sinks: SinkSettings = SinkSettings()
+
+    @model_validator(mode="after")
+    def _windows_leave_early_before_they_leave_without(self) -> Self:
+        stall_s, max_hold_s = self.windows.stall_s, self.windows.max_hold_s
+        if max_hold_s < stall_s:
+            raise ValueError(
+                f"windows.max_hold_s must not be less than windows.stall_s, got {max_hold_s:g} "
+                f"and {stall_s:g}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _blocks_fit_into_messages(self) -> Self:
