@@ -17,6 +17,13 @@ class BrokerSettings(BaseModel, frozen=True, extra="forbid"):
     username: str = ""
     password: SecretStr = SecretStr("")
     ca_file: str = ""
+    """PEM; empty: the authorities that the machine trusts."""
+    cert_file: str = ""
+    """PEM: our own certificate, for a broker that asks for one."""
+    key_file: str = ""
+    """PEM, not encrypted: its key; empty: it is in `cert_file`."""
+    compression: Literal["none", "lz4", "zstd"] = "lz4"
+    """Of all that is written, blocks too: their labels lie outside of what they compress."""
     session_timeout_s: Annotated[float, Field(ge=1)] = 6.0
     replication_factor: Annotated[int, Field(ge=1)] = 1
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 import detectors.stage
 import streams.ingest
@@ -46,6 +47,7 @@ class Traffic:
     def __init__(self, settings: StreamSettings) -> None:
         self.sent: Counter[int] = Counter()
         self._settings = settings
+        self._enough = False
 
     @asynccontextmanager
     async def flowing(self) -> AsyncIterator[None]:
@@ -53,15 +55,25 @@ class Traffic:
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            self._enough = True
+            await task
 
     async def _flow(self) -> None:
-        async with Publisher(self._settings) as publisher, Admin(self._settings) as admin:
-            while True:
-                count = (await partition_counts(admin, self._settings))["requests"]
-                await asyncio.shield(self._send(publisher, count))
+        async with Admin(self._settings) as admin:
+            while not self._enough:
+                # A new producer knows of a new partition at once, an old one within 10 s.
+                await self._send_while_there_are_so_many(admin)
+
+    async def _send_while_there_are_so_many(self, admin: AIOKafkaAdminClient) -> None:
+        async with Publisher(self._settings) as publisher:
+            count = before = await self._count(admin)
+            while count == before and not self._enough:
+                await self._send(publisher, count)
                 await asyncio.sleep(0.1)
+                count = await self._count(admin)
+
+    async def _count(self, admin: AIOKafkaAdminClient) -> int:
+        return (await partition_counts(admin, self._settings))["requests"]
 
     async def _send(self, publisher: Publisher, partitions: int) -> None:
         value = encode_record(request(at_us=system_clock() - OLD_US))
