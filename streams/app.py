@@ -47,7 +47,7 @@ async def _run(app: App) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     asked = asyncio.create_task(stop.wait())
-    if not await _done_before(asked, wait_for_broker(app.settings)):
+    if not await _done_before(asked, wait_for_broker(app.settings, app.subscribed)):
         return 0
     code = 1
     try:

@@ -2,21 +2,23 @@
 
 import asyncio
 import ssl
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import create_conn
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 from aiokafka.protocol.metadata import MetadataRequest
 
 from streams.errors import BrokerRefusedError, BrokerUnavailableError, InvalidParameterError
-from streams.refusal import Refusal, refusal
+from streams.refusal import NOBODY, Refusal, refusal
 from streams.settings import BrokerSettings, StreamSettings
 
 PATIENCE_S: Final = 20.0
 """How long a starting process waits for a broker that does not answer yet."""
 
+KNOCK_S: Final = 5.0
 REQUEST_TIMEOUT_MS: Final = 20_000
 METADATA_MAX_AGE_MS: Final = 10_000
 RETRY_BACKOFF_MS: Final = 10
@@ -90,17 +92,19 @@ def bare_name(settings: StreamSettings, topic: str) -> str:
     return topic.removeprefix(settings.topics.prefix)
 
 
-async def wait_for_broker(settings: StreamSettings, *, patience_s: float | None = None) -> None:
-    """Return once a broker lets us in.
+async def wait_for_broker(
+    settings: StreamSettings, topics: Collection[str] = (), *, patience_s: float | None = None
+) -> None:
+    """Return once a broker lets us in, and does not hide one of these topics (with prefix).
 
     Raises BrokerUnavailableError after 20 s or ``patience_s``; BrokerRefusedError at once where
     trying again cannot help.
     """
     patience_s = PATIENCE_S if patience_s is None else patience_s
-    cause = "nobody answers"
+    cause = NOBODY
     try:
         async with asyncio.timeout(patience_s):
-            while (found := await knock(settings.broker)) is not None:
+            while (found := await knock(settings.broker, topics)) is not None:
                 cause = found.why
                 if found.final:
                     raise BrokerRefusedError(settings.broker.url, cause)
@@ -111,16 +115,18 @@ async def wait_for_broker(settings: StreamSettings, *, patience_s: float | None 
         ) from None
 
 
-async def knock(broker: BrokerSettings) -> Refusal | None:
+async def knock(broker: BrokerSettings, topics: Collection[str] = ()) -> Refusal | None:
     """Why we cannot come in now; the clients themselves only log it."""
     try:
-        await _come_in(broker)
-    except (KafkaError, OSError) as exc:
+        async with asyncio.timeout(KNOCK_S):
+            await _come_in(broker, topics)
+    except (KafkaError, OSError) as exc:  # TimeoutError among them
+        await asyncio.sleep(0)  # else the socket stays open if our caller ends the loop now
         return refusal(exc, broker)
     return None
 
 
-async def _come_in(broker: BrokerSettings) -> None:
+async def _come_in(broker: BrokerSettings, topics: Collection[str]) -> None:
     """Connect to the first of its addresses that answers, ask as any client would, and leave."""
     options = client_options(broker)
     for name in ("metadata_max_age_ms", "retry_backoff_ms"):
@@ -130,14 +136,24 @@ async def _come_in(broker: BrokerSettings) -> None:
         host, _, port = address.rpartition(":")
         try:
             connection = await create_conn(host, int(port), **options)
-            # Which versions it speaks, a broker tells before the login too.
-            await connection.send(MetadataRequest([]))
-            connection.close()
+            try:
+                # Which versions it speaks, a broker tells before the login too.
+                answer = await connection.send(MetadataRequest([*topics], False))
+                _check_seen(answer.topics)
+            finally:
+                await connection.close()
         except (KafkaError, OSError) as exc:
             if not last or refusal(exc, broker).final:
                 raise
         else:
             return
+
+
+def _check_seen(topics: Iterable[Any]) -> None:
+    """Clients wait for ever for a topic that is hidden from them."""
+    for code, topic, *_ in topics:
+        if code == TopicAuthorizationFailedError.errno:
+            raise TopicAuthorizationFailedError(topic)
 
 
 def _ssl_context(broker: BrokerSettings) -> ssl.SSLContext:

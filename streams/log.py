@@ -49,7 +49,9 @@ def configure_logging(level: Level = "info", *, as_json: bool = False) -> None:
     for name, quiet in _CHATTY.items():
         logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else quiet)
     # It writes every request at debug level, and one of them holds the password.
-    logging.getLogger("aiokafka.conn").setLevel(logging.INFO if level == "debug" else logging.NOTSET)
+    logging.getLogger("aiokafka.conn").setLevel(
+        logging.INFO if level == "debug" else logging.NOTSET
+    )
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -11,11 +11,13 @@ from aiokafka.errors import (
     IllegalSaslStateError,
     KafkaConnectionError,
     SaslAuthenticationFailed,
+    TopicAuthorizationFailedError,
     UnsupportedSaslMechanismError,
 )
 
 from streams.settings import BrokerSettings
 
+NOBODY: Final = "nobody answers"
 _TLS_ALERT: Final = 0x1503
 """How the answer begins of a TLS listener to what is no TLS; the client reads it as a length."""
 
@@ -36,7 +38,14 @@ def refusal(error: BaseException, broker: BrokerSettings) -> Refusal:
         case UnsupportedSaslMechanismError() | AuthenticationMethodNotSupported():
             return Refusal(f"login refused: no {broker.sasl_mechanism} here, set sasl_mechanism")
         case IllegalSaslStateError():
-            return Refusal(f"login refused: this listener asks for none, set security to {_bare(broker)}")
+            return Refusal(
+                f"login refused: this listener asks for none, set security to {_bare(broker)}"
+            )
+        case TopicAuthorizationFailedError(args=[str(topic), *_]):
+            return Refusal(
+                f"{broker.username or 'this user'} is not allowed to read or write {topic}: "
+                f"`tidegate topics acls` says what would allow it"
+            )
         case ssl.SSLCertVerificationError():
             return Refusal(f"TLS: its certificate is not trusted: {_untrusted(error)}")
         case ssl.SSLError():
@@ -46,7 +55,7 @@ def refusal(error: BaseException, broker: BrokerSettings) -> Refusal:
         case ConnectionResetError() if broker.security.endswith("ssl"):
             return Refusal("hung up on TLS: is this listener without it?", final=False)
         case OSError():
-            return Refusal("nobody answers", final=False)
+            return Refusal(NOBODY, final=False)
     return Refusal(str(error), final=False)
 
 

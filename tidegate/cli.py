@@ -115,6 +115,7 @@ def _add_topics(parser: argparse.ArgumentParser) -> None:
 _TOPICS_HELP: Final = {
     "list": "what there should be (the default)",
     "check": "what is missing or differs, and what would mend it; changes nothing",
+    "acls": "what each role may do at the broker, as commands for kafka-acls.sh",
     "create": "create what is missing, set what differs where that deletes nothing, name the rest",
 }
 
@@ -215,6 +216,7 @@ def _fault(arguments: argparse.Namespace, _: Settings) -> int:
 def _doctor(_: argparse.Namespace, settings: Settings) -> int:
     from tidegate.doctor import run  # noqa: PLC0415
 
+    configure_logging("error")
     return asyncio.run(run(settings))
 
 
@@ -228,6 +230,7 @@ def _config(arguments: argparse.Namespace, settings: Settings) -> int:
 def _topics(arguments: argparse.Namespace, settings: Settings) -> int:
     from tidegate.topic_commands import run  # noqa: PLC0415
 
+    configure_logging("error")  # what matters is said in one sentence
     return asyncio.run(run(arguments.action, settings.stream, arguments.topic, arguments.total))
 
 

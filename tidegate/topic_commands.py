@@ -5,6 +5,7 @@ from streams.grow import add_partitions
 from streams.settings import StreamSettings
 from streams.topic_shape import TopicProblem, partitions_of
 from streams.topics import TOPICS, Topic
+from tidegate.access import commands
 
 
 async def run(action: str, settings: StreamSettings, topic: str = "", total: int = 0) -> int:
@@ -14,6 +15,9 @@ async def run(action: str, settings: StreamSettings, topic: str = "", total: int
             for each in TOPICS.values():
                 print(_line(each, settings))
             return 0
+        case "acls":
+            print("\n".join(commands(settings)))
+            return 0
         case "create":
             return await _create(settings)
         case "add-partitions":
@@ -21,7 +25,7 @@ async def run(action: str, settings: StreamSettings, topic: str = "", total: int
             print(f"{added} partitions added, {topic} has {total}")
             return 0
         case _:
-            return _told(await check_topics(settings))
+            return _told(await check_topics(settings), settings)
 
 
 async def _create(settings: StreamSettings) -> int:
@@ -30,10 +34,13 @@ async def _create(settings: StreamSettings) -> int:
     for mended in await mend_topics(settings):
         print(f"mended {mended.topic}: {mended.what} was {mended.found}")
     left = await check_topics(settings)
-    return _told(left) if left else 0
+    return _told(left, settings) if left else 0
 
 
-def _told(problems: list[TopicProblem]) -> int:
+def _told(problems: list[TopicProblem], settings: StreamSettings) -> int:
+    missing = [problem for problem in problems if problem.what == "missing"]
+    if len(missing) == len(TOPICS) and settings.broker.username:
+        print(f"there are no topics, or {settings.broker.username} may not see them")
     for problem in problems:
         print(f"{problem}\n  → {problem.remedy}")
     print(f"{len(TOPICS)} topics checked, {len(problems)} differences")
