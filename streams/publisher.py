@@ -113,8 +113,10 @@ class Publisher:
             producer = new_producer(self._settings, linger_ms=LINGER_MS)
             try:
                 await producer.start()
-            except (KafkaError, OSError) as exc:
-                await stopped(producer)
+            except BaseException as exc:
+                await stopped(producer)  # also when we are cancelled just now
+                if not isinstance(exc, KafkaError | OSError):
+                    raise
                 await self._say_why(exc)
                 await attempts.pause()
             else:

@@ -22,6 +22,7 @@ from streams.admin import create_topics
 from streams.app import create_app
 from streams.clock import system_clock
 from streams.codec import encode_record
+from streams.connection import full_name, knock
 from streams.publisher import Publisher
 from streams.reader import TopicReader
 from streams.settings import SinkSettings, StreamSettings
@@ -63,6 +64,11 @@ async def settings(kafka: Kafka) -> StreamSettings:
     await create_topics(settings)
     acls = [acl(role, grant) for role in ACCESS for grant in grants(role, settings)]
     await asyncio.to_thread(_allow, kafka, acls)
+    last = logged_in(settings, kafka, role="api").broker
+    async with asyncio.timeout(10):
+        # Kafka answers before its broker knows.
+        while await knock(last, [full_name(settings, "audit")]) is not None:
+            pass
     return settings
 
 
@@ -72,12 +78,12 @@ def _allow(kafka: Kafka, acls: list[ACL]) -> None:
         admin.create_acls(acls)
 
 
-def logged_in(settings: StreamSettings, kafka: Kafka, user: str) -> StreamSettings:
+def logged_in(settings: StreamSettings, kafka: Kafka, role: str) -> StreamSettings:
     broker = settings.broker.model_copy(
         update={
             "url": kafka.login_url,
             "security": "sasl_ssl",
-            "username": user,
+            "username": role,
             "password": SecretStr(PASSWORD),
             "ca_file": str(kafka.certificates.authority),
         }
