@@ -1,7 +1,7 @@
 """One shard's log of partials in, windows and anomalies out: a machine without clock or I/O."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Final, TypeVar, get_args
+from typing import Final, get_args
 
 import msgspec
 
@@ -14,7 +14,7 @@ from streams.codec import Block, BlockHeader, decode_block, encode_block
 from streams.dead_letters import dead_letter
 from streams.errors import CorruptMessageError
 from streams.schemas.anomalies import Anomaly, SeriesKind
-from streams.schemas.system import Quality, SourceNotice
+from streams.schemas.system import Quality
 from streams.schemas.telemetry import Change
 from streams.settings import WindowSettings
 from streams.stage import Out
@@ -33,8 +33,6 @@ EMPTY_WINDOWS: Final = 600
 Counted from the records, not back from the watermark: how far that goes at once must not matter.
 """
 ANOMALIES_PER_BLOCK: Final = 250
-
-R = TypeVar("R", bound=msgspec.Struct)
 
 
 class Watch:
@@ -110,17 +108,14 @@ class Watch:
             case "delta":
                 table = decode_table(block) if block.columns else None
                 return self.merge.add(header, table, append_us)
-            case "control" if not header.source:
-                return self.merge.heed(_records(block.payload, SourceNotice))
             case "control":
-                changes = _records(block.payload, Change)
+                changes = _changes(block.payload)
                 closed = self.merge.add(header, None, append_us)
                 for change in changes if closed.fresh else ():
                     self._grace.wait(change, header.watermark_us)
                 return closed
             case "expect":
-                self.merge.expect((header.source, header.partition))
-                return Closed(watermark_us=self.merge.watermark_us)
+                return self.merge.expect((header.source, header.partition))
             case "give_up":
                 return self.merge.give_up((header.source, header.partition))
             case other:
@@ -145,9 +140,8 @@ class Watch:
 
     def _of_sources(self, header: BlockHeader, closed: Closed, at_us: int) -> Iterator[Out]:
         """Who was given up or taken back, and what was missed meanwhile."""
-        for notice in closed.sources:
-            source, given_up = (notice.source, notice.partition), not notice.awaited
-            yield self._quality(source, at_us, given_up=given_up)
+        for source, awaited in closed.sources:
+            yield self._quality(source, at_us, given_up=not awaited)
         if closed.missed_rows:
             source = (header.source, header.partition)
             yield self._quality(source, at_us, missed_rows=closed.missed_rows)
@@ -233,8 +227,8 @@ def _limits(windows: WindowSettings) -> Limits:
     return Limits(windows=max(Limits().windows, held))
 
 
-def _records(payload: bytes, kind: type[R]) -> list[R]:
+def _changes(payload: bytes) -> list[Change]:
     try:
-        return msgspec.json.decode(payload, type=list[kind]) if payload else []  # type: ignore[valid-type]
+        return msgspec.json.decode(payload, type=list[Change]) if payload else []
     except msgspec.MsgspecError as exc:
         raise CorruptMessageError(f"control block: {exc}") from exc

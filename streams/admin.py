@@ -150,8 +150,7 @@ async def _entries(
     found: dict[str, list[Any]] = {}
     for response in await admin.describe_configs(resources) if resources else []:
         for code, _, _, name, entries in response.resources:
-            if code == _NO_ERROR:
-                found[name] = entries
+            found |= {name: entries} if code == _NO_ERROR else {}
     return found
 
 

@@ -3,15 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import msgspec
 import numpy as np
 
 from streams.codec import BlockHeader, encode_block
 from streams.partials import Made
-from streams.schemas.system import SourceNotice
 from streams.stage import Out
 from streams.windows.check import Reject
 from streams.windows.fields import Fields, Mask
+from streams.windows.progress import Source
 from streams.windows.rows import INT64_MAX
 from streams.windows.table import Ints
 
@@ -20,17 +19,16 @@ MAX_CONTROL_BYTES: Final = 65_536
 _CONTROL_HEADER_BYTES: Final = 1_024
 
 
-def announced(notices: Sequence[SourceNotice], *, shards: int) -> list[Out]:
-    """What tells every shard which sources to wait for from here on in its log, or no longer."""
-    payload = msgspec.json.encode(notices)
-    return [
-        Out(
-            topic="partials",
-            key=str(shard),
-            value=encode_block(BlockHeader(kind="control", shard=shard), payload=payload),
-            partition=shard,
-        )
+def announced(sources: Sequence[Source], *, shards: int) -> list[Out]:
+    """What lets every shard wait for these sources, from here on in its log."""
+    headers = [
+        BlockHeader(kind="expect", shard=shard, source=topic, partition=partition)
         for shard in range(shards)
+        for topic, partition in sources
+    ]
+    return [
+        Out(topic="partials", key=str(h.shard), value=encode_block(h), partition=h.shard)
+        for h in headers
     ]
 
 

@@ -12,7 +12,6 @@ from streams.controls import announced
 from streams.errors import InvalidParameterError
 from streams.intake import INPUTS, STATE_TOPIC
 from streams.publisher import Publisher
-from streams.schemas.system import SourceNotice
 from streams.settings import StreamSettings
 
 LISTED_S: Final = 10.0
@@ -68,9 +67,9 @@ def _missing(
 async def _announce(
     settings: StreamSettings, topic: str, partitions: range, *, shards: int
 ) -> None:
-    notices = [SourceNotice(source=topic, partition=number, awaited=True) for number in partitions]
+    sources = [(topic, number) for number in partitions]
     async with Publisher(settings) as publisher:
-        await publisher.send(*announced(notices, shards=shards))
+        await publisher.send(*announced(sources, shards=shards))
     # Another broker, whose clock is behind by so much, may stamp the first records.
     await asyncio.sleep(settings.windows.max_clock_error_s)
 

@@ -30,7 +30,7 @@ class Refusal:
     final: bool = True
 
 
-def refusal(error: BaseException, broker: BrokerSettings) -> Refusal:
+def refusal(error: BaseException, broker: BrokerSettings) -> Refusal:  # noqa: PLR0911  # a table
     """Never repeats what was sent: it may hold the password."""
     match error:
         case SaslAuthenticationFailed() | AuthenticationFailedError():

@@ -50,14 +50,6 @@ class Quality(Record, frozen=True, kw_only=True):
     """Rows of windows that had closed while the shard did not wait for the source; dropped."""
 
 
-class SourceNotice(Record, frozen=True, kw_only=True):
-    """From here on in the log of a shard, windows wait for a source, or no longer."""
-
-    source: str
-    partition: int
-    awaited: bool
-
-
 class FrameMark(Record, frozen=True, kw_only=True):
     """Which frames of a producer INGEST has counted, on one source partition."""
 

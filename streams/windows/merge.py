@@ -1,6 +1,6 @@
 """One shard's deltas in, windows out: final when every source has passed, provisional on stalls."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Final
@@ -9,9 +9,8 @@ import numpy as np
 
 from streams.codec import BlockHeader
 from streams.errors import InvalidParameterError
-from streams.schemas.system import SourceNotice
 from streams.windows.admission import Admission
-from streams.windows.progress import MAX_HOLD_US, Counts, Progress, Source
+from streams.windows.progress import MAX_HOLD_US, Counts, News, Progress, Source
 from streams.windows.regroup import merge_tables
 from streams.windows.rows import take
 from streams.windows.table import Table
@@ -48,7 +47,7 @@ class Closed:
     watermark_us: int = 0
     fresh: bool = True
     coverage: float = 1.0
-    sources: tuple[SourceNotice, ...] = ()
+    sources: tuple[News, ...] = ()
     missed_rows: int = 0
 
 
@@ -129,7 +128,7 @@ class ShardMerge:
     max_hold_us: how long windows wait for a source that is silent while others flow.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what a shard is made of
         self,
         shard: int,
         sources: Collection[Source],
@@ -162,14 +161,14 @@ class ShardMerge:
         closed = self._closed(fresh=counted is not None)
         return replace(closed, missed_rows=self.counts.missed_rows - missed_before)
 
-    def heed(self, notices: Iterable[SourceNotice]) -> Closed:
-        """Wait for these sources from now on, or no longer."""
-        for notice in notices:
-            source = (notice.source, notice.partition)
-            if notice.awaited:
-                self._progress.expect(source, self.watermark_us)
-            else:
-                self._progress.give_up(source)
+    def expect(self, source: Source) -> Closed:
+        """A new source partition: wait for it from now on."""
+        self._progress.expect(source, self.watermark_us)
+        return self._closed(fresh=True)
+
+    def give_up(self, source: Source) -> Closed:
+        """Wait for a source no longer, until it sends something again."""
+        self._progress.give_up(source)
         return self._closed(fresh=True)
 
     def provisional(self, now_us: int, stall_us: int) -> tuple[Provisional, ...]:

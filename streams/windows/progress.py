@@ -6,11 +6,12 @@ from typing import Final
 
 from streams.clock import SECOND_US
 from streams.codec import BlockHeader
-from streams.schemas.system import SourceNotice
 from streams.windows.table import Table
 
 Source = tuple[str, int]
 """(topic, partition) of a raw topic."""
+News = tuple[Source, bool]
+"""A source, and whether it is awaited from here on."""
 
 MAX_PARTS: Final = 256
 """Parts of one block that are held until the last has come; a longer one is dropped."""
@@ -75,7 +76,7 @@ class Progress:
         self._began_us: int | None = None
         self._newest_us = 0
         self._flow_us = 0
-        self._news: list[SourceNotice] = []
+        self._news: list[News] = []
 
     def expect(self, source: Source, passed_us: int) -> None:
         """Wait for this source too, from now on; windows up to ``passed_us`` have closed."""
@@ -98,7 +99,7 @@ class Progress:
         self._counts.given_up += 1
         self._tell(source, awaited=False)
 
-    def news(self) -> tuple[SourceNotice, ...]:
+    def news(self) -> tuple[News, ...]:
         """Who was given up or taken back since this was last asked."""
         news, self._news = self._news, []
         return tuple(news)
@@ -198,7 +199,7 @@ class Progress:
                 self.give_up(source)
 
     def _tell(self, source: Source, *, awaited: bool) -> None:
-        self._news.append(SourceNotice(source=source[0], partition=source[1], awaited=awaited))
+        self._news.append((source, awaited))
 
     @staticmethod
     def _is_next_part(state: _SourceState, header: BlockHeader) -> bool:

@@ -8,7 +8,7 @@ from streams.batch import Message
 from streams.codec import Block, BlockHeader, decode_block, encode_block
 from streams.controls import announced
 from streams.schemas.anomalies import Anomaly
-from streams.schemas.system import DeadLetter, Quality, SourceNotice
+from streams.schemas.system import DeadLetter, Quality
 from streams.schemas.telemetry import EngineSample, RequestEvent
 from streams.settings import WindowSettings
 from streams.stage import Out
@@ -132,7 +132,7 @@ def test_a_stalled_source_lets_windows_leave_provisionally_with_their_coverage()
 
 
 def announcement(source: str, partition: int) -> bytes:
-    (out,) = announced([SourceNotice(source=source, partition=partition, awaited=True)], shards=1)
+    (out,) = announced([(source, partition)], shards=1)
     assert isinstance(out.value, bytes)
     return out.value
 
@@ -175,11 +175,6 @@ def test_a_source_silent_for_too_long_is_given_up_in_plain_sight() -> None:
             ),
             "control block",
             id="bad-change",
-        ),
-        pytest.param(
-            encode_block(BlockHeader(kind="control", shard=0), payload=b'[{"source": 1}]'),
-            "control block",
-            id="bad-notice",
         ),
         pytest.param(
             encode_block(

@@ -78,10 +78,10 @@ async def test_a_log_stage_and_a_ticked_stage_work(kafka: Kafka) -> None:
     detectors.incidents.stage.attach(respond, DetectionSettings())
 
     written: set[str] = set()
-    async with running(ingest), running(respond), asyncio.timeout(30):
-        async with TopicReader(settings, ["partials", "state.respond"]) as reader:
-            while written != {"partials", "state.respond"}:
-                written |= {message.topic for message in await reader.poll(0.5)}
+    reading = TopicReader(settings, ["partials", "state.respond"])
+    async with running(ingest), running(respond), asyncio.timeout(30), reading as reader:
+        while written != {"partials", "state.respond"}:
+            written |= {message.topic for message in await reader.poll(0.5)}
 
 
 CLOSED = {

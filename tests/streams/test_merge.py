@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from streams.clock import SECOND_US
 from streams.errors import InvalidParameterError
-from streams.schemas.system import SourceNotice
 from streams.schemas.telemetry import EngineSample
 from streams.windows.delta import to_table
 from streams.windows.merge import Closed, Limits, ShardMerge, merge_tables
@@ -34,10 +33,6 @@ def shard(*sources: tuple[str, int], max_series: int = 100, **limits: int) -> Sh
 
 def table_of(records: list[EngineSample]) -> Table:
     return to_table("engine", records, interval_us=SECOND_US)
-
-
-def notice(source: tuple[str, int], *, awaited: bool = True) -> SourceNotice:
-    return SourceNotice(source=source[0], partition=source[1], awaited=awaited)
 
 
 def ends(closed: Closed) -> list[int]:
@@ -203,14 +198,14 @@ def test_a_source_given_up_holds_nothing_back() -> None:
     merge = shard(A, B)
     merge.add(delta(A, (0, 1), T0 + SECOND_US), engines("a"), T0)
 
-    closed = merge.heed([notice(B, awaited=False)])
+    closed = merge.give_up(B)
 
     assert (ends(closed), closed.watermark_us) == ([0], T0 + SECOND_US)
 
 
 def test_an_announced_source_holds_windows_back_until_it_has_passed_them() -> None:
     merge = shard(A)
-    merge.heed([notice(B)])
+    merge.expect(B)
 
     assert not merge.add(delta(A, (0, 1), T0 + SECOND_US), engines("a"), T0).tables
     closed = merge.add(delta(B, (0, 1), T0 + SECOND_US), engines("b"), T0)
@@ -222,13 +217,15 @@ def test_announcing_a_source_twice_changes_nothing() -> None:
     merge.add(delta(A, (0, 1), T0 + SECOND_US), engines("a"), T0)
     merge.add(delta(B, (0, 1), T0), None, T0)
 
-    assert merge.heed([notice(B), notice(B)]).watermark_us == T0
+    merge.expect(B)
+
+    assert merge.expect(B).watermark_us == T0
 
 
 def test_a_row_of_an_announced_source_for_a_closed_window_is_our_mistake() -> None:
     merge = shard(A)
     merge.add(delta(A, (0, 1), T0 + SECOND_US), engines("a"), T0)
-    merge.heed([notice(B)])
+    merge.expect(B)
 
     merge.add(delta(B, (0, 1), T0), engines("b"), T0)
 
@@ -270,7 +267,7 @@ class TestSilence:
 
         told = [n for n, each in enumerate(closed) if each.sources]
         assert told == [self.HOLD_S + 1]
-        assert closed[-1].sources == (notice(B, awaited=False),)
+        assert closed[-1].sources == ((B, False),)
         assert ends(closed[-1]) == list(range(self.HOLD_S + 1))
 
     def test_windows_without_it_say_so(self) -> None:
@@ -283,7 +280,7 @@ class TestSilence:
 
         closed = [self.speak(merge, A, n) for n in range(self.HOLD_S + 2)]
 
-        assert closed[-1].sources == (notice(B, awaited=False),)
+        assert closed[-1].sources == ((B, False),)
 
     def test_an_outage_of_everything_is_nobodys_silence(self) -> None:
         merge = self.merge()
@@ -299,7 +296,7 @@ class TestSilence:
 
         back = merge.add(delta(B, (1, 2), T0), engines("b"), T0 + 60 * SECOND_US)
 
-        assert (back.sources, back.missed_rows, back.coverage) == ((notice(B),), 1, 1.0)
+        assert (back.sources, back.missed_rows, back.coverage) == (((B, True),), 1, 1.0)
         assert merge.counts.late_after_close == 0
 
     def test_windows_wait_for_it_again(self) -> None:
@@ -320,11 +317,11 @@ class TestSilence:
     def test_one_of_controls_is_taken_back_as_well(self) -> None:
         changes = ("changes", 0)
         merge = shard(A, changes)
-        merge.heed([notice(changes, awaited=False)])
+        merge.give_up(changes)
 
         back = merge.add(delta(changes, (0, 1), T0, kind="control"), None, T0)
 
-        assert back.sources == (notice(changes),)
+        assert back.sources == ((changes, True),)
 
 
 def test_a_table_of_an_unknown_kind_is_refused() -> None:
