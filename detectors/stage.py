@@ -11,6 +11,7 @@ from streams.batched import App
 from streams.clock import SECOND_US
 from streams.intake import INPUTS
 from streams.log_stage import attach_log_stage
+from streams.schemas.system import Quality
 from streams.settings import StreamSettings
 from streams.stage import Out
 
@@ -35,6 +36,9 @@ class WatchHandler:
         out = await self._step(batch)
         dead = sum(one.topic == "dead-letters" for one in out)
         metrics.DEAD_LETTERS.labels(STAGE).inc(dead)
+        said = [one.value for one in out if isinstance(one.value, Quality)]
+        metrics.MISSED_ROWS.labels(STAGE).inc(sum(one.missed_rows for one in said))
+        metrics.GIVEN_UP.labels(STAGE).inc(sum(one.given_up for one in said))
         watermark_us = self._watch.merge.watermark_us
         if batch.messages and watermark_us:
             behind_us = batch.messages[-1].timestamp_us - watermark_us

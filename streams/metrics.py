@@ -17,6 +17,12 @@ ERRORS: Final = Counter(
 )
 DEAD_LETTERS: Final = Counter("tidegate_stage_dead_letters", "Records set aside.", _STAGE)
 LATE: Final = Counter("tidegate_stage_late", "Records later than the lateness allows.", _STAGE)
+MISSED_ROWS: Final = Counter(
+    "tidegate_stage_missed_rows", "Rows whose windows closed while nobody waited for them.", _STAGE
+)
+GIVEN_UP: Final = Counter(
+    "tidegate_stage_given_up", "Times a source was silent too long; once for each shard.", _STAGE
+)
 WATERMARK: Final = Gauge(
     "tidegate_stage_watermark_seconds", "Event time a stage has reached, Unix seconds.", _STAGE
 )

@@ -90,8 +90,9 @@ class Intake:
                 self._take_decision(message.value)
             case "quality" if message.value:
                 quality = decode_record(message.value, Quality)
-                self.quality.put((quality.source, quality.partition), quality)
-                self._progress("ingest", None, quality.at_us)
+                if quality.shard is None:  # a shard's WATCH says nothing of what was sent
+                    self.quality.put((quality.source, quality.partition), quality)
+                    self._progress("ingest", None, quality.at_us)
             case "incidents":
                 _newest(self.incidents, key, message.value, Incident)
             case "alerts":

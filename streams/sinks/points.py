@@ -36,7 +36,8 @@ _FIELDS: Final = {
     "pool": "desired ready starting draining failed min_replicas max_replicas model ladder",
     "replica": "state ready since_ms gpus node reason",
     "change": "id title actor replica node",
-    "quality": "records accepted late far_future dead duplicate_frames behind_s",
+    "quality": "records accepted late far_future dead duplicate_frames behind_s given_up "
+    "missed_rows",
 }
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     **{measurement: tuple(fields.split()) for measurement, fields in _FIELDS.items()},
@@ -218,7 +219,11 @@ def _quality(q: Quality) -> Point | None:
     return _point(
         "quality",
         q.at_us,
-        {"source": q.source, "partition": str(q.partition)},
+        {
+            "source": q.source,
+            "partition": str(q.partition),
+            "shard": "" if q.shard is None else str(q.shard),
+        },
         {
             "records": q.records,
             "accepted": q.accepted,
@@ -227,6 +232,8 @@ def _quality(q: Quality) -> Point | None:
             "dead": q.dead,
             "duplicate_frames": q.duplicate_frames,
             "behind_s": q.behind_s,
+            "given_up": int(q.given_up),
+            "missed_rows": q.missed_rows,
         },
     )
 
