@@ -1,7 +1,6 @@
 """Every stage and role under a user of its own that may do no more than the table says."""
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
@@ -135,16 +134,13 @@ async def test_every_role_reads_and_writes_its_topics(
 
 
 @pytest.fixture
-def environment(
-    settings: StreamSettings, kafka: Kafka, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
+def environment(settings: StreamSettings, kafka: Kafka, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a user whom nobody has allowed anything."""
     broker = logged_in(settings, kafka, "nobody").broker
     for name in ("url", "security", "username", "ca_file"):
         monkeypatch.setenv(f"TIDEGATE_STREAM__BROKER__{name.upper()}", getattr(broker, name))
     monkeypatch.setenv("TIDEGATE_STREAM__BROKER__PASSWORD", PASSWORD)
     monkeypatch.setenv("TIDEGATE_STREAM__TOPICS__PREFIX", settings.topics.prefix)
-    return
 
 
 @pytest.mark.usefixtures("environment")

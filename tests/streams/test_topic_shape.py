@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -30,11 +31,13 @@ def right() -> dict[str, Found]:
     }
 
 
-def but(name: str, *, partitions: int | None = None, **configuration: str) -> list[TopicProblem]:
+def but(
+    name: str, configuration: Mapping[str, str] | None = None, *, partitions: int | None = None
+) -> list[TopicProblem]:
     """What is said of one topic that differs."""
     found = right()
     one = found[name]
-    dotted = {key.replace("_", "."): value for key, value in configuration.items()}
+    dotted = {key.replace("_", "."): value for key, value in (configuration or {}).items()}
     found[name] = replace(
         one,
         partitions=one.partitions if partitions is None else partitions,
@@ -88,7 +91,7 @@ def test_topics_as_they_should_be_are_no_problem() -> None:
     ],
 )
 def test_better_than_asked_for_is_no_problem(name: str, configuration: dict[str, str]) -> None:
-    assert but(name, **configuration) == []
+    assert but(name, configuration) == []
 
 
 @pytest.mark.parametrize(
@@ -135,7 +138,7 @@ def test_better_than_asked_for_is_no_problem(name: str, configuration: dict[str,
 def test_what_differs_is_said_and_mended(
     name: str, configuration: dict[str, str], said: str
 ) -> None:
-    (problem,) = but(name, **configuration)
+    (problem,) = but(name, configuration)
 
     assert str(problem) == f"topic p.{name}: {said}"
     assert problem.mendable
@@ -161,7 +164,7 @@ def test_a_wrong_number_of_partitions_is_left_to_people(
 
 
 def test_what_would_delete_records_is_left_to_people() -> None:
-    (problem,) = but("partials", cleanup_policy="compact")
+    (problem,) = but("partials", {"cleanup_policy": "compact"})
 
     assert "kafka-configs.sh --alter --topic p.partials" in problem.remedy
     assert not problem.mendable
