@@ -12,6 +12,7 @@ from streams.batch import RecordBatch
 from streams.batched import App
 from streams.intake import INPUTS
 from streams.log_stage import attach_log_stage
+from streams.schemas.system import Quality
 from streams.settings import StreamSettings
 from streams.stage import Out
 from streams.windows.progress import Counts
@@ -54,6 +55,9 @@ class WatchHandler:
             now = getattr(self._watch.merge.counts, name)
             metric.labels(STAGE).inc(now - getattr(self._counted, name))
         self._counted = replace(self._watch.merge.counts)
+        said = [one.value for one in out if isinstance(one.value, Quality)]
+        metrics.MISSED_ROWS.labels(STAGE).inc(sum(one.missed_rows for one in said))
+        metrics.GIVEN_UP.labels(STAGE).inc(sum(one.given_up for one in said))
         return out
 
     async def idle(self, position: int, clock_us: int) -> Sequence[Out]:  # noqa: ARG002

@@ -14,12 +14,13 @@ from streams.codec import Block, BlockHeader, decode_block, encode_block
 from streams.dead_letters import dead_letter
 from streams.errors import CorruptMessageError
 from streams.schemas.anomalies import Anomaly, SeriesKind
+from streams.schemas.system import Quality
 from streams.schemas.telemetry import Change
 from streams.settings import WindowSettings
 from streams.stage import Out
 from streams.windows.blocks import decode_table, encode_table
 from streams.windows.check import Reject
-from streams.windows.merge import Closed, ShardMerge
+from streams.windows.merge import Closed, Limits, ShardMerge
 from streams.windows.progress import Source
 from streams.windows.rows import empty_table
 from streams.windows.table import Table
@@ -61,7 +62,14 @@ class Watch:
         }
         self._stall_us = round(windows.stall_s * SECOND_US)
         self._block_bytes = block_bytes
-        self.merge = ShardMerge(shard, sources, self._interval_us, windows.max_series)
+        self.merge = ShardMerge(
+            shard,
+            sources,
+            self._interval_us,
+            windows.max_series,
+            limits=_limits(windows),
+            max_hold_us=round(windows.max_hold_s * SECOND_US),
+        )
         self._grace = Grace(grace_us=round(settings.grace_after_change_s * SECOND_US))
         chosen = settings.model_copy(update={"detectors": settings.detectors or DEFAULTS})
         self._panels = {
@@ -93,6 +101,7 @@ class Watch:
             yield dead_letter(message, 0, message.value or b"", reject)
             return
         yield from self._results(closed)
+        yield from self._of_sources(block.header, closed, message.timestamp_us)
         for held in self.merge.provisional(message.timestamp_us, self._stall_us):
             header = self._header(held.table.kind, self._told_us)
             yield from self._encoded(
@@ -112,8 +121,7 @@ class Watch:
                     self._grace.wait(change, header.watermark_us)
                 return closed
             case "expect":
-                self.merge.expect((header.source, header.partition))
-                return Closed(watermark_us=self.merge.watermark_us)
+                return self.merge.expect((header.source, header.partition))
             case "give_up":
                 return self.merge.give_up((header.source, header.partition))
             case other:
@@ -132,8 +140,33 @@ class Watch:
         for number, table in enumerate(tables, 1):
             # A reader may act on a watermark as soon as it sees it: only the last block has it.
             mark_us = now_us if number == len(tables) else before_us
-            yield from self._encoded(table, self._header(table.kind, mark_us))
+            header = self._header(table.kind, mark_us).but(coverage=closed.coverage)
+            yield from self._encoded(table, header)
         yield from self._told(anomalies, now_us)
+
+    def _of_sources(self, header: BlockHeader, closed: Closed, at_us: int) -> Iterator[Out]:
+        """Who was given up or taken back, and what was missed meanwhile."""
+        for source, awaited in closed.sources:
+            yield self._quality(source, at_us, given_up=not awaited)
+        if closed.missed_rows:
+            source = (header.source, header.partition)
+            yield self._quality(source, at_us, missed_rows=closed.missed_rows)
+
+    def _quality(
+        self, source: Source, at_us: int, *, given_up: bool = False, missed_rows: int = 0
+    ) -> Out:
+        topic, partition = source
+        quality = Quality(
+            at_us=at_us,
+            source=topic,
+            partition=partition,
+            records=0,
+            accepted=0,
+            shard=self.shard,
+            given_up=given_up,
+            missed_rows=missed_rows,
+        )
+        return Out(topic="quality", key=f"{topic}/{partition}/{self.shard}", value=quality)
 
     def _detected(self, closed: Closed) -> Iterator[Anomaly]:
         tables = {(_kind(table.kind), int(table.window_us[0])): table for table in closed.tables}
@@ -192,6 +225,12 @@ class Watch:
 
 def _kind(name: str) -> SeriesKind:
     return next(kind for kind in KINDS if kind == name)
+
+
+def _limits(windows: WindowSettings) -> Limits:
+    """Room for twice the windows that a silent source may hold back."""
+    held = round(2 * windows.max_hold_s / min(windows.interval_s, windows.gpu_interval_s))
+    return Limits(windows=max(Limits().windows, held))
 
 
 def _changes(payload: bytes) -> list[Change]:

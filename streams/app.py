@@ -48,7 +48,7 @@ async def _run(app: App) -> int:
         loop.add_signal_handler(number, stop.set)
     asked = asyncio.create_task(stop.wait())
     beating = asyncio.create_task(app.vitals.beat(), name="beat")
-    if not await _done_before(asked, wait_for_broker(app.settings)):
+    if not await _done_before(asked, wait_for_broker(app.settings, app.subscribed)):
         beating.cancel()
         return 0
     code = 1

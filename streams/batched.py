@@ -161,6 +161,8 @@ class App(faust.App):
         self.failed = asyncio.Event()
         self.vitals = Vitals(stage)
         self._home: asyncio.AbstractEventLoop | None = None
+        self.subscribed: set[str] = set()
+        """Topics (with prefix) that it reads as a member of its group."""
         self.unread: set[str] = set()
         """Topics (with prefix) that are subscribed to for the membership alone."""
         session_s = settings.broker.session_timeout_s
@@ -185,6 +187,7 @@ class App(faust.App):
 
     def batched_topic(self, *names: str) -> Any:
         """A Faust topic whose events are batches; names with prefix."""
+        self.subscribed |= set(names)
         return self.topic(*names, schema=BatchSchema(), maxsize=1_024)
 
     async def on_start(self) -> None:

@@ -1,4 +1,4 @@
-"""Changes in, control blocks out: every record, as JSON, to every shard."""
+"""Changes and notices of sources in, control blocks for every shard out."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -7,14 +7,29 @@ import numpy as np
 
 from streams.codec import BlockHeader, encode_block
 from streams.partials import Made
+from streams.stage import Out
 from streams.windows.check import Reject
 from streams.windows.fields import Fields, Mask
+from streams.windows.progress import Source
 from streams.windows.rows import INT64_MAX
 from streams.windows.table import Ints
 
 MAX_CONTROL_BYTES: Final = 65_536
 """A change is a sentence and some attributes; a larger one is set aside."""
 _CONTROL_HEADER_BYTES: Final = 1_024
+
+
+def announced(sources: Sequence[Source], *, shards: int) -> list[Out]:
+    """What lets every shard wait for these sources, from here on in its log."""
+    headers = [
+        BlockHeader(kind="expect", shard=shard, source=topic, partition=partition)
+        for shard in range(shards)
+        for topic, partition in sources
+    ]
+    return [
+        Out(topic="partials", key=str(h.shard), value=encode_block(h), partition=h.shard)
+        for h in headers
+    ]
 
 
 class Controls:

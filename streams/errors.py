@@ -4,6 +4,7 @@
   + InvalidParameterError (also a ValueError)
   + CorruptMessageError
   + BrokerUnavailableError
+    - BrokerRefusedError
   + OwnershipLostError
   + SinkUnavailableError
   + PoolDriverError
@@ -32,6 +33,10 @@ class BrokerUnavailableError(TidegateError):
 
     def __init__(self, address: str, cause: str) -> None:
         super().__init__(f"broker {address} unavailable ({cause})")
+
+
+class BrokerRefusedError(BrokerUnavailableError):
+    """A broker is there and does not let us in; trying again will not help."""
 
 
 class OwnershipLostError(TidegateError):

@@ -48,6 +48,10 @@ def configure_logging(level: Level = "info", *, as_json: bool = False) -> None:
     root.setLevel(level.upper())
     for name, quiet in _CHATTY.items():
         logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else quiet)
+    # It writes every request at debug level, and one of them holds the password.
+    logging.getLogger("aiokafka.conn").setLevel(
+        logging.INFO if level == "debug" else logging.NOTSET
+    )
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

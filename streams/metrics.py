@@ -87,6 +87,12 @@ FENCED: Final = Counter(
 ERRORS: Final = Counter(
     "tidegate_stage_errors", "Failed commits and steps, after which state is rebuilt.", _STAGE
 )
+MISSED_ROWS: Final = Counter(
+    "tidegate_stage_missed_rows", "Rows whose windows closed while nobody waited for them.", _STAGE
+)
+GIVEN_UP: Final = Counter(
+    "tidegate_stage_given_up", "Times a source was silent too long; once for each shard.", _STAGE
+)
 FAILING: Final = Gauge(
     "tidegate_stage_failures_in_a_row",
     "Of the partition that fails most; it is tried on for ever, nothing is skipped.",

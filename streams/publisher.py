@@ -6,10 +6,9 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from aiokafka.codec import has_lz4
 from aiokafka.errors import KafkaError
 
-from streams.connection import new_producer
+from streams.connection import knock, new_producer
 from streams.errors import BrokerUnavailableError
 from streams.log import get_logger
 from streams.retry import Attempts, persist
@@ -49,6 +48,7 @@ class Publisher:
         self._producer: AIOKafkaProducer | None = None
         self._connected = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
+        self._why = ""
 
     async def __aenter__(self) -> Self:
         """Returns at once: the broker may come later."""
@@ -82,9 +82,8 @@ class Publisher:
                 futures = [await self._send(each) for each in out]
                 await asyncio.gather(*futures)
         except (TimeoutError, KafkaError) as exc:
-            raise BrokerUnavailableError(
-                self._settings.broker.url, str(exc) or f"no answer for {SEND_S:g} s"
-            ) from exc
+            cause = str(exc) or self._why or f"no answer for {SEND_S:g} s"
+            raise BrokerUnavailableError(self._settings.broker.url, cause) from exc
 
     def offer(self, *out: Out) -> bool:
         """Never waits; False if not all of them found room (then none is kept)."""
@@ -111,21 +110,26 @@ class Publisher:
     async def _connect(self) -> None:
         attempts = Attempts(longest_s=2.0)
         while not self._connected.is_set():
-            producer = new_producer(
-                self._settings,
-                linger_ms=LINGER_MS,
-                # aiokafka compresses with the package cramjam.
-                compression_type="lz4" if has_lz4() else None,
-            )
+            producer = new_producer(self._settings, linger_ms=LINGER_MS)
             try:
                 await producer.start()
-            except (KafkaError, OSError) as exc:
-                log.debug("publisher_waits", error=str(exc))
-                await stopped(producer)
+            except BaseException as exc:
+                await stopped(producer)  # also when we are cancelled just now
+                if not isinstance(exc, KafkaError | OSError):
+                    raise
+                await self._say_why(exc)
                 await attempts.pause()
             else:
-                self._producer = producer
+                self._producer, self._why = producer, ""
                 self._connected.set()
+
+    async def _say_why(self, error: Exception) -> None:
+        """Once for each reason: the client's own error only says that it could not connect."""
+        found = await knock(self._settings.broker)
+        why = found.why if found else str(error)
+        if why != self._why:
+            log.warning("publisher_waits", broker=self._settings.broker.url, cause=why)
+        self._why = why
 
     async def _send(self, out: Out) -> asyncio.Future[object]:
         if self._producer is None:

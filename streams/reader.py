@@ -59,7 +59,7 @@ class TopicReader:
 
     async def __aenter__(self) -> Self:
         """Raises BrokerUnavailableError if the broker or a topic is not there within 20 s."""
-        await wait_for_broker(self._settings)
+        await wait_for_broker(self._settings, self._topics)
         self._consumer = new_consumer(
             self._settings, max_poll_records=MAX_RECORDS, isolation_level=self._isolation_level
         )

@@ -17,6 +17,13 @@ class BrokerSettings(BaseModel, frozen=True, extra="forbid"):
     username: str = ""
     password: SecretStr = SecretStr("")
     ca_file: str = ""
+    """PEM; empty: the authorities that the machine trusts."""
+    cert_file: str = ""
+    """PEM: our own certificate, for a broker that asks for one."""
+    key_file: str = ""
+    """PEM, not encrypted: its key; empty: it is in `cert_file`."""
+    compression: Literal["none", "lz4", "zstd"] = "lz4"
+    """Of all that is written, blocks too: their labels lie outside of what they compress."""
     session_timeout_s: Annotated[float, Field(ge=1)] = 6.0
     replication_factor: Annotated[int, Field(ge=1)] = 1
 
@@ -49,6 +56,8 @@ class WindowSettings(BaseModel, frozen=True, extra="forbid"):
     max_clock_error_s: Annotated[float, Field(ge=0)] = 0.5
     stall_s: Annotated[float, Field(gt=0)] = 2.0
     """A source silent this long lets windows leave provisionally."""
+    max_hold_s: Annotated[float, Field(gt=0)] = 900.0
+    """A source silent this long while others flow is given up: windows are final without it."""
     max_series: Annotated[int, Field(ge=1)] = 10_000
     """Per shard and kind; the rest merges into `other`."""
     commit_interval_s: Annotated[float, Field(gt=0)] = 0.25
@@ -95,6 +104,16 @@ class StreamSettings(BaseModel, frozen=True, extra="forbid"):
     sinks: SinkSettings = SinkSettings()
     stuck_after_s: Annotated[float, Field(ge=5)] = 30.0
     """A stage that has more to read and shows no sign of life for this long is started anew."""
+
+    @model_validator(mode="after")
+    def _windows_leave_early_before_they_leave_without(self) -> Self:
+        stall_s, max_hold_s = self.windows.stall_s, self.windows.max_hold_s
+        if max_hold_s < stall_s:
+            raise ValueError(
+                f"windows.max_hold_s must not be less than windows.stall_s, got {max_hold_s:g} "
+                f"and {stall_s:g}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _blocks_fit_into_messages(self) -> Self:

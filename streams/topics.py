@@ -12,7 +12,8 @@ from streams.schemas.scaling import Decision, Drain, PoolStatus, ReplicaStatus
 from streams.schemas.system import Balance, Charge, DeadLetter, Quality, Usage
 from streams.schemas.telemetry import Change, EngineSample, GpuSample, RequestEvent
 
-DAY_MS: Final = 86_400_000
+HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 24 * HOUR_MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

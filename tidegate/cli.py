@@ -110,11 +110,29 @@ def _parser() -> argparse.ArgumentParser:
         "--values", action="store_true", help="the values in force, without secrets"
     )
     config.set_defaults(run=_config)
-    topics = commands.add_parser("topics", help="list, check or create the topics")
-    topics.add_argument("action", nargs="?", choices=("list", "check", "create"), default="list")
-    topics.set_defaults(run=_topics)
+    _add_topics(commands.add_parser("topics", help="list, check, create, mend or grow the topics"))
     _add_recordings(commands)
     return parser
+
+
+def _add_topics(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_topics, action="list", topic="", total=0)
+    actions = parser.add_subparsers(metavar="ACTION")
+    for action, meaning in _TOPICS_HELP.items():
+        actions.add_parser(action, help=meaning, description=meaning).set_defaults(action=action)
+    meaning = "let a raw topic have more partitions while all runs; no record is lost or late"
+    grow = actions.add_parser("add-partitions", help=meaning, description=meaning)
+    grow.add_argument("topic", help="requests, engine, gpu or changes")
+    grow.add_argument("total", type=int, help="how many it has afterwards")
+    grow.set_defaults(action="add-partitions")
+
+
+_TOPICS_HELP: Final = {
+    "list": "what there should be (the default)",
+    "check": "what is missing or differs, and what would mend it; changes nothing",
+    "acls": "what each role may do at the broker, as commands for kafka-acls.sh",
+    "create": "create what is missing, set what differs where that deletes nothing, name the rest",
+}
 
 
 def _add_recordings(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -225,6 +243,7 @@ def _fault(arguments: argparse.Namespace, _: Settings) -> int:
 def _doctor(_: argparse.Namespace, settings: Settings) -> int:
     from tidegate.doctor import run  # noqa: PLC0415
 
+    configure_logging("error")
     return asyncio.run(run(settings))
 
 
@@ -238,7 +257,8 @@ def _config(arguments: argparse.Namespace, settings: Settings) -> int:
 def _topics(arguments: argparse.Namespace, settings: Settings) -> int:
     from tidegate.topic_commands import run  # noqa: PLC0415
 
-    return asyncio.run(run(arguments.action, settings.stream))
+    configure_logging("error")  # what matters is said in one sentence
+    return asyncio.run(run(arguments.action, settings.stream, arguments.topic, arguments.total))
 
 
 def _record(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -1,6 +1,5 @@
 """`tidegate doctor`: one line for each thing looked at, and the command that would mend it."""
 
-import asyncio
 import importlib.util
 import platform
 import shutil
@@ -12,7 +11,8 @@ from dataclasses import dataclass
 import psutil
 
 from streams.admin import check_topics
-from streams.errors import TidegateError
+from streams.connection import knock
+from streams.refusal import NOBODY
 from tidegate.settings import Settings
 
 
@@ -93,14 +93,18 @@ def _ports(settings: Settings) -> Iterator[Finding]:
 
 
 async def _broker(settings: Settings) -> AsyncIterator[Finding]:
-    url = settings.stream.broker.url
-    try:
-        problems = await asyncio.wait_for(check_topics(settings.stream), 10)
-    except (TidegateError, TimeoutError) as exc:
-        remedy = "start it or set TIDEGATE_STREAM__BROKER__URL (`tidegate up` brings its own)"
-        state = f"no answer at {url} ({str(exc) or type(exc).__name__})"
-        yield Finding(what="broker", state=state, remedy=remedy)
+    broker = settings.stream.broker
+    refused = await knock(broker)
+    if refused is not None:
+        there = refused.why != NOBODY
+        remedy = (
+            "mend the settings TIDEGATE_STREAM__BROKER__…: docs/operations.md"
+            if there
+            else "start it or set TIDEGATE_STREAM__BROKER__URL (`tidegate up` brings its own)"
+        )
+        state = f"{broker.url}: {refused.why}"
+        yield Finding(what="broker", state=state, remedy=remedy, needed=there)
         return
-    yield Finding(what="broker", state=f"answers at {url}")
-    for problem in problems:
-        yield Finding(what="topic", state=str(problem), remedy="tidegate topics create")
+    yield Finding(what="broker", state=f"answers at {broker.url}")
+    for problem in await check_topics(settings.stream):
+        yield Finding(what="topic", state=str(problem), remedy=problem.remedy)

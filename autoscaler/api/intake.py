@@ -77,6 +77,11 @@ class Intake:
             except CorruptMessageError:
                 self.corrupt += 1
 
+    def _take_quality(self, quality: Quality) -> None:
+        if quality.shard is None:  # a shard's WATCH says nothing of what was sent
+            self.quality.put((quality.source, quality.partition), quality)
+            self._progress("ingest", None, quality.at_us)
+
     def _take(self, message: Received) -> None:
         key = (message.key or b"").decode(errors="replace")
         match message.topic:
@@ -89,9 +94,7 @@ class Intake:
             case "decisions":
                 self._take_decision(message.value)
             case "quality" if message.value:
-                quality = decode_record(message.value, Quality)
-                self.quality.put((quality.source, quality.partition), quality)
-                self._progress("ingest", None, quality.at_us)
+                self._take_quality(decode_record(message.value, Quality))
             case "incidents":
                 _newest(self.incidents, key, message.value, Incident)
             case "alerts":

@@ -42,6 +42,12 @@ class Quality(Record, frozen=True, kw_only=True):
     duplicate_frames: int = 0
     behind_s: float | None = None
     """Append time less event time, the median of the newest batch in the interval."""
+    shard: int | None = None
+    """Set where a shard's WATCH speaks of the source, and not INGEST."""
+    given_up: bool = False
+    """Silent for so long that the shard's windows close without it, until it is heard again."""
+    missed_rows: int = 0
+    """Rows of windows that had closed while the shard did not wait for the source; dropped."""
 
 
 class FrameMark(Record, frozen=True, kw_only=True):

@@ -36,7 +36,8 @@ _FIELDS: Final = {
     "pool": "desired ready starting draining failed min_replicas max_replicas model ladder",
     "replica": "state ready since_ms gpus node reason",
     "change": "id title actor replica node",
-    "quality": "records accepted late far_future dead duplicate_frames behind_s",
+    "quality": "records accepted late far_future dead duplicate_frames behind_s given_up "
+    "missed_rows",
 }
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     **{measurement: tuple(fields.split()) for measurement, fields in _FIELDS.items()},
@@ -144,8 +145,12 @@ def _change(c: Change) -> Point | None:
 
 
 def _quality(q: Quality) -> Point | None:
-    tags = {"source": q.source, "partition": str(q.partition)}
-    return _of("quality", q, q.at_us, tags)
+    tags = {
+        "source": q.source,
+        "partition": str(q.partition),
+        "shard": "" if q.shard is None else str(q.shard),
+    }
+    return _of("quality", q, q.at_us, tags, given_up=int(q.given_up))
 
 
 def _tags(record: Incident | Decision | PoolStatus | ReplicaStatus | Change) -> dict[str, str]:

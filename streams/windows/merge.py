@@ -1,7 +1,7 @@
 """One shard's deltas in, windows out: final when every source has passed, provisional on stalls."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Final
 
@@ -10,7 +10,7 @@ import numpy as np
 from streams.codec import BlockHeader
 from streams.errors import InvalidParameterError
 from streams.windows.admission import Admission
-from streams.windows.progress import Counts, Progress, Source
+from streams.windows.progress import MAX_HOLD_US, Counts, News, Progress, Source
 from streams.windows.regroup import merge_tables
 from streams.windows.rows import take
 from streams.windows.table import Table
@@ -38,11 +38,17 @@ class Closed:
     watermark_us: the shard's final watermark: every window that ends at or before it has been given
         out. 0 until all sources have been heard.
     fresh: False for a repeated or broken block: what else it carries must not be acted on.
+    coverage: share of sources that have not been given up.
+    sources: who was given up or taken back.
+    missed_rows: how many rows of the block came for windows that had closed without their source.
     """
 
     tables: tuple[Table, ...] = ()
     watermark_us: int = 0
     fresh: bool = True
+    coverage: float = 1.0
+    sources: tuple[News, ...] = ()
+    missed_rows: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,9 +125,10 @@ class ShardMerge:
     interval_us: length of windows per series kind.
     max_series: how many series of a kind have a row of their own in a window; the rest is
         ``other``.
+    max_hold_us: how long windows wait for a source that is silent while others flow.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what a shard is made of
         self,
         shard: int,
         sources: Collection[Source],
@@ -129,11 +136,12 @@ class ShardMerge:
         max_series: int,
         *,
         limits: Limits = Limits(),  # noqa: B008 -- frozen
+        max_hold_us: int = MAX_HOLD_US,
     ) -> None:
         self.shard = shard
         self.counts = Counts()
         self.watermark_us = 0
-        self._progress = Progress(sources, self.counts)
+        self._progress = Progress(sources, self.counts, max_hold_us=max_hold_us)
         self._limits = limits
         self._open = {
             kind: _OpenWindows(kind, length, max_series) for kind, length in interval_us.items()
@@ -143,18 +151,23 @@ class ShardMerge:
         """Take the next block of the log in; ``append_us`` is its append time."""
         if table is not None and table.kind not in self._open:
             raise InvalidParameterError("table.kind", table.kind, f"one of {sorted(self._open)}")
-        counted = self._progress.take(header, table, append_us)
+        counted = self._progress.take(header, table, append_us, self.watermark_us)
+        missed_before = self.counts.missed_rows
         for rows in counted or ():
-            self.counts.late_after_close += self._open[rows.kind].add(rows)
+            windows = self._open[rows.kind]
+            kept = self._not_missed(rows, windows.interval_us, (header.source, header.partition))
+            self.counts.late_after_close += windows.add(kept)
             self._fold_if_too_many(rows.kind)
-        return self._closed(fresh=counted is not None)
+        closed = self._closed(fresh=counted is not None)
+        return replace(closed, missed_rows=self.counts.missed_rows - missed_before)
 
-    def expect(self, source: Source) -> None:
+    def expect(self, source: Source) -> Closed:
         """A new source partition: wait for it from now on."""
-        self._progress.expect(source)
+        self._progress.expect(source, self.watermark_us)
+        return self._closed(fresh=True)
 
     def give_up(self, source: Source) -> Closed:
-        """A source that has been silent for too long: wait for it no longer."""
+        """Wait for a source no longer, until it sends something again."""
         self._progress.give_up(source)
         return self._closed(fresh=True)
 
@@ -187,7 +200,18 @@ class ShardMerge:
     def _closed(self, *, fresh: bool) -> Closed:
         self.watermark_us = max(self.watermark_us, self._progress.watermark_us() or 0)
         tables = [*self._forced(), *self._final()]
-        return Closed(tables=tuple(tables), watermark_us=self.watermark_us, fresh=fresh)
+        return Closed(
+            tables=tuple(tables),
+            watermark_us=self.watermark_us,
+            fresh=fresh,
+            coverage=self._progress.awaited_ratio(),
+            sources=self._progress.news(),
+        )
+
+    def _not_missed(self, rows: Table, interval_us: int, source: Source) -> Table:
+        kept = rows.window_us + interval_us > self._progress.joined_us(source)
+        self.counts.missed_rows += int(np.count_nonzero(~kept))
+        return take(rows, kept)
 
     def _final(self) -> list[Table]:
         due: list[tuple[int, str, int]] = []

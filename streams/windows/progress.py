@@ -4,14 +4,20 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
+from streams.clock import SECOND_US
 from streams.codec import BlockHeader
 from streams.windows.table import Table
 
 Source = tuple[str, int]
 """(topic, partition) of a raw topic."""
+News = tuple[Source, bool]
+"""A source, and whether it is awaited from here on."""
 
 MAX_PARTS: Final = 256
 """Parts of one block that are held until the last has come; a longer one is dropped."""
+MAX_HOLD_US: Final = 900 * SECOND_US
+PAUSE_US: Final = 2 * SECOND_US
+"""A longer pause of the whole log says nothing about any one source."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,6 +33,10 @@ class Counts:
     """Dropped: a part was missing or out of order."""
     late_after_close: int = 0
     """Rows for windows that were final; must stay 0."""
+    missed_rows: int = 0
+    """Rows for windows that became final while their source was not awaited."""
+    given_up: int = 0
+    """How often a source was silent for so long that it was given up."""
     folded_series: int = 0
     """Series merged into ``other``, summed over windows."""
     forced_windows: int = 0
@@ -38,6 +48,9 @@ class Counts:
 @dataclass(slots=True)
 class _SourceState:
     heard_us: int
+    heard_flow_us: int = 0
+    joined_us: int = 0
+    """Windows that end at or before this closed before the source was awaited."""
     next_offset: int | None = None
     watermark_us: int | None = None
     held: list[Table] = field(default_factory=list)
@@ -47,30 +60,72 @@ class _SourceState:
 
 
 class Progress:
-    """Takes each source's blocks in order, once, and whole."""
+    """Takes each source's blocks in order, once, and whole.
 
-    def __init__(self, sources: Collection[Source], counts: Counts) -> None:
+    A source that is silent for ``max_hold_us`` while others flow is given up, and awaited again
+    with its next block. That time is measured in the log, where a pause of all counts 2 s at most:
+    after an outage of everything, nobody is given up for coming back second.
+    """
+
+    def __init__(
+        self, sources: Collection[Source], counts: Counts, *, max_hold_us: int = MAX_HOLD_US
+    ) -> None:
         self._states: dict[Source, _SourceState | None] = dict.fromkeys(sorted(sources))
         self._not_awaited: dict[Source, _SourceState] = {}
+        self._given_up: set[Source] = set()
         self._counts = counts
+        self._max_hold_us = max_hold_us
         self._began_us: int | None = None
+        self._newest_us = 0
+        self._flow_us = 0
+        self._news: list[News] = []
 
-    def expect(self, source: Source) -> None:
-        """Wait for this source too, from now on."""
-        self._states.setdefault(source, self._not_awaited.pop(source, None))
+    def expect(self, source: Source, passed_us: int) -> None:
+        """Wait for this source too, from now on; windows up to ``passed_us`` have closed."""
+        if source in self._states:
+            return
+        state = self._not_awaited.pop(source, None) or _SourceState(self._newest_us)
+        # Whoever is announced has no rows yet: one for a closed window would be a mistake of ours.
+        state.joined_us = passed_us if source in self._given_up else 0
+        state.heard_flow_us = self._flow_us
+        self._await(source, state)
 
     def give_up(self, source: Source) -> None:
-        """Wait for it no longer, until it sends rows again."""
-        state = self._states.pop(source, None)
+        """Wait for it no longer, until it sends something again."""
+        if source not in self._states:
+            return
+        state = self._states.pop(source)
         if state is not None:
             self._not_awaited[source] = state
+        self._given_up.add(source)
+        self._counts.given_up += 1
+        self._tell(source, awaited=False)
 
-    def take(self, header: BlockHeader, table: Table | None, append_us: int) -> list[Table] | None:
-        """The tables that count now (none before the last part), or None for a dropped block."""
+    def news(self) -> tuple[News, ...]:
+        """Who was given up or taken back since this was last asked."""
+        news, self._news = self._news, []
+        return tuple(news)
+
+    def joined_us(self, source: Source) -> int:
+        """Windows that end at or before this closed while the source was not awaited."""
+        state = self._states.get(source)
+        return state.joined_us if state else 0
+
+    def take(
+        self, header: BlockHeader, table: Table | None, append_us: int, passed_us: int = 0
+    ) -> list[Table] | None:
+        """The tables that count now (none before the last part), or None for a dropped block.
+
+        passed_us: windows that end at or before this have closed.
+        """
         if self._began_us is None:
-            self._began_us = append_us
-        state = self._state_of(header, append_us)
+            self._began_us = self._newest_us = append_us
+        second_over = self._flow(append_us)
+        state = self._state_of(header, append_us, passed_us)
         state.heard_us = max(state.heard_us, append_us)
+        state.heard_flow_us = self._flow_us
+        if second_over:
+            self._give_up_the_silent()
         self._counts.blocks += 1
         if state.next_offset is not None and header.from_offset < state.next_offset:
             self._counts.repeated_blocks += 1
@@ -106,24 +161,52 @@ class Progress:
         return len(heard) / max(1, len(self._states))
 
     def coverage(self, end_us: int) -> float:
-        """Share of sources that have passed ``end_us``."""
+        """Share of sources that have passed ``end_us``; those given up have not."""
         passed = sum(
             state is not None and state.watermark_us is not None and state.watermark_us >= end_us
             for state in self._states.values()
         )
-        return passed / max(1, len(self._states))
+        return passed / max(1, len(self._states) + len(self._given_up))
 
-    def _state_of(self, header: BlockHeader, append_us: int) -> _SourceState:
+    def awaited_ratio(self) -> float:
+        """Share of sources that have not been given up."""
+        return len(self._states) / max(1, len(self._states) + len(self._given_up))
+
+    def _state_of(self, header: BlockHeader, append_us: int, passed_us: int) -> _SourceState:
         """A source that sends rows unexpectedly is awaited from then on; one of controls is not."""
         source = (header.source, header.partition)
         state = self._states.get(source) or self._not_awaited.get(source) or _SourceState(append_us)
-        awaited = source in self._states or header.kind != "control"
-        if awaited:
-            self._not_awaited.pop(source, None)
+        if source in self._states:
             self._states[source] = state
+        elif header.kind != "control" or source in self._given_up:
+            state.joined_us = passed_us
+            self._await(source, state)
         else:
             self._not_awaited[source] = state
         return state
+
+    def _await(self, source: Source, state: _SourceState) -> None:
+        self._not_awaited.pop(source, None)
+        self._states[source] = state
+        if source in self._given_up:
+            self._given_up.remove(source)
+            self._tell(source, awaited=True)
+
+    def _flow(self, append_us: int) -> bool:
+        """Let the log's own time go on; True about once a second."""
+        before_us = self._flow_us
+        self._flow_us += min(max(0, append_us - self._newest_us), PAUSE_US)
+        self._newest_us = max(self._newest_us, append_us)
+        return self._flow_us // SECOND_US > before_us // SECOND_US
+
+    def _give_up_the_silent(self) -> None:
+        silent_since_us = self._flow_us - self._max_hold_us
+        for source, state in list(self._states.items()):
+            if (state.heard_flow_us if state else 0) < silent_since_us:
+                self.give_up(source)
+
+    def _tell(self, source: Source, *, awaited: bool) -> None:
+        self._news.append((source, awaited))
 
     @staticmethod
     def _is_next_part(state: _SourceState, header: BlockHeader) -> bool:

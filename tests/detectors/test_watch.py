@@ -7,9 +7,11 @@ from detectors.grace import Grace
 from detectors.watch import EMPTY_WINDOWS
 from streams.batch import Message
 from streams.codec import Block, BlockHeader, decode_block, encode_block
+from streams.controls import announced
 from streams.schemas.anomalies import Anomaly
-from streams.schemas.system import DeadLetter
+from streams.schemas.system import DeadLetter, Quality
 from streams.schemas.telemetry import EngineSample, RequestEvent
+from streams.settings import WindowSettings
 from streams.stage import Out
 from streams.windows.blocks import decode_table, encode_table
 from streams.windows.delta import to_table
@@ -131,6 +133,34 @@ def test_a_stalled_source_lets_windows_leave_provisionally_with_their_coverage()
     assert window.header.watermark_us == NOON_US + SECOND_US
 
 
+def announcement(source: str, partition: int) -> bytes:
+    (out,) = announced([(source, partition)], shards=1)
+    assert isinstance(out.value, bytes)
+    return out.value
+
+
+def test_windows_wait_for_a_source_from_its_announcement_on() -> None:
+    watch = new_watch()
+    watch.step(log(*progress(1)))
+    assert watch.step(log(announcement("requests", 7), *progress(2))) == []
+
+
+def test_a_source_silent_for_too_long_is_given_up_in_plain_sight() -> None:
+    watch = new_watch(windows=WindowSettings(max_hold_s=5))
+    watch.step(log(*progress(0), at_s=0))
+    out = [
+        each
+        for at_s in range(1, 8)
+        for each in watch.step(log(*progress(at_s, but="gpu"), at_s=at_s))
+    ]
+    (told,) = [each for each in out if each.topic == "quality"]
+    assert told.key == "gpu/0/0"
+    assert isinstance(told.value, Quality)
+    assert (told.value.given_up, told.value.shard) == (True, 0)
+    final = [block.header for block in blocks(out, "windows") if not block.header.provisional]
+    assert {header.coverage for header in final} == {0.75}
+
+
 @pytest.mark.parametrize(
     ("value", "detail"),
     [
@@ -142,7 +172,9 @@ def test_a_stalled_source_lets_windows_leave_provisionally_with_their_coverage()
             id="other-kind",
         ),
         pytest.param(
-            encode_block(BlockHeader(kind="control", shard=0), payload=b'[{"id": 1}]'),
+            encode_block(
+                BlockHeader(kind="control", shard=0, source="changes"), payload=b'[{"id": 1}]'
+            ),
             "control block",
             id="bad-change",
         ),

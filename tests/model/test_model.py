@@ -117,7 +117,7 @@ def test_a_partition_that_was_announced_loses_nothing() -> None:
 
 
 def test_one_that_was_not_comes_too_late() -> None:
-    with pytest.raises(BrokenRuleError, match="late_after_close=1"):
+    with pytest.raises(BrokenRuleError, match="missed_rows=1"):
         judge(grown(announced=False))
 
 

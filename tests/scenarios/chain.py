@@ -32,8 +32,15 @@ def settings_of(shards: int = 1) -> Settings:
     return Settings(stream=StreamSettings(topics=topics, windows=windows))
 
 
-def new_watch(settings: DetectionSettings | None = None) -> Watch:
-    return Watch(0, settings or DetectionSettings(), settings_of().stream.windows, SOURCES)
+def new_watch(
+    settings: DetectionSettings | None = None, windows: WindowSettings | None = None
+) -> Watch:
+    return Watch(
+        0,
+        settings or DetectionSettings(),
+        windows or settings_of().stream.windows,
+        SOURCES,
+    )
 
 
 class Chain:

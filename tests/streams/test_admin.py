@@ -1,38 +1,12 @@
 import pytest
+from aiokafka.admin import NewTopic
 
-from streams.admin import (
-    check_topics,
-    configuration_of,
-    create_topics,
-    partitions_of,
-)
+from streams import topic_shape
+from streams.admin import Admin, check_topics, create_topics, mend_topics, set_on_topic
+from streams.connection import full_name
 from streams.settings import StreamSettings
 from streams.topics import TOPICS
 from tests.streams.toys import new_prefix, toy_settings
-
-
-def test_sizes_of_topics_follow_the_settings() -> None:
-    settings = toy_settings("kafka://h:1", "p.", "exactly_once", shards=8, raw_partitions=3)
-
-    found = {
-        name: partitions_of(TOPICS[name], settings) for name in ("requests", "windows", "rules")
-    }
-    assert found == {"requests": 3, "windows": 8, "rules": 1}
-
-
-def test_raw_records_are_stamped_by_the_broker() -> None:
-    found = configuration_of(TOPICS["requests"], StreamSettings())
-
-    assert found == {
-        "cleanup.policy": "delete",
-        "max.message.bytes": "1000000",
-        "message.timestamp.type": "LogAppendTime",
-        "retention.ms": "86400000",
-    }
-
-
-def test_compacted_state_is_kept_for_ever() -> None:
-    assert "retention.ms" not in configuration_of(TOPICS["state.plan"], StreamSettings())
 
 
 @pytest.mark.broker
@@ -68,3 +42,56 @@ async def test_missing_topics_are_named(kafka_url: str) -> None:
 
     first = (await check_topics(settings))[0]
     assert str(first) == f"topic {settings.topics.prefix}requests is missing"
+
+
+async def made_wrong(settings: StreamSettings) -> None:
+    """Three topics that nobody should make like this, then all the others."""
+    wrong = {
+        "requests": (1, {"retention.ms": "3600000", "flush.ms": "5000"}),
+        "state.plan": (1, {"cleanup.policy": "delete", "max.message.bytes": "5000"}),
+        "partials": (4, {"cleanup.policy": "compact"}),
+    }
+    async with Admin(settings) as admin:
+        await admin.create_topics(
+            [
+                NewTopic(full_name(settings, name), partitions, 1, topic_configs=configuration)
+                for name, (partitions, configuration) in wrong.items()
+            ]
+        )
+    await create_topics(settings)
+
+
+@pytest.mark.kafka
+async def test_topics_made_wrong_are_mended_where_that_deletes_nothing(kafka_url: str) -> None:
+    settings = toy_settings(kafka_url, new_prefix(), "exactly_once")
+    await made_wrong(settings)
+
+    await mend_topics(settings)
+
+    left = [(problem.topic, problem.what) for problem in await check_topics(settings)]
+    name = full_name(settings, "partials")
+    assert left == [(name, "partitions"), (name, "cleanup.policy")]
+
+
+@pytest.mark.kafka
+async def test_what_else_was_set_on_a_topic_stays(kafka_url: str) -> None:
+    settings = toy_settings(kafka_url, new_prefix(), "exactly_once")
+    await made_wrong(settings)
+
+    await mend_topics(settings)
+
+    async with Admin(settings) as admin:
+        kept = await set_on_topic(admin, full_name(settings, "requests"))
+    assert (kept["flush.ms"], kept["retention.ms"]) == ("5000", "86400000")
+
+
+@pytest.mark.kafka
+async def test_the_settings_of_the_broker_are_compared_too(
+    kafka_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = toy_settings(kafka_url, new_prefix(), "exactly_once")
+    await create_topics(settings)
+    monkeypatch.setitem(topic_shape.BROKER_CONFIGURATION, topic_shape.ABORT_SCAN, "500")
+
+    (problem,) = await check_topics(settings)
+    assert str(problem) == f"broker 1: {topic_shape.ABORT_SCAN} should be 500 or less, is 1000"

@@ -4,7 +4,7 @@ import pytest
 from pydantic import SecretStr
 
 from streams.connection import client_options, wait_for_broker
-from streams.errors import BrokerUnavailableError, InvalidParameterError
+from streams.errors import BrokerRefusedError, BrokerUnavailableError, InvalidParameterError
 from streams.settings import BrokerSettings, StreamSettings
 from tests.services.base import free_port
 
@@ -43,7 +43,7 @@ async def test_a_refused_login_is_not_tried_for_long(broker_url: str) -> None:
         url=broker_url, security="sasl_plaintext", username="tide", password=SecretStr("hidden")
     )
 
-    with pytest.raises(BrokerUnavailableError, match="login refused") as raised:
+    with pytest.raises(BrokerRefusedError, match="login refused") as raised:
         await wait_for_broker(StreamSettings(broker=broker), patience_s=3600)
     assert "hidden" not in str(raised.value)
 

@@ -15,7 +15,7 @@ def untouched() -> Iterator[None]:
     before = root.handlers[:], root.level
     yield
     root.handlers[:], root.level = before
-    for name in ("aiokafka", "faust", "mode", "asyncio"):
+    for name in ("aiokafka", "aiokafka.conn", "faust", "mode", "asyncio"):
         logging.getLogger(name).setLevel(logging.NOTSET)
     structlog.reset_defaults()
 
@@ -26,6 +26,13 @@ def test_a_line_is_an_event_with_its_numbers(capsys: pytest.CaptureFixture[str])
 
     line = json.loads(capsys.readouterr().err)
     assert (line["event"], line["offset"], line["level"]) == ("partition_taken", 3, "info")
+
+
+def test_requests_to_the_broker_are_never_written(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("debug", as_json=True)
+    logging.getLogger("aiokafka.conn").debug("SaslAuthenticateRequest: hidden")
+
+    assert capsys.readouterr().err == ""
 
 
 def test_libraries_speak_only_when_asked_to(capsys: pytest.CaptureFixture[str]) -> None:

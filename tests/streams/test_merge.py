@@ -203,11 +203,125 @@ def test_a_source_given_up_holds_nothing_back() -> None:
     assert (ends(closed), closed.watermark_us) == ([0], T0 + SECOND_US)
 
 
-def test_an_expected_source_holds_windows_back() -> None:
+def test_an_announced_source_holds_windows_back_until_it_has_passed_them() -> None:
     merge = shard(A)
     merge.expect(B)
 
     assert not merge.add(delta(A, (0, 1), T0 + SECOND_US), engines("a"), T0).tables
+    closed = merge.add(delta(B, (0, 1), T0 + SECOND_US), engines("b"), T0)
+    assert pools(closed.tables[0]) == {"a": 1, "b": 1}
+
+
+def test_announcing_a_source_twice_changes_nothing() -> None:
+    merge = shard(A, B)
+    merge.add(delta(A, (0, 1), T0 + SECOND_US), engines("a"), T0)
+    merge.add(delta(B, (0, 1), T0), None, T0)
+
+    merge.expect(B)
+
+    assert merge.expect(B).watermark_us == T0
+
+
+def test_a_row_of_an_announced_source_for_a_closed_window_is_our_mistake() -> None:
+    merge = shard(A)
+    merge.add(delta(A, (0, 1), T0 + SECOND_US), engines("a"), T0)
+    merge.expect(B)
+
+    merge.add(delta(B, (0, 1), T0), engines("b"), T0)
+
+    assert (merge.counts.late_after_close, merge.counts.missed_rows) == (1, 0)
+
+
+def test_rows_that_a_source_wrote_before_anybody_knew_of_it_are_missed() -> None:
+    merge = shard(A)
+    merge.add(delta(A, (0, 1), T0 + SECOND_US), engines("a"), T0)
+
+    closed = merge.add(delta(B, (0, 2), T0), engines("b", "c"), T0)
+
+    assert (closed.missed_rows, merge.counts.missed_rows) == (2, 2)
+    assert merge.counts.late_after_close == 0
+
+
+class TestSilence:
+    """A speaks once a second; B is silent from the first second on."""
+
+    HOLD_S = 30
+
+    def merge(self) -> ShardMerge:
+        return ShardMerge(0, (A, B), LENGTHS, 100, max_hold_us=self.HOLD_S * SECOND_US)
+
+    def speak(
+        self, merge: ShardMerge, source: tuple[str, int], second: int, name: str = ""
+    ) -> Closed:
+        at = T0 + second * SECOND_US
+        table = engines(name, at_us=at) if name else None
+        block = delta(source, (second, second + 1), at)
+        return merge.add(block, table, at)
+
+    def silent_until(self, merge: ShardMerge, second: int) -> list[Closed]:
+        self.speak(merge, B, 0)
+        return [self.speak(merge, A, n, "a") for n in range(second + 1)]
+
+    def test_it_is_given_up_when_it_has_been_silent_for_too_long(self) -> None:
+        closed = self.silent_until(self.merge(), self.HOLD_S + 1)
+
+        told = [n for n, each in enumerate(closed) if each.sources]
+        assert told == [self.HOLD_S + 1]
+        assert closed[-1].sources == ((B, False),)
+        assert ends(closed[-1]) == list(range(self.HOLD_S + 1))
+
+    def test_windows_without_it_say_so(self) -> None:
+        closed = self.silent_until(self.merge(), self.HOLD_S + 1)
+
+        assert [each.coverage for each in closed[-2:]] == [1.0, 0.5]
+
+    def test_who_was_never_heard_is_given_up_too(self) -> None:
+        merge = self.merge()
+
+        closed = [self.speak(merge, A, n) for n in range(self.HOLD_S + 2)]
+
+        assert closed[-1].sources == ((B, False),)
+
+    def test_an_outage_of_everything_is_nobodys_silence(self) -> None:
+        merge = self.merge()
+        self.silent_until(merge, 5)
+
+        closed = [self.speak(merge, A, 3_600), self.speak(merge, B, 3_601)]
+
+        assert [each.sources for each in closed] == [(), ()]
+
+    def test_it_is_taken_back_when_it_speaks_and_what_it_missed_is_counted(self) -> None:
+        merge = self.merge()
+        self.silent_until(merge, self.HOLD_S + 1)
+
+        back = merge.add(delta(B, (1, 2), T0), engines("b"), T0 + 60 * SECOND_US)
+
+        assert (back.sources, back.missed_rows, back.coverage) == (((B, True),), 1, 1.0)
+        assert merge.counts.late_after_close == 0
+
+    def test_windows_wait_for_it_again(self) -> None:
+        merge = self.merge()
+        self.silent_until(merge, self.HOLD_S + 1)
+        self.speak(merge, B, self.HOLD_S + 2)
+
+        closed = self.speak(merge, A, self.HOLD_S + 9, "a")
+
+        assert closed.watermark_us == T0 + (self.HOLD_S + 2) * SECOND_US
+
+    def test_the_block_that_ends_the_silence_is_not_the_end_of_the_source(self) -> None:
+        merge = self.merge()
+        self.silent_until(merge, self.HOLD_S)
+
+        assert self.speak(merge, B, self.HOLD_S + 1).sources == ()
+
+    def test_one_of_controls_is_taken_back_as_well(self) -> None:
+        changes = ("changes", 0)
+        merge = shard(A, changes)
+        merge.give_up(changes)
+
+        back = merge.add(delta(changes, (0, 1), T0, kind="control"), None, T0)
+
+        assert back.sources == ((changes, True),)
 
 
 def test_a_table_of_an_unknown_kind_is_refused() -> None:
