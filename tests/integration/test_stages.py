@@ -23,7 +23,7 @@ from benchmarks.failover import Traffic, settings_for
 from streams.admin import create_topics
 from streams.publisher import Publisher
 from streams.stage import Out
-from tests.services.base import free_port
+from tests.services.base import listens
 from tests.streams.toys import new_prefix
 from tidegate.settings import Settings
 from tidegate.settings_file import write_settings
@@ -98,10 +98,18 @@ async def settings(kafka_url: str, tmp_path: Path) -> Settings:
     return settings.model_copy(update={"stream": stream})
 
 
+def free_ports(count: int) -> int:
+    """The first of so many free ports in a row, outside the range that outgoing connections use."""
+    for first in range(20_000, 32_000, count):
+        if not any(listens(port) for port in range(first, first + count)):
+            return first
+    pytest.fail("no free ports in a row")
+
+
 @pytest.fixture
 def flow(settings: Settings, tmp_path: Path) -> Iterator[Flow]:
     write_settings(settings, tmp_path / "settings.json")
-    port = free_port()
+    port = free_ports(len(STAGES))
     worker = subprocess.Popen(
         [sys.executable, "-m", "tidegate", "worker", "--metrics-port", str(port)],
         env={**os.environ, "TIDEGATE_CONFIG": str(tmp_path / "settings.json")},
@@ -124,14 +132,15 @@ async def test_each_stage_shows_how_it_is_and_one_that_freezes_harms_no_other(
 ) -> None:
     await traffic.send(Out(topic="requests", key="k", value=b"moon", partition=0))
     shown = {stage: await flow.until(stage, records_in_total=1) for stage in STAGES}
-    for stage in ("ingest", "watch", "respond", "plan", "alert"):
+    # ALERT has no second to step before the first incident.
+    for stage in ("ingest", "watch", "respond", "plan"):
         shown[stage] = await flow.until(stage, watermark_seconds=1, watermark_lag_seconds=0)
 
     assert shown["ingest"]["dead_letters_total"] == 1
     assert shown["watch"]["late_after_close_total"] == shown["watch"]["lost_records_total"] == 0
     assert shown["watch"]["coverage_ratio"] == 1
     assert shown["watch"]["open_windows"] > 0
-    assert all(seen["commit_seconds_count"] > 0 for seen in shown.values())
+    assert all(shown[stage]["commit_seconds_count"] > 0 for stage in set(STAGES) - {"alert"})
     assert all(seen["partitions"] >= 1 and seen["hangs_total"] == 0 for seen in shown.values())
     assert all(0 < seen["rebalances_total"] < 10 for seen in shown.values())
     assert shown["watch"]["fetch_idle_seconds_total"] > 0
