@@ -14,14 +14,28 @@ from streams.clock import SECOND_US, Clock
 from streams.connection import bare_name, new_consumer
 from streams.log import get_logger
 from streams.partition import Partition
+from streams.settings import WindowSettings
 from streams.work import AtEnd, Recheck, Shown, Work
 
 log = get_logger(__name__)
 
-IDLE_S: Final = 1.0
-"""How long a partition is quiet before its end is looked for, and how often from then on."""
+JUST_AFTER_US: Final = 2_000
+"""The look comes so long after the instant at which a whole second has passed for good."""
 LOST_S: Final = 5.0
 """There is more to read, we want it, and nothing comes: ask again after this long."""
+
+
+def until_look_s(now_us: int, windows: WindowSettings) -> float:
+    """Seconds until the next look: one a second, each when its finding is worth most.
+
+    A source that rests holds its windows open until a look finds its end later than a window's end
+    + lateness + the clock's error: so each look comes just after a second has passed all of that.
+
+    >>> until_look_s(now_us=10_000_000, windows=WindowSettings(lateness_s=2, max_clock_error_s=0.5))
+    0.502
+    """
+    passed_us = round((windows.lateness_s + windows.max_clock_error_s) * SECOND_US) + JUST_AFTER_US
+    return (SECOND_US - (now_us - passed_us) % SECOND_US) / SECOND_US
 
 
 class Ends:
@@ -61,7 +75,7 @@ class Ends:
 
     async def watch(self) -> None:
         while True:
-            await asyncio.sleep(IDLE_S)
+            await asyncio.sleep(until_look_s(self._clock(), self._app.settings.windows))
             self._app.vitals.joined(self._app.consumer.member_id)
             try:
                 await self._look()
@@ -94,7 +108,7 @@ class Ends:
             return
         # Not equality: the embedded broker names the end too low by all but one of the last
         # batch, and a position is never inside a batch.
-        if end <= position and idle_s > IDLE_S * 0.9:
+        if end <= position:
             partition.deliver(AtEnd(position, clock_us))
         elif end > position and idle_s > LOST_S:
             partition.active_at += idle_s

@@ -1,6 +1,7 @@
 """A ticked stage: several inputs, one active instance, a step for each second of event time."""
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -110,11 +111,16 @@ class TickedStage:
     async def _read_records(self, reader: TopicReader, inputs: Inputs) -> None:
         """What there is by now of all topics without watermark.
 
-        Windows would carry the ticks past records that simply had not been read yet.
+        Windows would carry the ticks past records that simply had not been read yet. A stage that
+        follows the clock when windows stall waits no longer for records either: somebody's open
+        transaction may hold them back.
         """
+        loop = asyncio.get_running_loop()
+        patience_s = math.inf if self._stall_us is None else self._stall_us / SECOND_US
+        until_s = loop.time() + patience_s
         await reader.look_at_ends([topic for topic in inputs.topics if topic not in BLOCKS])
         while waiting := {source for source in reader.behind if source[0] not in BLOCKS}:
-            if inputs.full:
+            if inputs.full or loop.time() > until_s:
                 break
             self._owned.vital.stir()
             reader.hold(reader.sources - waiting)
