@@ -1,7 +1,7 @@
 """Raw score in, 1.0 at the boundary out: how rare a score is given the series' own past."""
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, Literal
 
 import numpy as np
 
@@ -41,6 +41,7 @@ class CalibrationState:
     """Weighted number of scores in the tail."""
     excess: Floats
     """Weighted sum of how far they lie in it."""
+    schema: Literal[1] = field(default=1, kw_only=True)
 
 
 class Calibration:

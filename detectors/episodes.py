@@ -1,13 +1,14 @@
 """Scores above 1 in, anomalies out: when one begins, goes on and ends."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
+import numpy.typing as npt
 
-from detectors.banks.base import Rows
+from detectors.banks.base import Rows, cleared
 from streams.schemas.anomalies import Anomaly
 
 SECOND_US: Final = 1_000_000
@@ -19,6 +20,15 @@ Slot = tuple[int, str]
 """(row of the roster, what is judged there): at most one anomaly is open in each."""
 
 
+@dataclass(slots=True)
+class HitsState:
+    """Everything a snapshot has to keep."""
+
+    bits: npt.NDArray[np.uint64]
+    """By row, one bit a window, the newest lowest."""
+    schema: Literal[1] = field(default=1, kw_only=True)
+
+
 class Hits:
     """Which of the last 64 windows of each row scored 1 or more.
 
@@ -28,26 +38,23 @@ class Hits:
     def __init__(self, need: int) -> None:
         self._need = min(max(1, need), 32)
         self._span = np.uint64((1 << (2 * self._need)) - 1)
-        self._bits = np.zeros(0, np.uint64)
+        self.state = HitsState(np.zeros(0, np.uint64))
 
     def admit(self, row: int) -> None:
-        if row >= self._bits.size:
-            longer = np.zeros(max(8, 2 * self._bits.size, row + 1), np.uint64)
-            longer[: self._bits.size] = self._bits
-            self._bits = longer
-        self._bits[row] = 0
+        self.state = cleared(self.state, row)
 
     def mark(self, rows: Rows) -> Rows:
         """One window passes; ``rows`` had a hit. Returns those of them that have enough."""
-        self._bits <<= np.uint64(1)
-        self._bits[rows] |= np.uint64(1)
-        recent = np.bitwise_count(self._bits[rows] & self._span)
+        bits = self.state.bits
+        bits <<= np.uint64(1)
+        bits[rows] |= np.uint64(1)
+        recent = np.bitwise_count(bits[rows] & self._span)
         enough: Rows = rows[recent >= self._need]
         return enough
 
     def windows_ago(self, row: int) -> int:
         """How many windows ago the oldest hit of the span was."""
-        return int(self._bits[row] & self._span).bit_length() - 1
+        return int(self.state.bits[row] & self._span).bit_length() - 1
 
 
 @dataclass(slots=True)
@@ -60,6 +67,15 @@ class _Episode:
     """The strongest finding of the window at hand."""
 
 
+@dataclass(slots=True, kw_only=True)
+class EpisodesState:
+    """Everything a snapshot has to keep."""
+
+    open: dict[Slot, _Episode] = field(default_factory=dict)
+    left_out: int = 0
+    schema: Literal[1] = 1
+
+
 class Episodes:
     """The open anomalies of one series kind.
 
@@ -69,29 +85,32 @@ class Episodes:
     def __init__(self, *, interval_us: int, ends_after_us: int) -> None:
         self._interval_us = interval_us
         self._ends_after_us = max(interval_us, ends_after_us)
-        self._open: dict[Slot, _Episode] = {}
-        self.left_out = 0
+        self.state = EpisodesState()
+
+    @property
+    def left_out(self) -> int:
+        return self.state.left_out
 
     def is_open(self, slot: Slot) -> bool:
-        return slot in self._open
+        return slot in self.state.open
 
     def begin(self, slot: Slot, found: Anomaly) -> None:
         """``found`` says when it started; nothing is open in the slot."""
-        if len(self._open) >= MAX_OPEN:
-            self.left_out += 1
+        if len(self.state.open) >= MAX_OPEN:
+            self.state.left_out += 1
             return
-        self._open[slot] = _Episode(found, found.at_us, found.at_us - UPDATE_EVERY_US, found)
+        self.state.open[slot] = _Episode(found, found.at_us, found.at_us - UPDATE_EVERY_US, found)
 
     def go_on(self, slot: Slot, found: Anomaly) -> None:
         """Something is open in the slot; the strongest finding of a window speaks for it."""
-        episode = self._open[slot]
+        episode = self.state.open[slot]
         episode.hit_us = found.at_us
         if episode.fresh is None or found.score > episode.fresh.score:
             episode.fresh = found
 
     def settle(self, end_us: int) -> Iterator[Anomaly]:
         """What is to be said once all detectors have seen the window that ends at ``end_us``."""
-        for slot, episode in list(self._open.items()):
+        for slot, episode in list(self.state.open.items()):
             found, episode.fresh = episode.fresh, None
             if found is not None:
                 episode.anomaly = _continued(episode.anomaly, found)
@@ -99,7 +118,7 @@ class Episodes:
                     episode.said_us = end_us
                     yield episode.anomaly.but(told_at_us=end_us)
             elif end_us - (episode.hit_us + self._interval_us) >= self._ends_after_us:
-                del self._open[slot]
+                del self.state.open[slot]
                 ended_us = episode.hit_us + self._interval_us
                 yield episode.anomaly.but(ended_at_us=ended_us, told_at_us=end_us)
 

@@ -2,9 +2,9 @@
 
 from bisect import insort
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Final
+from typing import Final, Literal
 
 from streams.schemas.telemetry import Change
 
@@ -50,6 +50,17 @@ class _Known:
     lost_us: int = -1
 
 
+@dataclass(slots=True, kw_only=True)
+class GraceState:
+    """Everything a snapshot has to keep."""
+
+    known: dict[Key, _Known] = field(default_factory=dict)
+    """The one that changed longest ago first."""
+    waiting: list[tuple[int, Change]] = field(default_factory=list)
+    """In the order of the instants from which they are known."""
+    schema: Literal[1] = 1
+
+
 class Grace:
     """What is known of each pool and replica from changes; event times decide, not arrival.
 
@@ -61,29 +72,29 @@ class Grace:
 
     def __init__(self, *, grace_us: int) -> None:
         self._grace_us = grace_us
-        self._known: dict[Key, _Known] = {}
-        self._waiting: list[tuple[int, Change]] = []
-        """In the order of the instants from which they are known."""
+        self.state = GraceState()
 
     def wait(self, change: Change, passed_us: int) -> None:
         """Windows that end at or before ``passed_us`` do not know of the change."""
-        entry = (max(change.at_us, passed_us), change)
-        insort(self._waiting, entry, key=itemgetter(0))
-        if len(self._waiting) > MAX_WAITING:
-            self.take(self._waiting.pop(0)[1])
+        waiting = self.state.waiting
+        insort(waiting, (max(change.at_us, passed_us), change), key=itemgetter(0))
+        if len(waiting) > MAX_WAITING:
+            self.take(waiting.pop(0)[1])
 
     def advance(self, end_us: int) -> None:
         """What a window that ends at ``end_us`` knows of is known from now on."""
-        while self._waiting and self._waiting[0][0] < end_us:
-            self.take(self._waiting.pop(0)[1])
+        waiting = self.state.waiting
+        while waiting and waiting[0][0] < end_us:
+            self.take(waiting.pop(0)[1])
 
     def take(self, change: Change) -> None:
         """It is known from now on."""
         key = (change.cluster, change.pool, change.replica)
-        known = self._known.pop(key, None) or _Known()
-        self._known[key] = known
-        if len(self._known) > MAX_OBJECTS:
-            del self._known[next(iter(self._known))]
+        objects = self.state.known
+        known = objects.pop(key, None) or _Known()
+        objects[key] = known
+        if len(objects) > MAX_OBJECTS:
+            del objects[next(iter(objects))]
         if change.kind in GRACED:
             known.changed_us = max(known.changed_us, change.at_us)
         if change.kind in WIDE:
@@ -117,11 +128,11 @@ class Grace:
         """Labels of replicas that were said to be lost shortly before ``at_us``."""
         return [
             {"cluster": cluster, "pool": pool, "replica": replica}
-            for (cluster, pool, replica), known in self._known.items()
+            for (cluster, pool, replica), known in self.state.known.items()
             if replica and 0 <= known.lost_us <= at_us < known.lost_us + LOST_US
         ]
 
     def _of(self, labels: Mapping[str, str]) -> _Known | None:
-        return self._known.get(
+        return self.state.known.get(
             (labels.get("cluster", ""), labels.get("pool", ""), labels.get("replica", ""))
         )

@@ -1,8 +1,8 @@
 """A value and the load it was measured at in, what alike series show at that load out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, Literal
 
 import numpy as np
 
@@ -23,8 +23,14 @@ class _Curve:
 
 
 @dataclass(slots=True)
-class _Rows:
+class LoadState:
+    """Everything a snapshot has to keep."""
+
     group: Rows
+    """By row."""
+    curves: dict[int, _Curve] = field(default_factory=dict, kw_only=True)
+    """By group, the one that learned longest ago first."""
+    schema: Literal[1] = field(default=1, kw_only=True)
 
 
 class LoadCurves:
@@ -43,39 +49,39 @@ class LoadCurves:
     def __init__(self, *, half_life_s: float = 300.0, enough: int = 5, step_s: float) -> None:
         self._weight = 1 - 0.5 ** (step_s / half_life_s)
         self._enough = enough
-        self._rows = _Rows(np.zeros(0, np.int64))
-        self._curves: dict[int, _Curve] = {}
+        self.state = LoadState(np.zeros(0, np.int64))
 
     def admit(self, row: int, labels: Mapping[str, str]) -> None:
-        self._rows = cleared(self._rows, row)
-        self._rows.group[row] = group_of(labels, GROUPED_BY)
+        state = self.state = cleared(self.state, row)
+        state.group[row] = group_of(labels, GROUPED_BY)
 
     def expected(self, rows: Rows, values: Floats, load: Floats) -> Floats:
         """What alike series show at ``load``; positive. Changes nothing."""
-        groups = grown(self._rows, rows).group[rows].tolist()
+        groups = grown(self.state, rows).group[rows].tolist()
         pairs = zip(groups, _level(load).tolist(), strict=True)
         logs = np.array([self._at(group, level) for group, level in pairs])
         return np.where(np.isnan(logs), np.maximum(values, 1e-9), np.exp(logs))
 
     def learn(self, rows: Rows, values: Floats, load: Floats, weights: Floats) -> None:
         """Take values in; those that are not above 0 have no logarithm and are passed over."""
-        groups = grown(self._rows, rows).group[rows].tolist()
+        groups = grown(self.state, rows).group[rows].tolist()
         entries = zip(groups, _level(load).tolist(), values.tolist(), weights.tolist(), strict=True)
         for group, level, value, weight in entries:
             if value > 0 and weight > 0:
                 self._learn(group, level, float(np.log(value)), weight)
 
     def _learn(self, group: int, level: int, log: float, weight: float) -> None:
-        curve = self._curves.pop(group, None) or _Curve(np.zeros(LEVELS), np.zeros(LEVELS))
-        self._curves[group] = curve
-        if len(self._curves) > MAX_GROUPS:
-            del self._curves[next(iter(self._curves))]
+        curves = self.state.curves
+        curve = curves.pop(group, None) or _Curve(np.zeros(LEVELS), np.zeros(LEVELS))
+        curves[group] = curve
+        if len(curves) > MAX_GROUPS:
+            del curves[next(iter(curves))]
         gain = weight * max(self._weight, 1 / (curve.seen[level] + 1))
         curve.log_mean[level] += gain * (log - curve.log_mean[level])
         curve.seen[level] += weight
 
     def _at(self, group: int, level: int) -> float:
-        curve = self._curves.get(group)
+        curve = self.state.curves.get(group)
         if curve is None:
             return np.nan
         known = np.flatnonzero(curve.seen >= self._enough)

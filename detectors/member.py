@@ -3,17 +3,19 @@
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Final, Literal
 
+import msgspec
 import numpy as np
 
 from detectors.banks import BANKS
 from detectors.banks.base import Bank, Bools, Floats, Rows, cleared, grown
-from detectors.calibrate import Calibration
-from detectors.load import LoadCurves
+from detectors.calibrate import Calibration, CalibrationState
+from detectors.load import LoadCurves, LoadState
 from detectors.settings import DetectorSettings
-from detectors.smooth import Smooth
+from detectors.smooth import Smooth, SmoothState
 from streams.errors import InvalidParameterError
+from streams.packing import pack, unpack
 
 FIXED: Final = frozenset({"limit", "rise"})
 """Banks whose boundary has a fixed meaning: not calibrated, never protected from learning."""
@@ -65,6 +67,20 @@ class _Lesson:
         return _Lesson(*(getattr(self, field.name)[keep] for field in fields(self)))
 
 
+@dataclass(slots=True, kw_only=True)
+class MemberState:
+    """Everything a snapshot has to keep."""
+
+    bank: msgspec.Raw
+    """The bank's own state, packed: its type is known to the bank only."""
+    smooth: list[SmoothState]
+    load: LoadState | None
+    calibration: CalibrationState
+    strange: _Strange
+    lessons: list[_Lesson]
+    schema: Literal[1] = 1
+
+
 _NONE: Final = np.zeros(0)
 _NO_ROWS: Final = np.zeros(0, np.int64)
 _NOTHING_NEW: Final = _Lesson(_NO_ROWS, _NONE, _NONE, _NONE, _NONE, _NONE)
@@ -104,6 +120,27 @@ class Member:
         """Names of the values it needs, the load last."""
         given = self.settings.given
         return (*self.settings.values, given) if given else self.settings.values
+
+    @property
+    def state(self) -> MemberState:
+        return MemberState(
+            bank=msgspec.Raw(pack(self._bank.state)),
+            smooth=[smooth.state for smooth in self._smooth],
+            load=self._load.state if self._load else None,
+            calibration=self._calibration.state,
+            strange=self._strange,
+            lessons=self._lessons,
+        )
+
+    @state.setter
+    def state(self, state: MemberState) -> None:
+        self._bank.state = unpack(state.bank, type(self._bank.state))
+        for smooth, kept in zip(self._smooth, state.smooth, strict=True):
+            smooth.state = kept
+        if self._load and state.load:
+            self._load.state = state.load
+        self._calibration.state = state.calibration
+        self._strange, self._lessons = state.strange, state.lessons
 
     def admit(self, row: int, labels: Mapping[str, str]) -> None:
         self._bank.admit(row, labels)

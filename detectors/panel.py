@@ -2,15 +2,15 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
 from detectors.calibrate import alpha_for
-from detectors.episodes import Episodes, Hits, anomaly_id
+from detectors.episodes import Episodes, EpisodesState, Hits, HitsState, anomaly_id
 from detectors.grace import Grace
-from detectors.member import Judged, Member
-from detectors.roster import Roster
+from detectors.member import Judged, Member, MemberState
+from detectors.roster import Roster, RosterState
 from detectors.sentence import sentence
 from detectors.settings import DetectionSettings, DetectorSettings
 from detectors.view import LOST_VALUE, SECOND_US, View, excused, seen, with_absent, with_lost
@@ -54,6 +54,30 @@ class _Moment:
     alpha: float
 
 
+@dataclass(slots=True, kw_only=True)
+class SeatState:
+    hits: HitsState
+    member: MemberState
+
+
+@dataclass(slots=True, kw_only=True)
+class GroupState:
+    """Seats are in the order of the settings."""
+
+    by: tuple[str, ...]
+    roster: RosterState
+    episodes: EpisodesState
+    seats: list[SeatState]
+
+
+@dataclass(slots=True, kw_only=True)
+class PanelState:
+    """Everything a snapshot has to keep."""
+
+    groups: list[GroupState]
+    schema: Literal[1] = 1
+
+
 class Panel:
     """All detectors of one series kind, stepped window by window in order of time.
 
@@ -71,6 +95,30 @@ class Panel:
         for detector in settings.detectors:
             if detector.series == kind:
                 self._seat(detector)
+
+    @property
+    def state(self) -> PanelState:
+        return PanelState(
+            groups=[
+                GroupState(
+                    by=group.by,
+                    roster=group.roster.state,
+                    episodes=group.episodes.state,
+                    seats=[
+                        SeatState(hits=seat.hits.state, member=seat.member.state)
+                        for seat in group.seats
+                    ],
+                )
+                for group in self._groups.values()
+            ]
+        )
+
+    @state.setter
+    def state(self, state: PanelState) -> None:
+        for group, kept in zip(self._groups.values(), state.groups, strict=True):
+            group.roster.state, group.episodes.state = kept.roster, kept.episodes
+            for seat, of_seat in zip(group.seats, kept.seats, strict=True):
+                seat.hits.state, seat.member.state = of_seat.hits, of_seat.member
 
     def step(self, window: Table | None, at_us: int, grace: Grace) -> list[Anomaly]:
         """The window that starts at ``at_us``; None when no series of the kind was seen in it."""

@@ -1,6 +1,8 @@
 """Series in, row numbers out: which row of the banks' arrays belongs to whom."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -8,6 +10,19 @@ from detectors.banks.base import Bools, Rows
 from streams.windows.table import Ints
 
 Labels = Mapping[str, str]
+
+
+@dataclass(slots=True, kw_only=True)
+class RosterState:
+    """Everything a snapshot has to keep; arrays and lists are by row."""
+
+    seen_us: Ints
+    labels: list[Labels] = field(default_factory=list)
+    series: list[int] = field(default_factory=list)
+    row_of: dict[int, int] = field(default_factory=dict)
+    free: list[int] = field(default_factory=list)
+    left_out: int = 0
+    schema: Literal[1] = 1
 
 
 class Roster:
@@ -20,17 +35,24 @@ class Roster:
     def __init__(self, *, max_rows: int, forget_us: int = 3_600_000_000) -> None:
         self._max_rows = max_rows
         self._forget_us = forget_us
-        self._row_of: dict[int, int] = {}
-        self._free: list[int] = []
-        self._seen_us = np.zeros(0, np.int64)
-        self.labels: list[Labels] = []
+        self.state = RosterState(seen_us=np.zeros(0, np.int64))
+
+    @property
+    def labels(self) -> Sequence[Labels]:
         """By row."""
-        self.series: list[int] = []
+        return self.state.labels
+
+    @property
+    def series(self) -> Sequence[int]:
         """By row."""
-        self.left_out = 0
+        return self.state.series
+
+    @property
+    def left_out(self) -> int:
+        return self.state.left_out
 
     def __len__(self) -> int:
-        return len(self._row_of)
+        return len(self.state.row_of)
 
     def place(
         self, series: Ints, labels: Mapping[int, Labels], at_us: int
@@ -40,18 +62,18 @@ class Roster:
         new: list[int] = []
         rows = [self._place(key, labels[key], new) for key in series.tolist()]
         placed = np.array(rows, np.int64)
-        self._seen_us[placed[placed >= 0]] = at_us
+        self.state.seen_us[placed[placed >= 0]] = at_us
         return placed, new
 
     def absent(self, present: Rows, at_us: int, within_us: int) -> Rows:
         """Rows of series that were seen less than ``within_us`` ago and are not in ``present``."""
-        recent = self._seen_us > at_us - within_us
+        recent = self.state.seen_us > at_us - within_us
         recent[present[present >= 0]] = False
         return np.flatnonzero(recent)
 
     def row_with(self, labels: Labels) -> int | None:
         """The row of a series by its labels; only for the few that changes speak of."""
-        rows = self._row_of.values()
+        rows = self.state.row_of.values()
         return next((row for row in rows if _covers(self.labels[row], labels)), None)
 
     def matching(self, rows: Rows, where: Labels) -> Bools:
@@ -59,32 +81,33 @@ class Roster:
         return np.array([_covers(self.labels[row], where) for row in rows.tolist()], np.bool_)
 
     def _place(self, key: int, labels: Labels, new: list[int]) -> int:
-        row = self._row_of.get(key)
+        state = self.state
+        row = state.row_of.get(key)
         if row is not None:
-            self.labels[row] = labels  # Attributes may change, such as the replica on a GPU.
+            state.labels[row] = labels  # Attributes may change, such as the replica on a GPU.
             return row
-        if self._free:
-            row = self._free.pop()
-            self.labels[row], self.series[row] = labels, key
-        elif len(self.labels) < self._max_rows:
-            row = len(self.labels)
-            self.labels.append(labels)
-            self.series.append(key)
-            self._seen_us = np.append(self._seen_us, np.int64(0))
+        if state.free:
+            row = state.free.pop()
+            state.labels[row], state.series[row] = labels, key
+        elif len(state.labels) < self._max_rows:
+            row = len(state.labels)
+            state.labels.append(labels)
+            state.series.append(key)
+            state.seen_us = np.append(state.seen_us, np.int64(0))
         else:
-            self.left_out += 1
+            state.left_out += 1
             return -1
-        self._row_of[key] = row
+        state.row_of[key] = row
         new.append(row)
         return row
 
     def _forget(self, at_us: int) -> None:
-        for row in np.flatnonzero(
-            (self._seen_us > 0) & (self._seen_us < at_us - self._forget_us)
-        ).tolist():
-            del self._row_of[self.series[row]]
-            self._seen_us[row] = 0
-            self._free.append(row)
+        state = self.state
+        gone = (state.seen_us > 0) & (state.seen_us < at_us - self._forget_us)
+        for row in np.flatnonzero(gone).tolist():
+            del state.row_of[state.series[row]]
+            state.seen_us[row] = 0
+            state.free.append(row)
 
 
 def _covers(labels: Labels, where: Labels) -> bool:

@@ -1,6 +1,7 @@
 """One noisy second in, the last few seconds' mean out: what a burst of one window cannot move."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -13,6 +14,7 @@ class SmoothState:
 
     seen: Floats
     mean: Floats
+    schema: Literal[1] = field(default=1, kw_only=True)
 
 
 class Smooth:

@@ -6,12 +6,14 @@ from dataclasses import replace
 from typing import Final
 
 from detectors.settings import DetectionSettings
-from detectors.watch import Watch
+from detectors.watch import Watch, WatchState, meaning_of
 from streams import metrics
 from streams.batch import RecordBatch
 from streams.batched import App
+from streams.errors import SnapshotError
 from streams.intake import INPUTS
 from streams.log_stage import attach_log_stage
+from streams.packing import pack, unpack
 from streams.schemas.system import Quality
 from streams.settings import StreamSettings
 from streams.stage import Out
@@ -34,13 +36,25 @@ COUNTERS: Final = {
 class WatchHandler:
     """One shard's ``Watch`` behind the log.
 
-    A restart replays all of the log that the broker still has before the committed offset through a
-    new machine, in silence, and so comes to the same state. Snapshots will shorten that.
+    A restart takes up a snapshot, or a new machine, and steps it in silence through the log from
+    there to the committed offset: it comes to the same state.
+
+    meaning: ``meaning_of`` the settings of ``watch``.
     """
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Watch, meaning: str = "") -> None:
+        self.meaning = meaning
         self._watch = watch
         self._counted = Counts()
+
+    def save(self) -> bytes:
+        return pack(self._watch.state)
+
+    def load(self, state: bytes) -> None:
+        try:
+            self._watch.state = unpack(state, WatchState)
+        except (KeyError, ValueError) as exc:
+            raise SnapshotError(f"state does not fit these detectors ({exc})") from exc
 
     async def restore(self, replay: AsyncIterator[RecordBatch]) -> None:
         async for batch in replay:
@@ -82,16 +96,14 @@ def attach(app: App, detection: DetectionSettings, stream: StreamSettings) -> No
     """Run a ``Watch`` over each shard this worker owns."""
     partitions = range(stream.topics.raw_partitions)
     sources = [(topic, partition) for topic in INPUTS for partition in partitions]
+    meaning = meaning_of(detection, stream.windows, sources)
 
     def handler(_topic: str, shard: int) -> WatchHandler:
-        return WatchHandler(
-            Watch(
-                shard,
-                detection,
-                stream.windows,
-                sources,
-                block_bytes=stream.topics.block_bytes,
-            )
+        watch = Watch(
+            shard, detection, stream.windows, sources, block_bytes=stream.topics.block_bytes
         )
+        return WatchHandler(watch, meaning)
 
-    attach_log_stage(app, stage=STAGE, topics=["partials"], handler=handler, replay=True)
+    attach_log_stage(
+        app, stage=STAGE, topics=["partials"], handler=handler, snapshots="snapshots.watch"
+    )

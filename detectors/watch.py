@@ -1,13 +1,16 @@
 """One shard's log of partials in, windows and anomalies out: a machine without clock or I/O."""
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Final, get_args
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final, Literal, get_args
 
 import msgspec
 
 from detectors.defaults import DEFAULTS
-from detectors.grace import Grace
-from detectors.panel import Panel
+from detectors.grace import Grace, GraceState
+from detectors.panel import Panel, PanelState
 from detectors.settings import DetectionSettings
 from streams.batch import Message
 from streams.codec import Block, BlockHeader, decode_block, encode_block
@@ -20,7 +23,7 @@ from streams.settings import WindowSettings
 from streams.stage import Out
 from streams.windows.blocks import decode_table, encode_table
 from streams.windows.check import Reject
-from streams.windows.merge import Closed, Limits, ShardMerge
+from streams.windows.merge import Closed, Limits, MergeState, ShardMerge
 from streams.windows.progress import Source
 from streams.windows.rows import empty_table
 from streams.windows.table import Table
@@ -33,6 +36,20 @@ EMPTY_WINDOWS: Final = 600
 Counted from the records, not back from the watermark: how far that goes at once must not matter.
 """
 ANOMALIES_PER_BLOCK: Final = 250
+
+
+@dataclass(slots=True, kw_only=True)
+class WatchState:
+    """Everything a snapshot has to keep."""
+
+    merge: MergeState
+    grace: GraceState
+    panels: dict[SeriesKind, PanelState]
+    next_us: dict[SeriesKind, int]
+    rest_us: dict[SeriesKind, int]
+    told_us: int
+    clock_us: int
+    schema: Literal[1] = 1
 
 
 class Watch:
@@ -82,6 +99,28 @@ class Watch:
         self._told_us = 0
         """Final watermark of the last block written."""
         self._clock_us = 0
+
+    @property
+    def state(self) -> WatchState:
+        """As it is now, not a copy: pack it before the next step."""
+        return WatchState(
+            merge=self.merge.state,
+            grace=self._grace.state,
+            panels={kind: panel.state for kind, panel in self._panels.items()},
+            next_us=self._next_us,
+            rest_us=self._rest_us,
+            told_us=self._told_us,
+            clock_us=self._clock_us,
+        )
+
+    @state.setter
+    def state(self, state: WatchState) -> None:
+        """Of a machine with the same settings (``meaning_of``)."""
+        self.merge.state, self._grace.state = state.merge, state.grace
+        for kind, panel in self._panels.items():
+            panel.state = state.panels[kind]
+        self._next_us, self._rest_us = state.next_us, state.rest_us
+        self._told_us, self._clock_us = state.told_us, state.clock_us
 
     def step(self, messages: Iterable[Message]) -> list[Out]:
         """What the next messages of the log bring about, in order."""
@@ -221,6 +260,27 @@ class Watch:
 
     def _out(self, topic: str, value: bytes) -> Out:
         return Out(topic=topic, key=str(self.shard), value=value, partition=self.shard)
+
+
+def meaning_of(
+    settings: DetectionSettings, windows: WindowSettings, sources: Collection[Source]
+) -> str:
+    """The same for settings under which a state means the same."""
+    chosen = [one.model_dump(mode="json") for one in settings.detectors or DEFAULTS]
+    numbers = settings.model_dump(
+        include={
+            "false_pages_per_week",
+            "max_series",
+            "anomaly_after_s",
+            "anomaly_ends_after_s",
+            "grace_after_change_s",
+        }
+    )
+    lengths = windows.model_dump(
+        include={"interval_s", "gpu_interval_s", "stall_s", "max_series", "max_hold_s"}
+    )
+    text = json.dumps([chosen, numbers, lengths, sorted(sources)], sort_keys=True)
+    return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def _kind(name: str) -> SeriesKind:

@@ -20,7 +20,7 @@ __all__ = ["App", "create_app", "run_app"]
 
 log = get_logger(__name__)
 
-STOP_S: Final = 2.5
+STOP_S: Final = 4.0
 """After this long a stopping process ends whatever still hangs."""
 
 

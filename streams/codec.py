@@ -5,7 +5,7 @@ A frame (many raw records of a producer) and a block (columns of an interval) sh
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 import msgspec
@@ -39,7 +39,7 @@ _JSON: Final = msgspec.json.Encoder()
 class BlockHeader(Record, frozen=True, kw_only=True):
     """What a block says of itself; columns lie in the body in the order given.
 
-    kind: ``delta``, ``control``, ``expect``, ``give_up``, ``window``, ``anomaly``
+    kind: ``delta``, ``control``, ``expect``, ``give_up``, ``window``, ``anomaly``, ``snapshot``
         (``docs/schemas/envelope.md``); for tables, ``series_kind`` says of what.
     Progress of a source counts only with part n of n. A block without rows is a heartbeat.
     """
@@ -118,9 +118,9 @@ def encode_block(
     return seal(_BLOCK, _JSON.encode(header.but(columns=layout)), body, codec)
 
 
-def decode_block(data: bytes) -> Block:
+def decode_block(data: bytes, *, max_body_bytes: int = MAX_BODY_BYTES) -> Block:
     """Raises CorruptMessageError for anything that is not a whole, sound block."""
-    raw, body = unseal(_BLOCK, data)
+    raw, body = unseal(replace(_BLOCK, max_body_bytes=max_body_bytes), data)
     header = decode_record(raw, BlockHeader)
     if len(header.columns) > MAX_COLUMNS:
         raise CorruptMessageError(f"{len(header.columns)} columns, allowed are {MAX_COLUMNS}")

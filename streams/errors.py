@@ -3,9 +3,11 @@
 * TidegateError
   + InvalidParameterError (also a ValueError)
   + CorruptMessageError
+  + SnapshotError
   + BrokerUnavailableError
     - BrokerRefusedError
   + OwnershipLostError
+  + OffsetExpiredError
   + SinkUnavailableError
   + PoolDriverError
   + PortTakenError
@@ -28,6 +30,10 @@ class CorruptMessageError(TidegateError):
     """Bytes that are not what they claim to be; the reader makes a dead letter of them."""
 
 
+class SnapshotError(TidegateError):
+    """A snapshot that must not be used; an older one or the log itself takes its place."""
+
+
 class BrokerUnavailableError(TidegateError):
     """No broker answers at the address, or it cannot do what this stage needs."""
 
@@ -41,6 +47,16 @@ class BrokerRefusedError(BrokerUnavailableError):
 
 class OwnershipLostError(TidegateError):
     """Another worker owns the partition now; drop its state and wait for an assignment."""
+
+
+class OffsetExpiredError(TidegateError):
+    """The log no longer holds what comes after the committed offset."""
+
+    def __init__(self, log: str, offset: int, begin: int) -> None:
+        super().__init__(
+            f"{log}: offset {offset} has expired, the log begins at {begin}; records are lost, "
+            f"reset the group's offset to go on"
+        )
 
 
 class SinkUnavailableError(TidegateError):

@@ -7,14 +7,16 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.types import TP
 
+from streams.batch import Message
 from streams.batched import App, RecordBatch, group_id
 from streams.clock import Clock, system_clock
 from streams.connection import bare_name, full_name
 from streams.ends import Ends
 from streams.partition import Partition
 from streams.replay import replayed
+from streams.settings import StreamSettings
 from streams.transaction import Atomic, Ordered, Transaction, transactional_id
-from streams.work import LogHandler, Work, never
+from streams.work import Keeping, LogHandler, Work, never
 
 __all__ = ["LogHandler", "attach_log_stage"]
 
@@ -28,16 +30,24 @@ def attach_log_stage(  # noqa: PLR0913  # the stage's whole description
     replay: bool = False,
     min_interval_s: float = 0.0,
     waits: Callable[[], bool] = never,
+    snapshots: str = "",
 ) -> None:
     """Run a handler on each partition of ``topics`` (without prefix) that the group gives us.
 
     handler: called with topic and partition whenever a partition is taken over.
     replay: let ``restore`` see the log before the committed offset.
+    snapshots: topic (without prefix) that keeps the handlers' states, which are ``Kept``; only what
+        came after the newest of use is replayed.
     min_interval_s: least time between two commits of a partition; records gather in between.
     waits: whether the handlers now wait for somebody else on purpose, and so do not hang.
     """
     work = Work(
-        stage=stage, handler=handler, replay=replay, min_interval_s=min_interval_s, waits=waits
+        stage=stage,
+        handler=handler,
+        replay=replay,
+        min_interval_s=min_interval_s,
+        waits=waits,
+        keeping=_keeping(app.settings, snapshots) if snapshots else None,
     )
     log_stage = LogStage(app, work)
     app.owners.append(log_stage)
@@ -47,6 +57,15 @@ def attach_log_stage(  # noqa: PLR0913  # the stage's whole description
         # noack(): an ordinary stream acknowledges in a finally, also when the body raised.
         async for event in batches.noack().events():
             log_stage.deliver(event.value)
+
+
+def _keeping(settings: StreamSettings, topic: str) -> Keeping:
+    return Keeping(
+        topic=topic,
+        every_s=settings.snapshots.every_s,
+        after_work_s=settings.snapshots.after_work_s,
+        chunk_bytes=settings.topics.block_bytes,
+    )
 
 
 class LogStage:
@@ -85,7 +104,7 @@ class LogStage:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
         gone = [self._let_go(tp) for tp in set(self._partitions)]
-        await asyncio.gather(*[partition.close() for partition in gone])
+        await asyncio.gather(*[partition.stop() for partition in gone])
         await self._ends.close()
 
     def _take(self, tp: TP) -> Partition:
@@ -131,6 +150,15 @@ class PartitionLog:
 
     def replay(self, start: int, end: int) -> AsyncIterator[RecordBatch]:
         return replayed(self._app.settings, self._tp, start, end)
+
+    async def tail(self, topic: str, reach: int) -> tuple[list[Message], bool]:
+        ends = await self._ends()
+        tp = TopicPartition(full_name(self._app.settings, topic), self._tp.partition)
+        begin = (await ends.beginning_offsets([tp]))[tp]
+        end = (await ends.end_offsets([tp]))[tp]
+        start = max(begin, end - reach)
+        batches = replayed(self._app.settings, tp, start, end)
+        return [message async for batch in batches for message in batch.messages], start == begin
 
     def transaction(self) -> Transaction:
         settings, tp = self._app.settings, self._tp

@@ -105,6 +105,27 @@ HANGS: Final = Counter(
     "tidegate_stage_hangs", "Times that the stage was ended because it hung.", _STAGE
 )
 
+_PARTITION: Final = ("stage", "partition")
+SNAPSHOT_AGE: Final = Gauge(
+    "tidegate_snapshot_age_seconds",
+    "Time from the last snapshot of a partition to its last commit.",
+    _PARTITION,
+)
+SNAPSHOT_BYTES: Final = Gauge(
+    "tidegate_snapshot_bytes", "Size of the last snapshot as written.", _PARTITION
+)
+SNAPSHOT_PAUSE: Final = Gauge(
+    "tidegate_snapshot_pause_seconds", "How long the last snapshot held up the stage.", _PARTITION
+)
+SNAPSHOTS_REFUSED: Final = Counter(
+    "tidegate_snapshots_refused", "Snapshots that were found and not used.", _PARTITION
+)
+RESTORE_SECONDS: Final = Gauge(
+    "tidegate_restore_seconds", "How long restoring and replaying took.", _PARTITION
+)
+REPLAYED: Final = Counter(
+    "tidegate_restore_replayed", "Messages replayed to restore a partition.", _PARTITION
+)
 SINK_POINTS: Final = Counter("tidegate_sink_points", "Points a sink has stored.", _SINK)
 SINK_REFUSED: Final = Counter(
     "tidegate_sink_refused", "Points a sink will never take, set aside.", _SINK

@@ -2,21 +2,25 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from streams import metrics
 from streams.batch import RecordBatch, joined
-from streams.errors import OwnershipLostError, TidegateError
+from streams.errors import OffsetExpiredError, OwnershipLostError, TidegateError
 from streams.log import get_logger
+from streams.restoring import restored
 from streams.retry import Attempts, persist
 from streams.stage import Out
 from streams.transaction import Transaction
 from streams.vitals import Vital
-from streams.work import AtEnd, Item, Log, LogHandler, Recheck, Showing, Shown, Work
+from streams.work import AtEnd, Item, Log, LogHandler, Recheck, Showing, Shown, Stop, Work
+
+if TYPE_CHECKING:
+    from streams.keeper import Keeper
 
 log = get_logger(__name__)
 
@@ -26,13 +30,9 @@ GATHER_BYTES: Final = 8_000_000
 MEMBER_S: Final = 0.5
 """How often to ask whether the group counts us in."""
 LET_FINISH_S: Final = 1.5
-"""How long a commit under way may take when the partition is taken from us."""
+"""How long a commit under way may take when the partition is taken from us, and a last snapshot."""
 LOUD_AFTER: Final = 5
 """Failures in a row from which on we say that something is wrong here for good."""
-
-
-class OffsetExpiredError(TidegateError):
-    """The log no longer holds what comes after the committed offset."""
 
 
 class Partition:
@@ -47,8 +47,7 @@ class Partition:
         self.vital = Vital()
         self._log = source
         self._work = work
-        self._topic = topic
-        self._number = partition
+        self._place = topic, partition
         self._handler: LogHandler | None = None
         self._inbox: asyncio.Queue[Item] = asyncio.Queue()
         self._ours = asyncio.Event()
@@ -56,6 +55,7 @@ class Partition:
         self._committed: int | None = None
         self._next_commit_at = 0.0
         self._attempts = Attempts()
+        self._keeper: Keeper | None = None
         self._task: asyncio.Task[None] | None = None
 
     # Called by the stage.
@@ -75,6 +75,14 @@ class Partition:
         with suppress(TimeoutError):
             async with asyncio.timeout(LET_FINISH_S), self._busy:
                 pass
+
+    async def stop(self) -> None:
+        """The process ends in good order: write a last snapshot, then close."""
+        await self.revoked()
+        if self._task is not None and self._keeper is not None:
+            self._inbox.put_nowait(Stop())
+            await asyncio.wait([self._task], timeout=LET_FINISH_S)
+        await self.close()
 
     async def close(self) -> None:
         await self.revoked()
@@ -145,7 +153,7 @@ class Partition:
             self._handler = handler = await self._take_over(transaction)
             await self._work_through(handler, transaction)
         finally:
-            self.position, self._handler = None, None
+            self.position, self._handler, self._keeper = None, None, None
             self._log.unwant()
             await transaction.close()
 
@@ -157,20 +165,15 @@ class Partition:
         begin = await self._log.begin()
         start = begin if self._committed is None else self._committed
         self._check_begin(begin, start)
-        handler = self._work.handler(self._topic, self._number)
-        replay = self._log.replay(begin, start) if self._work.replay else _nothing()
-        await handler.restore(self._stirring(replay))
+        before = range(begin, start)
+        found = await restored(self._work, self._log, self._place, before, self.vital)
+        handler, self._keeper = found.handler, found.keeper
         while not self._inbox.empty():
             self._inbox.get_nowait()
         self._advance(start)
         self._log.want(start)
         log.info("partition_taken", stage=self._work.stage, partition=self.name, offset=start)
         return handler
-
-    async def _stirring(self, replay: AsyncIterator[RecordBatch]) -> AsyncIterator[RecordBatch]:
-        async for batch in replay:
-            self.vital.stir()
-            yield batch
 
     async def _until_member(self) -> None:
         """Who is no member must not fence the one who is."""
@@ -186,10 +189,7 @@ class Partition:
 
     def _check_begin(self, begin: int, position: int) -> None:
         if begin > position:
-            raise OffsetExpiredError(
-                f"{self.name}: offset {position} has expired, the log begins at {begin}; records "
-                f"are lost, reset the group's offset to go on"
-            )
+            raise OffsetExpiredError(self.name, position, begin)
 
     async def _work_through(self, handler: LogHandler, transaction: Transaction) -> None:
         loop, idle = asyncio.get_running_loop(), metrics.IDLE_SECONDS.labels(self._work.stage)
@@ -197,11 +197,15 @@ class Partition:
             began = loop.time()
             item = await self._inbox.get()
             idle.inc(loop.time() - began)
-            if not self._ours.is_set():
+            if not self._ours.is_set() and not isinstance(item, Stop):
                 continue  # a Recheck follows once the partition is ours again
             match item:
                 case RecordBatch():
                     await self._take(item, handler, transaction)
+                case Stop():
+                    if self._keeper is not None:
+                        await self._keeper.stop(handler, transaction)
+                    return
                 case AtEnd():
                     await self._rest(item, handler, transaction)
                 case Recheck():
@@ -218,8 +222,12 @@ class Partition:
         self._log.want(batch.next)
         if batch.messages:
             async with self._busy:
+                began_at = asyncio.get_running_loop().time()
                 out = await handler.handle(batch)
+                worked_s = asyncio.get_running_loop().time() - began_at
                 await self._commit(tx, out, batch.next)
+                if self._keeper is not None:
+                    await self._keeper.committed(handler, batch, worked_s)
             metrics.RECORDS_IN.labels(self._work.stage).inc(len(batch.messages))
         self._advance(batch.next)
 
@@ -228,13 +236,14 @@ class Partition:
             return
         async with self._busy:
             out = await handler.idle(end.position, end.clock_us)
-            if out:
+            if out or (self._keeper is not None and self._keeper.waits):
                 await self._commit(tx, out, end.position)
 
     async def _commit(self, tx: Transaction, out: Sequence[Out], offset: int) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        await tx.commit(out, offset)
+        besides = [] if self._keeper is None else self._keeper.next_messages()
+        await tx.commit([*out, *besides], offset)
         self._committed = offset
         self._attempts.succeeded()
         self.vital.stir()
@@ -289,9 +298,3 @@ class Partition:
         if self.position is None:
             raise OwnershipLostError(f"{self.name} is not taken over")
         return self.position
-
-
-async def _nothing() -> AsyncIterator[RecordBatch]:
-    no_batches: tuple[RecordBatch, ...] = ()
-    for batch in no_batches:
-        yield batch

@@ -64,6 +64,18 @@ class WindowSettings(BaseModel, frozen=True, extra="forbid"):
     """INGEST writes at most this often per source partition."""
 
 
+class SnapshotSettings(BaseModel, frozen=True, extra="forbid"):
+    """When a stage writes its state down; a restart replays what came after.
+
+    Replaying takes at most as long as the work did: whichever of the two is reached first.
+    """
+
+    every_s: Annotated[float, Field(gt=0)] = 60.0
+    """Seconds from one snapshot of a partition to the next, at most."""
+    after_work_s: Annotated[float, Field(gt=0)] = 4.0
+    """Seconds of work on a partition since its last snapshot."""
+
+
 class InfluxSettings(BaseModel, frozen=True, extra="forbid"):
     """InfluxDB 1.8+, 2.x or 3.x through the v2 write API; empty url switches it off."""
 
@@ -101,6 +113,7 @@ class StreamSettings(BaseModel, frozen=True, extra="forbid"):
     broker: BrokerSettings = BrokerSettings()
     topics: TopicSettings = TopicSettings()
     windows: WindowSettings = WindowSettings()
+    snapshots: SnapshotSettings = SnapshotSettings()
     sinks: SinkSettings = SinkSettings()
     stuck_after_s: Annotated[float, Field(ge=5)] = 30.0
     """A stage that has more to read and shows no sign of life for this long is started anew."""

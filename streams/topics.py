@@ -125,7 +125,12 @@ _TABLE: Final = (
     ),
     Topic(name="dead-letters", what="records set aside", partitions=1, record=DeadLetter),
     Topic(name="quality", what="how well each source behaves", partitions=1, record=Quality),
-    Topic(name="snapshots.watch", what="state of WATCH", partitions="shards", cleanup="compact"),
+    Topic(
+        name="snapshots.watch",
+        what="state of WATCH: chunks and manifests",
+        partitions="shards",
+        cleanup="compact,delete",
+    ),
     Topic(
         name="state.ingest",
         what="last frame sequence per producer",

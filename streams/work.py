@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from streams.batch import RecordBatch
+from streams.batch import Message, RecordBatch
 from streams.stage import Out
 from streams.transaction import Transaction
 
@@ -45,6 +45,25 @@ class Showing(Protocol):
     def shown(self) -> Shown: ...
 
 
+@runtime_checkable
+class Kept(Protocol):
+    """A ``LogHandler`` whose state goes into snapshots."""
+
+    meaning: str
+    """A state is of use only where this is the same (settings under which it means the same)."""
+
+    def save(self) -> bytes:
+        """A copy of everything it remembers; quick, for the partition waits."""
+        ...
+
+    def load(self, state: bytes) -> None:
+        """Take up what ``save`` of another gave, before anything else.
+
+        Raises SnapshotError; the handler is of no use then.
+        """
+        ...
+
+
 class Log(Protocol):
     """What a partition needs of the broker."""
 
@@ -57,6 +76,13 @@ class Log(Protocol):
         ...
 
     def replay(self, start: int, end: int) -> AsyncIterator[RecordBatch]: ...
+    async def tail(self, topic: str, reach: int) -> tuple[list[Message], bool]:
+        """Messages of the last ``reach`` offsets of the same partition of another topic.
+
+        Also whether those are all that it has.
+        """
+        ...
+
     def transaction(self) -> Transaction: ...
 
 
@@ -73,7 +99,22 @@ class Recheck:
     """The group assigned anew, or nothing has come although there is more to read."""
 
 
-Item = RecordBatch | AtEnd | Recheck
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The process is about to end."""
+
+
+Item = RecordBatch | AtEnd | Recheck | Stop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """Where a stage's snapshots go (topic without prefix) and when, see ``SnapshotSettings``."""
+
+    topic: str
+    every_s: float
+    after_work_s: float
+    chunk_bytes: int
 
 
 def never() -> bool:
@@ -89,3 +130,4 @@ class Work:
     replay: bool = False
     min_interval_s: float = 0.0
     waits: Callable[[], bool] = never
+    keeping: Keeping | None = None

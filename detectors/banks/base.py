@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,11 @@ class Bank(Protocol):
     ``rows`` are distinct row numbers, one per series; ``values`` is float64[n] for a bank on one
     value and float64[n, d] for a bank on several at once, finite, in the order of ``rows``.
     """
+
+    state: Any
+    """Everything a snapshot has to keep: one dataclass of arrays, numbers and plain containers,
+    with a ``schema: Literal[...]`` that changes when an old state must not be taken up any more. A
+    new bank of the same options that is given it scores and learns the same, bit for bit."""
 
     def admit(self, row: int, labels: Mapping[str, str]) -> None:
         """``row`` now stands for the series with these labels; forget what it held before."""

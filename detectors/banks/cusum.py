@@ -1,8 +1,8 @@
 """A replica that grows slower than its fellows: evidence added up over windows, not one by one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, Literal
 
 import numpy as np
 
@@ -38,6 +38,7 @@ class CusumState:
     variance: Floats
     """Of the logarithm of the ratio to the fellows."""
     evidence: Floats
+    schema: Literal[1] = field(default=1, kw_only=True)
 
 
 class CusumBank:

@@ -1,7 +1,8 @@
 """Distance of each series from its own recent past, for features that drift slowly."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -16,6 +17,7 @@ class EwmaState:
     seen: Floats
     mean: Floats
     variance: Floats
+    schema: Literal[1] = field(default=1, kw_only=True)
 
 
 class EwmaBank:

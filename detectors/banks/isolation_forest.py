@@ -1,8 +1,8 @@
 """scikit-learn's isolation forest on several values at once, one per group of series."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
 
 import numpy as np
 from sklearn.ensemble import IsolationForest
@@ -16,26 +16,42 @@ MAX_GROUPS: Final = 64
 """Groups with a forest of their own; the one that learned longest ago makes room for a new one."""
 
 
+@dataclass(slots=True, kw_only=True)
+class Ring:
+    """The recent normal points of one group, and those that its forest is grown from."""
+
+    points: Floats
+    learned: int = 0
+    sample: Floats
+    """The points as they were when the forest was last due."""
+    sampled_at: int = 0
+    """How many had been learned by then."""
+
+
 @dataclass(slots=True)
 class ForestState:
-    """One row per series; everything a checkpoint has to keep but the forests."""
+    """One row per series; everything a snapshot has to keep.
+
+    Forests are not among it: the same sample and seed grow the same one, when it is next asked.
+    """
 
     seen: Floats
     group: Rows
     mean: Floats
     variance: Floats
+    rings: dict[int, Ring] = field(default_factory=dict, kw_only=True)
+    """By group, the one that learned longest ago first."""
+    schema: Literal[1] = field(default=1, kw_only=True)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Forest:
-    """The forest of one group and the ring of recent normal points that the next one grows from."""
+    """A forest as it was grown from the sample of ``sampled_at`` points."""
 
-    points: Floats
-    learned: int = 0
-    fitted_at: int = 0
-    usual: float = 0.0
+    sampled_at: int
+    trees: Any
+    usual: float
     """What 9 in 10 of the points it was grown from score at most."""
-    trees: Any = field(default=None, repr=False)
 
 
 class IsolationForestBank:
@@ -86,7 +102,8 @@ class IsolationForestBank:
         self._floors, self._by = np.asarray(floors, np.float64), tuple(by)
         none = np.zeros((0, 0))
         self.state = ForestState(np.zeros(0), np.zeros(0, np.int64), none, none)
-        self.forests: dict[int, Forest] = {}
+        self._forests: dict[int, Forest] = {}
+        """By group: at most one for each ring."""
 
     def admit(self, row: int, labels: Mapping[str, str]) -> None:
         state = self.state = cleared(self.state, row)
@@ -119,27 +136,40 @@ class IsolationForestBank:
         state.seen[rows] += 1
 
     def _remember(self, group: int, points: Floats) -> None:
-        """Put points into the group's ring; at fixed counts of them, grow a new forest."""
-        forest = self.forests.pop(group, None) or Forest(np.zeros((self._size, points.shape[1])))
-        self.forests[group] = forest
-        while len(self.forests) > MAX_GROUPS:
-            del self.forests[next(iter(self.forests))]
+        """Put points into the group's ring; at fixed counts of them, take a new sample."""
+        rings = self.state.rings
+        ring = rings.pop(group, None) or self._ring(points.shape[1])
+        rings[group] = ring
+        if len(rings) > MAX_GROUPS:
+            oldest = next(iter(rings))
+            del rings[oldest]
+            self._forests.pop(oldest, None)
         for point in points:
-            forest.points[forest.learned % self._size] = point
-            forest.learned += 1
-        if forest.learned - forest.fitted_at >= self._refit * max(1, len(points)):
-            self._grow(forest)
+            ring.points[ring.learned % self._size] = point
+            ring.learned += 1
+        if ring.learned - ring.sampled_at >= self._refit * max(1, len(points)):
+            ring.sample = ring.points[: min(ring.learned, self._size)].copy()
+            ring.sampled_at = ring.learned
 
-    def _grow(self, forest: Forest) -> None:
-        known = forest.points[: min(forest.learned, self._size)]
-        forest.trees = IsolationForest(
+    def _ring(self, columns: int) -> Ring:
+        return Ring(points=np.zeros((self._size, columns)), sample=np.zeros((0, columns)))
+
+    def _forest(self, group: int, ring: Ring) -> Forest:
+        """Grown when it is first asked: most are never, and after a restart none has to wait."""
+        forest = self._forests.get(group)
+        if forest is None or forest.sampled_at != ring.sampled_at:
+            forest = self._forests[group] = self._grown(ring)
+        return forest
+
+    def _grown(self, ring: Ring) -> Forest:
+        trees = IsolationForest(
             n_estimators=self._trees,
-            max_samples=min(128, len(known)),
+            max_samples=min(128, len(ring.sample)),
             n_jobs=1,
             random_state=self._seed,
-        ).fit(known)
-        forest.usual = float(np.quantile(-forest.trees.score_samples(known), USUAL_SHARE))
-        forest.fitted_at = forest.learned
+        ).fit(ring.sample)
+        usual = float(np.quantile(-trees.score_samples(ring.sample), USUAL_SHARE))
+        return Forest(ring.sampled_at, trees, usual)
 
     def _judge(self, rows: Rows, matrix: Floats) -> tuple[Floats, Rows]:
         state = self._state_for(rows, matrix)
@@ -148,13 +178,14 @@ class IsolationForestBank:
         score = np.abs(points).max(axis=1) / self._sigmas
         for group in np.unique(state.group[rows]):
             mine = state.group[rows] == group
-            forest = self.forests.get(int(group))
-            if forest is None or forest.trees is None:
+            ring = state.rings.get(int(group))
+            if ring is None or not len(ring.sample):
                 score[mine] = 0.0
                 continue
             # A forest is slow to ask: only about what lies half way out.
             asked = mine & (score >= 0.5)
             if asked.any():
+                forest = self._forest(int(group), ring)
                 isolation = -forest.trees.score_samples(points[asked])
                 boundary = max(self._boundary, forest.usual)
                 score[asked] = np.minimum(score[asked], isolation / boundary)
@@ -176,7 +207,7 @@ class IsolationForestBank:
         if state.mean.shape[1] == matrix.shape[1]:
             return state
         shape = state.seen.size, matrix.shape[1]
-        return ForestState(state.seen, state.group, np.zeros(shape), np.zeros(shape))
+        return replace(state, mean=np.zeros(shape), variance=np.zeros(shape))
 
 
 def _matrix(values: Floats) -> Floats:

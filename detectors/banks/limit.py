@@ -1,7 +1,8 @@
 """A fixed meaning: known facts such as a silent replica or an XID need no learning."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -15,6 +16,7 @@ class LimitState:
 
     armed: Floats
     """1 once the series has shown a value inside its limit."""
+    schema: Literal[1] = field(default=1, kw_only=True)
 
 
 class LimitBank:

@@ -1,8 +1,8 @@
 """Growth of a counter or a level over a span: ECC errors that add up, memory that leaks."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, Literal
 
 import numpy as np
 
@@ -20,6 +20,7 @@ class RiseState:
     seen: Floats
     low: Floats
     """[row, bucket]: least value of each stretch, a ring."""
+    schema: Literal[1] = field(default=1, kw_only=True)
 
 
 class RiseBank:

@@ -13,7 +13,7 @@ import msgspec
 
 from streams.codec import BlockHeader, FrameHeader
 from streams.schemas.base import Record
-from streams.schemas.system import FrameMark, SourceMark
+from streams.schemas.system import FrameMark, SnapshotManifest, SourceMark
 from streams.topics import ANOMALY_RECORD, POOL_RECORDS, TOPICS
 from streams.windows.features import FEATURES, Feature, Merge
 from streams.windows.rows import columns_of
@@ -23,6 +23,7 @@ _BESIDES: Final[tuple[type[msgspec.Struct], ...]] = (
     ANOMALY_RECORD,
     FrameMark,
     SourceMark,
+    SnapshotManifest,
     BlockHeader,
     FrameHeader,
 )

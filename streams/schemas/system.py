@@ -61,6 +61,32 @@ class FrameMark(Record, frozen=True, kw_only=True):
     """Bit i: the frame with ``sequence - i`` has been counted."""
 
 
+class SnapshotManifest(Record, frozen=True, kw_only=True):
+    """The state of a log stage on one partition; its chunks stand under the keys `id/1` to `id/n`.
+
+    Written when all of them are: without it there is no snapshot.
+    """
+
+    id: str
+    """The offset and the checksum: the same state has the same id, whoever writes it."""
+    offset: int
+    """Everything before it is in the state, nothing else; committed before this was written."""
+    last_offset: int
+    """Of the last message in the state, which stands at the same place if the log is the same."""
+    last_at_us: int
+    """Its append time."""
+    chunks: int
+    size_bytes: int
+    """Of all chunks together, a block."""
+    crc32c: int
+    """Of the same."""
+    meaning: str
+    """Digest of the settings under which the state means what it means."""
+    code: str
+    """Version of Tidegate that wrote it."""
+    numpy: str
+
+
 class SourceMark(Record, frozen=True, kw_only=True):
     """How far INGEST has come on one source partition."""
 

@@ -1,8 +1,8 @@
 """Who has a series of their own when there are too many, and what the rest becomes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,19 @@ class Admitted:
     folded: int
 
 
+def _no_ints() -> Ints:
+    return np.zeros(0, np.int64)
+
+
+@dataclass(slots=True, kw_only=True)
+class AdmissionState:
+    """Who is in, and the window it was last seen in; everything a snapshot has to keep."""
+
+    series: Ints = field(default_factory=_no_ints)
+    seen_us: Ints = field(default_factory=_no_ints)
+    schema: Literal[1] = 1
+
+
 class Admission:
     """At most ``max_series`` series of one kind; decided window by window, in order.
 
@@ -40,14 +53,14 @@ class Admission:
         self._kind = kind
         self._max_series = max_series
         self._forget_us = forget_us
-        self._series: Ints = np.zeros(0, np.int64)
-        self._seen_us: Ints = np.zeros(0, np.int64)
+        self.state = AdmissionState()
 
     def admit(self, window: Table) -> Admitted:
         """``window`` holds one window; call in order of time."""
         now_us = int(window.window_us[0])
-        keep = self._seen_us >= now_us - self._forget_us
-        self._series, self._seen_us = self._series[keep], self._seen_us[keep]
+        state = self.state
+        keep = state.seen_us >= now_us - self._forget_us
+        state.series, state.seen_us = state.series[keep], state.seen_us[keep]
         inside = self._inside(window)
         self._remember(window.series[inside], now_us)
         return _folded(window, inside)
@@ -57,17 +70,18 @@ class Admission:
         return _folded(window, self._inside(window))
 
     def _inside(self, window: Table) -> npt.NDArray[np.bool_]:
-        inside = np.isin(window.series, self._series)
-        free = max(0, self._max_series - self._series.size)
+        inside = np.isin(window.series, self.state.series)
+        free = max(0, self._max_series - self.state.series.size)
         newcomers = np.flatnonzero(~inside)
         inside[newcomers[:free]] = True
         return inside
 
     def _remember(self, series: Ints, now_us: int) -> None:
-        others = ~np.isin(self._series, series)
-        self._series = np.concatenate([self._series[others], series])
+        state = self.state
+        others = ~np.isin(state.series, series)
+        state.series = np.concatenate([state.series[others], series])
         seen_us = np.full(series.size, now_us, np.int64)
-        self._seen_us = np.concatenate([self._seen_us[others], seen_us])
+        state.seen_us = np.concatenate([state.seen_us[others], seen_us])
 
 
 def _folded(window: Table, inside: npt.NDArray[np.bool_]) -> Admitted:

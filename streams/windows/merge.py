@@ -1,16 +1,23 @@
 """One shard's deltas in, windows out: final when every source has passed, provisional on stalls."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
 from streams.codec import BlockHeader
-from streams.errors import InvalidParameterError
-from streams.windows.admission import Admission
-from streams.windows.progress import MAX_HOLD_US, Counts, News, Progress, Source
+from streams.errors import InvalidParameterError, SnapshotError
+from streams.windows.admission import Admission, AdmissionState
+from streams.windows.progress import (
+    MAX_HOLD_US,
+    Counts,
+    News,
+    Progress,
+    ProgressState,
+    Source,
+)
 from streams.windows.regroup import merge_tables
 from streams.windows.rows import take
 from streams.windows.table import Table
@@ -59,6 +66,28 @@ class Provisional:
     coverage: float
 
 
+@dataclass(slots=True, kw_only=True)
+class OpenState:
+    """What a snapshot has to keep of the open windows of a series kind."""
+
+    closed_us: int = 0
+    """Every window that ends at or before this has closed."""
+    shown_us: int = 0
+    """Every window that ends at or before this has been given out provisionally."""
+    deltas: dict[int, list[Table]] = field(default_factory=dict)
+    admission: AdmissionState
+
+
+@dataclass(slots=True, kw_only=True)
+class MergeState:
+    """Everything a snapshot has to keep of a shard's windows."""
+
+    watermark_us: int
+    progress: ProgressState
+    open: dict[str, OpenState]
+    schema: Literal[1] = 1
+
+
 class _OpenWindows:
     """The windows of one series kind that have not closed."""
 
@@ -66,10 +95,22 @@ class _OpenWindows:
         self.interval_us = interval_us
         self.admission = Admission(kind, max_series=max_series)
         self.closed_us = 0
-        """Every window that ends at or before this has closed."""
         self.shown_us = 0
-        """Every window that ends at or before this has been given out provisionally."""
         self._deltas: dict[int, list[Table]] = {}
+
+    @property
+    def state(self) -> OpenState:
+        return OpenState(
+            closed_us=self.closed_us,
+            shown_us=self.shown_us,
+            deltas=self._deltas,
+            admission=self.admission.state,
+        )
+
+    @state.setter
+    def state(self, state: OpenState) -> None:
+        self.closed_us, self.shown_us = state.closed_us, state.shown_us
+        self._deltas, self.admission.state = state.deltas, state.admission
 
     def __len__(self) -> int:
         return len(self._deltas)
@@ -139,13 +180,33 @@ class ShardMerge:
         max_hold_us: int = MAX_HOLD_US,
     ) -> None:
         self.shard = shard
-        self.counts = Counts()
         self.watermark_us = 0
-        self._progress = Progress(sources, self.counts, max_hold_us=max_hold_us)
+        self._progress = Progress(sources, max_hold_us=max_hold_us)
         self._limits = limits
         self._open = {
             kind: _OpenWindows(kind, length, max_series) for kind, length in interval_us.items()
         }
+
+    @property
+    def counts(self) -> Counts:
+        return self._progress.counts
+
+    @property
+    def state(self) -> MergeState:
+        return MergeState(
+            watermark_us=self.watermark_us,
+            progress=self._progress.state,
+            open={kind: windows.state for kind, windows in self._open.items()},
+        )
+
+    @state.setter
+    def state(self, state: MergeState) -> None:
+        if state.open.keys() != self._open.keys():
+            raise SnapshotError(f"windows of {sorted(state.open)}, expected {sorted(self._open)}")
+        self.watermark_us = state.watermark_us
+        self._progress.state = state.progress
+        for kind, windows in self._open.items():
+            windows.state = state.open[kind]
 
     def add(self, header: BlockHeader, table: Table | None, append_us: int) -> Closed:
         """Take the next block of the log in; ``append_us`` is its append time."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from streams.clock import SECOND_US
 from streams.codec import BlockHeader
@@ -59,6 +59,22 @@ class _SourceState:
     held_from: int = -1
 
 
+@dataclass(slots=True, kw_only=True)
+class ProgressState:
+    """Everything a snapshot has to keep."""
+
+    awaited: dict[Source, _SourceState | None]
+    """None: never heard."""
+    not_awaited: dict[Source, _SourceState] = field(default_factory=dict)
+    given_up: list[Source] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
+    began_us: int | None = None
+    newest_us: int = 0
+    flow_us: int = 0
+    """The log's own time, in which a pause of all is short."""
+    schema: Literal[1] = 1
+
+
 class Progress:
     """Takes each source's blocks in order, once, and whole.
 
@@ -67,38 +83,43 @@ class Progress:
     after an outage of everything, nobody is given up for coming back second.
     """
 
-    def __init__(
-        self, sources: Collection[Source], counts: Counts, *, max_hold_us: int = MAX_HOLD_US
-    ) -> None:
-        self._states: dict[Source, _SourceState | None] = dict.fromkeys(sorted(sources))
-        self._not_awaited: dict[Source, _SourceState] = {}
-        self._given_up: set[Source] = set()
-        self._counts = counts
+    def __init__(self, sources: Collection[Source], *, max_hold_us: int = MAX_HOLD_US) -> None:
+        self._state = ProgressState(awaited=dict.fromkeys(sorted(sources)))
         self._max_hold_us = max_hold_us
-        self._began_us: int | None = None
-        self._newest_us = 0
-        self._flow_us = 0
         self._news: list[News] = []
+        """Asked for after every step."""
+
+    @property
+    def counts(self) -> Counts:
+        return self._state.counts
+
+    @property
+    def state(self) -> ProgressState:
+        return self._state
+
+    @state.setter
+    def state(self, state: ProgressState) -> None:
+        self._state = state
 
     def expect(self, source: Source, passed_us: int) -> None:
         """Wait for this source too, from now on; windows up to ``passed_us`` have closed."""
-        if source in self._states:
+        if source in self._state.awaited:
             return
-        state = self._not_awaited.pop(source, None) or _SourceState(self._newest_us)
+        state = self._state.not_awaited.pop(source, None) or _SourceState(self._state.newest_us)
         # Whoever is announced has no rows yet: one for a closed window would be a mistake of ours.
-        state.joined_us = passed_us if source in self._given_up else 0
-        state.heard_flow_us = self._flow_us
+        state.joined_us = passed_us if source in self._state.given_up else 0
+        state.heard_flow_us = self._state.flow_us
         self._await(source, state)
 
     def give_up(self, source: Source) -> None:
         """Wait for it no longer, until it sends something again."""
-        if source not in self._states:
+        if source not in self._state.awaited:
             return
-        state = self._states.pop(source)
+        state = self._state.awaited.pop(source)
         if state is not None:
-            self._not_awaited[source] = state
-        self._given_up.add(source)
-        self._counts.given_up += 1
+            self._state.not_awaited[source] = state
+        self._state.given_up.append(source)
+        self.counts.given_up += 1
         self._tell(source, awaited=False)
 
     def news(self) -> tuple[News, ...]:
@@ -108,7 +129,7 @@ class Progress:
 
     def joined_us(self, source: Source) -> int:
         """Windows that end at or before this closed while the source was not awaited."""
-        state = self._states.get(source)
+        state = self._state.awaited.get(source)
         return state.joined_us if state else 0
 
     def take(
@@ -118,20 +139,20 @@ class Progress:
 
         passed_us: windows that end at or before this have closed.
         """
-        if self._began_us is None:
-            self._began_us = self._newest_us = append_us
+        if self._state.began_us is None:
+            self._state.began_us = self._state.newest_us = append_us
         second_over = self._flow(append_us)
         state = self._state_of(header, append_us, passed_us)
         state.heard_us = max(state.heard_us, append_us)
-        state.heard_flow_us = self._flow_us
+        state.heard_flow_us = self._state.flow_us
         if second_over:
             self._give_up_the_silent()
-        self._counts.blocks += 1
+        self.counts.blocks += 1
         if state.next_offset is not None and header.from_offset < state.next_offset:
-            self._counts.repeated_blocks += 1
+            self.counts.repeated_blocks += 1
             return None
         if not self._is_next_part(state, header):
-            self._counts.broken_blocks += 1
+            self.counts.broken_blocks += 1
             return None
         if table is not None and len(table):
             state.held.append(table)
@@ -139,69 +160,77 @@ class Progress:
 
     def watermark_us(self) -> int | None:
         """What every source has passed; None until all have been heard."""
-        passed = [state.watermark_us for state in self._states.values() if state]
+        passed = [state.watermark_us for state in self._state.awaited.values() if state]
         known = [mark for mark in passed if mark is not None]
-        return min(known) if known and len(known) == len(self._states) else None
+        return min(known) if known and len(known) == len(self._state.awaited) else None
 
     def flowing_watermark_us(self, now_us: int, stall_us: int) -> int | None:
         """What all sources heard within ``stall_us`` have passed; None unless some are stalled."""
         silent_since = now_us - stall_us
-        states = list(self._states.values())
+        states = list(self._state.awaited.values())
         flowing = [s for s in states if s is not None and s.heard_us >= silent_since]
         if len(flowing) == len(states) or not flowing:
             return None
-        if None in states and (self._began_us is None or self._began_us >= silent_since):
+        if None in states and (
+            self._state.began_us is None or self._state.began_us >= silent_since
+        ):
             return None  # A source that has never been heard gets the same patience.
         marks = [s.watermark_us for s in flowing if s.watermark_us is not None]
         return min(marks) if len(marks) == len(flowing) else None
 
     def flowing_ratio(self, now_us: int, stall_us: int) -> float:
         """Share of sources heard of within ``stall_us``."""
-        heard = [s for s in self._states.values() if s and s.heard_us >= now_us - stall_us]
-        return len(heard) / max(1, len(self._states))
+        heard = [s for s in self._state.awaited.values() if s and s.heard_us >= now_us - stall_us]
+        return len(heard) / max(1, len(self._state.awaited))
 
     def coverage(self, end_us: int) -> float:
         """Share of sources that have passed ``end_us``; those given up have not."""
         passed = sum(
             state is not None and state.watermark_us is not None and state.watermark_us >= end_us
-            for state in self._states.values()
+            for state in self._state.awaited.values()
         )
-        return passed / max(1, len(self._states) + len(self._given_up))
+        return passed / max(1, len(self._state.awaited) + len(self._state.given_up))
 
     def awaited_ratio(self) -> float:
         """Share of sources that have not been given up."""
-        return len(self._states) / max(1, len(self._states) + len(self._given_up))
+        return len(self._state.awaited) / max(
+            1, len(self._state.awaited) + len(self._state.given_up)
+        )
 
     def _state_of(self, header: BlockHeader, append_us: int, passed_us: int) -> _SourceState:
         """A source that sends rows unexpectedly is awaited from then on; one of controls is not."""
         source = (header.source, header.partition)
-        state = self._states.get(source) or self._not_awaited.get(source) or _SourceState(append_us)
-        if source in self._states:
-            self._states[source] = state
-        elif header.kind != "control" or source in self._given_up:
+        state = (
+            self._state.awaited.get(source)
+            or self._state.not_awaited.get(source)
+            or _SourceState(append_us)
+        )
+        if source in self._state.awaited:
+            self._state.awaited[source] = state
+        elif header.kind != "control" or source in self._state.given_up:
             state.joined_us = passed_us
             self._await(source, state)
         else:
-            self._not_awaited[source] = state
+            self._state.not_awaited[source] = state
         return state
 
     def _await(self, source: Source, state: _SourceState) -> None:
-        self._not_awaited.pop(source, None)
-        self._states[source] = state
-        if source in self._given_up:
-            self._given_up.remove(source)
+        self._state.not_awaited.pop(source, None)
+        self._state.awaited[source] = state
+        if source in self._state.given_up:
+            self._state.given_up.remove(source)
             self._tell(source, awaited=True)
 
     def _flow(self, append_us: int) -> bool:
         """Let the log's own time go on; True about once a second."""
-        before_us = self._flow_us
-        self._flow_us += min(max(0, append_us - self._newest_us), PAUSE_US)
-        self._newest_us = max(self._newest_us, append_us)
-        return self._flow_us // SECOND_US > before_us // SECOND_US
+        before_us = self._state.flow_us
+        self._state.flow_us += min(max(0, append_us - self._state.newest_us), PAUSE_US)
+        self._state.newest_us = max(self._state.newest_us, append_us)
+        return self._state.flow_us // SECOND_US > before_us // SECOND_US
 
     def _give_up_the_silent(self) -> None:
-        silent_since_us = self._flow_us - self._max_hold_us
-        for source, state in list(self._states.items()):
+        silent_since_us = self._state.flow_us - self._max_hold_us
+        for source, state in list(self._state.awaited.items()):
             if (state.heard_flow_us if state else 0) < silent_since_us:
                 self.give_up(source)
 
@@ -221,7 +250,7 @@ class Progress:
 
     def _finished(self, state: _SourceState, header: BlockHeader) -> list[Table]:
         if state.next_offset is not None:
-            self._counts.lost_records += header.from_offset - state.next_offset
+            self.counts.lost_records += header.from_offset - state.next_offset
         state.next_offset = header.next_offset
         if state.watermark_us is None or header.watermark_us > state.watermark_us:
             state.watermark_us = header.watermark_us

@@ -1,18 +1,22 @@
 """What every bank keeps to, run over the table."""
 
 import copy
+from dataclasses import fields
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 import detectors.banks
 from detectors.banks import BANKS
-from detectors.banks.base import Bank
-from streams.errors import InvalidParameterError
+from detectors.banks.base import Bank, Reading
+from streams.errors import InvalidParameterError, SnapshotError
+from streams.packing import pack, unpack
 
 ROWS = np.arange(3)
 NOISE = list(np.random.default_rng(7).normal([1.0, 20.0, 300.0], [0.1, 2.0, 30.0], (120, 3)))
+MINUTES = [*NOISE, *(2 * values for values in NOISE)]
 PROBE = np.array([5.0, 90.0, 2000.0])
 
 
@@ -104,13 +108,44 @@ def test_a_weight_of_zero_leaves_what_is_expected(bank: Bank) -> None:
     assert np.array_equal(bank.explain(ROWS, PROBE).expected, before)
 
 
+@pytest.mark.parametrize("windows", [0, 1, 59, 60, 61, 120, 179])
+def test_a_bank_that_takes_up_the_state_of_another_goes_on_like_it(
+    bank: Bank, windows: int
+) -> None:
+    past, future = MINUTES[:windows], MINUTES[windows:]
+    for values in past:
+        bank.learn(ROWS, values)
+    other = type(bank)()
+
+    other.state = unpack(pack(bank.state), type(bank.state))
+
+    for values in future:
+        assert_same_reading(bank.explain(ROWS, values), other.explain(ROWS, values))
+        for each in (bank, other):
+            each.learn(ROWS, values, np.array([1.0, 0.6, 0.2]))
+    assert pack(other.state) == pack(bank.state)
+
+
+def assert_same_reading(one: Reading, other: Reading) -> None:
+    for field in fields(Reading):
+        left, right = (getattr(reading, field.name) for reading in (one, other))
+        assert np.array_equal(left, right, equal_nan=left.dtype.kind == "f")
+
+
+def test_a_state_of_another_schema_is_refused(bank: Bank) -> None:
+    kept = msgspec.msgpack.decode(pack(taught(bank).state))
+    foreign = msgspec.msgpack.encode(kept | {"schema": 99})
+    with pytest.raises(SnapshotError, match="schema"):
+        unpack(foreign, type(bank.state))
+
+
 WRONG: dict[str, tuple[dict[str, object], ...]] = {
     "cusum": ({"ratio": 1}, {"evidence": 0}, {"spread": 0}, {"floor": 0}),
     "ewma": ({"half_life_s": 0}, {"sigmas": 0}, {"floor": -1}),
     "isolation_forest": ({"boundary": 2}, {"size": 3}, {"floors": []}),
     "limit": ({"limit": 0}, {"mask": -1}),
     "rise": ({"limit": 0}, {"over_s": -1}),
-    "river": ({"boundary": 0}, {"floor": 0}),
+    "river": ({"boundary": 0}, {"floor": 0}, {"memory_s": 40_000}),
 }
 
 

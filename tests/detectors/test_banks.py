@@ -1,9 +1,11 @@
 """What each bank finds beyond the contract that they all keep (tests/conformance)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
+from river import anomaly
 
 from detectors.banks.base import bounded, cleared, grown
 from detectors.banks.cusum import CusumBank
@@ -11,7 +13,7 @@ from detectors.banks.ewma import EwmaBank, EwmaState
 from detectors.banks.isolation_forest import MAX_GROUPS, IsolationForestBank
 from detectors.banks.limit import LimitBank
 from detectors.banks.rise import RiseBank
-from detectors.banks.river import RiverBank
+from detectors.banks.river import HEIGHT, NODES, TREES, HalfSpaceTrees, RiverBank
 
 ROW = np.array([0])
 
@@ -147,6 +149,20 @@ class TestRiver:
         reading = bank.explain(ROW, one(100.0))
         assert 40 < reading.lower < 50 < reading.expected < 80 < reading.upper < 100
 
+    @pytest.mark.parametrize("memory", [8, 60, 100])
+    def test_the_trees_score_as_rivers_own_do(self, memory: int) -> None:
+        rng, seed = np.random.default_rng(4), 7
+        ours, masses = HalfSpaceTrees(memory=memory, seed=seed), np.zeros((1, TREES, NODES))
+        theirs: Any = anomaly.HalfSpaceTrees(TREES, HEIGHT, window_size=memory, seed=seed)
+        reference = masses.astype(np.int16)
+        for count, x in enumerate(rng.beta(2, 5, 5 * memory), 1):
+            if count > memory:
+                assert ours.scores(reference, one(x))[0] == theirs.score_one({"x": x})
+            theirs.learn_one({"x": x})
+            masses[0, np.arange(TREES)[:, None], ours.paths(one(x))[0]] += 1
+            if count % memory == 0:
+                reference, masses = masses.astype(np.int16), np.zeros_like(masses)
+
 
 class TestIsolationForest:
     ROWS = np.arange(2)
@@ -176,16 +192,16 @@ class TestIsolationForest:
 
     def test_strange_points_are_not_grown_into_the_next_forest(self) -> None:
         bank = self.taught()
-        points = next(iter(bank.forests.values())).learned
+        points = next(iter(bank.state.rings.values())).learned
         bank.learn(self.ROWS, np.full((2, 2), 1e6), np.array([0.05, 0.05]))
-        assert next(iter(bank.forests.values())).learned == points
+        assert next(iter(bank.state.rings.values())).learned == points
 
     def test_groups_are_bounded(self) -> None:
         bank = IsolationForestBank()
         for row in range(MAX_GROUPS + 5):
             bank.admit(row, {"pool": f"pool-{row}"})
             bank.learn(np.array([row]), np.array([[1.0, 2.0]]))
-        assert len(bank.forests) == MAX_GROUPS
+        assert len(bank.state.rings) == MAX_GROUPS
 
 
 class TestCusum:

@@ -112,5 +112,5 @@ def test_a_lost_replica_is_remembered_for_a_while() -> None:
 
 def test_memory_is_bounded() -> None:
     made = grace(*(change("replica_ready", f"codex-{n}") for n in range(MAX_OBJECTS + 2)))
-    assert len(made._known) == MAX_OBJECTS
+    assert len(made.state.known) == MAX_OBJECTS
     assert not made.excused({**REPLICA, "replica": "codex-0"}, at(1), SECOND_US)

@@ -57,7 +57,7 @@ def test_groups_are_bounded() -> None:
     for row in range(MAX_GROUPS + 3):
         made.admit(row, {"pool": f"pool-{row}"})
         made.learn(np.array([row]), ONES, ONES, ONES)
-    assert len(made._curves) == MAX_GROUPS
+    assert len(made.state.curves) == MAX_GROUPS
 
 
 def test_two_known_loads_show_how_the_value_goes_with_the_load() -> None:

@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.clock import SECOND_US
-from streams.errors import InvalidParameterError
+from streams.errors import InvalidParameterError, SnapshotError
+from streams.packing import pack, unpack
 from streams.schemas.telemetry import EngineSample
 from streams.windows.delta import to_table
-from streams.windows.merge import Closed, Limits, ShardMerge, merge_tables
+from streams.windows.merge import Closed, Limits, MergeState, ShardMerge, merge_tables
 from streams.windows.table import Table
 from tests.streams.samples import T0, assert_same, delta, engine, engines, gpu, is_sorted, rows
 
@@ -203,6 +204,17 @@ def test_a_source_given_up_holds_nothing_back() -> None:
     assert (ends(closed), closed.watermark_us) == ([0], T0 + SECOND_US)
 
 
+def test_a_source_given_up_twice_goes_on_where_it_was() -> None:
+    merge = shard(A, B)
+    merge.add(delta(B, (0, 3), T0), None, T0)
+    for _ in range(2):
+        merge.give_up(B)
+
+    merge.add(delta(B, (0, 3), T0), engines("b"), T0)
+
+    assert merge.counts.repeated_blocks == 1
+
+
 def test_an_announced_source_holds_windows_back_until_it_has_passed_them() -> None:
     merge = shard(A)
     merge.expect(B)
@@ -322,6 +334,49 @@ class TestSilence:
         back = merge.add(delta(changes, (0, 1), T0, kind="control"), None, T0)
 
         assert back.sources == ((changes, True),)
+
+
+def taken_up(merge: ShardMerge, *sources: tuple[str, int]) -> ShardMerge:
+    """What a new machine for these sources makes of the state of another."""
+    other = shard(*sources)
+    other.state = unpack(pack(merge.state), MergeState)
+    return other
+
+
+def test_a_source_announced_before_the_snapshot_is_awaited() -> None:
+    merge = shard(A)
+    merge.add(delta(A, (0, 1), T0), engines("a"), T0)
+    merge.expect(B)
+
+    merge = taken_up(merge, A)
+
+    assert not merge.add(delta(A, (1, 2), T0 + SECOND_US), None, T0).tables
+
+
+def test_a_source_given_up_before_the_snapshot_stays_so() -> None:
+    merge = shard(A, B)
+    merge.add(delta(A, (0, 1), T0), engines("a"), T0)
+    merge.give_up(B)
+
+    merge = taken_up(merge, A, B)
+
+    assert ends(merge.add(delta(A, (1, 2), T0 + SECOND_US), None, T0)) == [0]
+
+
+def test_a_block_in_parts_may_be_cut_by_a_snapshot() -> None:
+    merge = shard()
+    merge.add(delta(A, (0, 5), T0 + SECOND_US, parts=2), engines("a"), T0)
+
+    merge = taken_up(merge, A)
+
+    last = merge.add(delta(A, (0, 5), T0 + SECOND_US, part=2, parts=2), engines("b"), T0)
+    assert pools(last.tables[0]) == {"a": 1, "b": 1}
+    assert merge.counts.blocks == 2
+
+
+def test_the_state_of_other_kinds_of_series_is_refused() -> None:
+    with pytest.raises(SnapshotError, match="engine"):
+        ShardMerge(0, (A,), {"gpu": SECOND_US}, 10).state = shard().state
 
 
 def test_a_table_of_an_unknown_kind_is_refused() -> None:

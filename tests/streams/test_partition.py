@@ -47,6 +47,9 @@ class Broker:
     async def replay(self, start: int, end: int) -> AsyncIterator[RecordBatch]:
         yield batch(start, end)
 
+    async def tail(self, topic: str, reach: int) -> tuple[list[Message], bool]:
+        return [], True
+
     def transaction(self) -> Transaction:
         return self
 
