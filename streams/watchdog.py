@@ -41,12 +41,20 @@ class Watchdog:
         self._judge = Judge(stuck_after_s)
         self._pulse = PulseWriter(pulse, vitals) if pulse else None
         self._end = end
+        self._over = False
+        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
 
     def start(self) -> None:
         if self._pulse is not None:
             metrics.RESTARTS.labels(self._vitals.stage).inc(self._pulse.starts - 1)
             metrics.HANGS.labels(self._vitals.stage).inc(self._pulse.hangs)
-        threading.Thread(target=self._run, name="watchdog", daemon=True).start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """The stage has ended in good order: what stands still from now on is no concern."""
+        self._over = True
+        self._vitals.changed.set()
+        self._thread.join(2 * LOOK_S)
 
     def look(self, now_s: float) -> None:
         """Judge once, say so in the pulse, and end what is stuck."""
@@ -67,9 +75,9 @@ class Watchdog:
             log.warning("pulse_not_written", stage=self._vitals.stage, error=str(exc))
 
     def _run(self) -> None:
-        while True:
-            self._vitals.changed.wait(LOOK_S)
+        while not self._over:
             self.look(time.monotonic())
+            self._vitals.changed.wait(LOOK_S)
 
 
 def end_process(why: str) -> None:

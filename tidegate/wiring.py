@@ -88,7 +88,10 @@ def run_stage(
     if metrics_port:
         serve_metrics(metrics_port, lambda: watchdog.verdict)
     watchdog.start()
-    return run_app(app)
+    try:
+        return run_app(app)
+    finally:
+        watchdog.stop()
 
 
 def run_gateway(settings: Settings) -> int:

@@ -1,3 +1,4 @@
+import threading
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,12 @@ def test_a_broken_pulse_is_none(tmp_path: Path) -> None:
     (tmp_path / "p").write_text("{")
 
     assert read_pulse(tmp_path / "p").starts == 0
+
+
+def test_whoever_ended_in_good_order_is_watched_no_longer(vitals: Vitals) -> None:
+    watchdog = Watchdog(vitals, stuck_after_s=5, pulse=None, end=pytest.fail)
+    watchdog.start()
+
+    watchdog.stop()
+
+    assert "watchdog" not in {thread.name for thread in threading.enumerate()}
