@@ -42,7 +42,8 @@ KINDS = {
     "transactional-id": ResourceType.TRANSACTIONAL_ID,
 }
 SAYS_SOMETHING = {"partials", "windows", "state.respond", "state.plan", "pools"}
-"""What stages write without being asked; the sink writes to a file, ALERT is silent for long."""
+"""What stages write without being asked; the sink writes to a file, ALERT has
+nothing to step before an incident."""
 
 
 def acl(role: str, grant: Grant) -> ACL:
