@@ -51,7 +51,10 @@ ACCESS: Final[Mapping[str, Access]] = {
         writes=("alerts", "dead-letters", "state.alert"),
     ),
     "plan": Access(
-        reads=("windows", "anomalies", "incidents", "pools", "commands", "state.plan"),
+        reads=(
+            *("windows", "anomalies", "incidents", "pools", "commands", "partials"),
+            "state.plan",
+        ),
         writes=("decisions", "rules", "dead-letters", "state.plan"),
     ),
     "drive": Access(reads=("decisions", "drains", "pools"), writes=("pools", "changes")),

@@ -41,8 +41,9 @@ KINDS = {
     "group": ResourceType.GROUP,
     "transactional-id": ResourceType.TRANSACTIONAL_ID,
 }
-SAYS_SOMETHING = {"partials", "windows", "state.respond", "state.alert", "state.plan", "pools"}
-"""A topic for each of the stages but the sink, which writes to a file."""
+SAYS_SOMETHING = {"partials", "windows", "state.respond", "state.plan", "pools"}
+"""What stages write without being asked; the sink writes to a file, ALERT has
+nothing to step before an incident."""
 
 
 def acl(role: str, grant: Grant) -> ACL:
