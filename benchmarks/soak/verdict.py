@@ -7,6 +7,8 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from streams.windows.table import Floats
+
 WARM_S: Final = 60.0
 """What a process does first (imports, caches that fill to their bound) is not judged."""
 MAX_POINTS: Final = 600
@@ -85,10 +87,11 @@ def _growth(of: str, measure: str, seen: Sequence[tuple[int, float, float]]) -> 
     )
 
 
-def _slopes(at_s: np.ndarray, values: np.ndarray) -> np.ndarray:
+def _slopes(at_s: Floats, values: Floats) -> Floats:
     first, second = np.triu_indices(at_s.size, 1)
     apart = at_s[second] - at_s[first]
-    return (values[second] - values[first])[apart > 0] / apart[apart > 0]
+    slopes: Floats = (values[second] - values[first])[apart > 0] / apart[apart > 0]
+    return slopes
 
 
 def markdown(found: Sequence[Growth]) -> str:

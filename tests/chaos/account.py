@@ -57,36 +57,40 @@ def _leaves(fact: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]
             yield f"{path}{name}", value
 
 
-def imbalance(raw: Iterable[Message], lines: Iterable[Line], told: Iterable[Message]) -> str:
+def imbalance(raw: Iterable[Message], lines: Iterable[Line], told: Sequence[Message]) -> str:
     """Records in = in windows + late + dead letters; empty if so.
 
     told: all messages of `quality`, `dead-letters` and `state.ingest`.
     """
-    records = came(raw)
+    records, late = came(raw), late_among(told)
     inside = sum(
         line.fact["columns"].get(name, 0)
         for line in lines
         if line.topic == "windows"
         for name in ONE_EACH
     )
-    letters, late, marks = 0, 0, dict[bytes, Quality | None]()
-    for message in told:
-        key, value = message.key or b"", message.value or b""
-        if not key.startswith(tuple(name.encode() for name in TELEMETRY)):
-            continue
-        match message.topic:
-            case "dead-letters":
-                letters += 1
-            case "quality":
-                late += decode_record(value, Quality).late
-            case "state.ingest" if key.count(b"/") == 1:
-                marks[key] = decode_record(value, SourceMark).quality
-            case _:
-                continue
-    late += sum(pending.late for pending in marks.values() if pending is not None)
+    letters = sum(one.topic == "dead-letters" and _of_telemetry(one) for one in told)
     if records == inside + late + letters:
         return ""
     return f"{records} records came; {inside} in windows + {late} late + {letters} dead letters"
+
+
+def late_among(told: Iterable[Message]) -> int:
+    """Records of telemetry that INGEST has counted as late, published or not."""
+    late = 0
+    pending: dict[bytes, int] = {}
+    for message in filter(_of_telemetry, told):
+        key, value = message.key or b"", message.value or b""
+        if message.topic == "quality":
+            late += decode_record(value, Quality).late
+        elif message.topic == "state.ingest" and key.count(b"/") == 1:
+            counted = decode_record(value, SourceMark).quality
+            pending[key] = counted.late if counted else 0
+    return late + sum(pending.values())
+
+
+def _of_telemetry(message: Message) -> bool:
+    return (message.key or b"").startswith(tuple(name.encode() for name in TELEMETRY))
 
 
 def came(raw: Iterable[Message]) -> int:
