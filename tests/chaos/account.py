@@ -42,10 +42,10 @@ def _sentence(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) ->
         return f"expected {_brief(one)}, got {_brief(other)}"
     before, now = dict(_leaves(one)), dict(_leaves(other))
     name = min(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-    return f"{name} expected {before.get(name)!r}, got {now.get(name)!r}"
+    return f"{name} expected {_brief(before.get(name))}, got {_brief(now.get(name))}"
 
 
-def _brief(fact: Mapping[str, Any] | None) -> str:
+def _brief(fact: object) -> str:
     return "nothing" if fact is None else str(fact)[:300]
 
 

@@ -31,9 +31,10 @@ from tidegate.replay.lines import Line, lines_of
 from tidegate.replay.replay import end_of, replayed
 from tidegate.settings import Settings
 
+PROGRESS: Final = ("windows", "anomalies", "state.respond")
+"""Here stages say how far they have come."""
 RESULTS: Final = (
-    "windows", "anomalies", "incidents", "decisions",
-    "quality", "dead-letters", "state.ingest", "state.respond",
+    "windows", "anomalies", "incidents", "decisions", "quality", "dead-letters", "state.ingest",
 )  # fmt: skip
 COMPARED: Final = ("windows", "anomalies", "incidents")
 MOMENT_S: Final = 0.25
@@ -175,15 +176,12 @@ async def _sent(publisher: Publisher, out: Sequence[Out]) -> bool:
 async def _settled(settings: Settings, last_us: int) -> list[Message]:
     """All results, once everything that the raw log caused must be among them."""
     end_us = end_of(last_us, settings.stream.windows)
-    shards = settings.stream.topics.shards
-    results: list[Message] = []
     passed: set[tuple[str, int]] = set()
-    async with TopicReader(settings.stream, RESULTS) as reader:
-        while len(passed) < 2 * shards + 1:
+    async with TopicReader(settings.stream, PROGRESS) as reader:
+        while len(passed) < 2 * settings.stream.topics.shards + 1:
             found = await reader.poll(0.5)
-            results += found
             passed |= {_place(one) for one in found if _progress_us(one) >= end_us}
-    return results
+    return [one async for one in read_ordered(settings.stream, RESULTS)]
 
 
 def _place(message: Message) -> tuple[str, int]:
