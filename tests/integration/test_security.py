@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-import detectors.incidents.stage
+import autoscaler.stage
 import streams.ingest
-from detectors.settings import DetectionSettings
+from autoscaler.settings import ScalingSettings
+from model_backend.settings import BackendSettings
 from streams import connection
 from streams.admin import check_topics, create_topics
 from streams.app import create_app
@@ -73,14 +74,14 @@ async def test_a_certificate_of_our_own_opens_too(kafka: Kafka) -> None:
 async def test_a_log_stage_and_a_ticked_stage_work(kafka: Kafka) -> None:
     settings = secured(kafka, new_prefix())
     await create_topics(settings)
-    ingest, respond = create_app("ingest", settings), create_app("respond", settings)
+    ingest, plan = create_app("ingest", settings), create_app("plan", settings)
     streams.ingest.attach(ingest, settings)
-    detectors.incidents.stage.attach(respond, DetectionSettings())
+    autoscaler.stage.attach(plan, ScalingSettings(), BackendSettings(), settings)
 
     written: set[str] = set()
-    reading = TopicReader(settings, ["partials", "state.respond"])
-    async with running(ingest), running(respond), asyncio.timeout(30), reading as reader:
-        while written != {"partials", "state.respond"}:
+    reading = TopicReader(settings, ["partials", "state.plan"])
+    async with running(ingest), running(plan), asyncio.timeout(60), reading as reader:
+        while written != {"partials", "state.plan"}:
             written |= {message.topic for message in await reader.poll(0.5)}
 
 
