@@ -41,7 +41,7 @@ def lines_of(message: Message, interval_us: Mapping[str, int]) -> Iterator[Line]
     for arrival in read(message, interval_us=interval_us, held_us=0).arrivals:
         match arrival.record:
             case Table() as table:
-                yield from _rows(table, arrival.at_us + 1)
+                yield from _rows(table, arrival.at_us + 1, message.partition)
             case Anomaly() as anomaly:
                 yield _line(arrival.at_us + 1, "anomalies", anomaly)
             case Incident() as incident:
@@ -70,17 +70,17 @@ class Lines:
         """Those known by ``settled_us``; give it only when nothing of that time is to come."""
         due = [line for line in self._held if line.known_us <= settled_us]
         self._held = [line for line in self._held if line.known_us > settled_us]
-        # Several records of one object at one time keep the order in which they were made.
         return sorted(due, key=lambda line: line[:3])
 
 
-def _rows(table: Table, end_us: int) -> Iterator[Line]:
+def _rows(table: Table, end_us: int, shard: int) -> Iterator[Line]:
     columns = {name: column.tolist() for name, column in table.ints.items()}
     buckets = {name: _by_row(histogram) for name, histogram in table.sparse.items()}
     for row, series in enumerate(table.series.tolist()):
         name = f"{table.kind}/{series_hex(series)}"
         fact = {
             "end_us": end_us,
+            "shard": shard,
             "series": name,
             "labels": dict(table.labels[series]),
             # As they are stored: fixed-point integers, and buckets as [bucket, count].
@@ -91,7 +91,8 @@ def _rows(table: Table, end_us: int) -> Iterator[Line]:
             },
             "buckets": {column: rows[row] for column, rows in buckets.items() if row in rows},
         }
-        yield Line(end_us, "windows", name, fact)
+        # Every shard may have the `other` that is of no pool.
+        yield Line(end_us, "windows", f"{name}/{shard}", fact)
 
 
 def _by_row(histogram: Sparse) -> dict[int, list[list[int]]]:
