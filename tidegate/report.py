@@ -30,8 +30,12 @@ class Run:
 
     @property
     def silent(self) -> list[str]:
-        """Stages that never took a batch or a tick."""
-        return sorted(name for name, of in self.stages.items() if not of.get("batches"))
+        """Stages that neither read nor committed anything. (Without incidents ALERT only reads.)"""
+        return sorted(
+            name
+            for name, of in self.stages.items()
+            if not (of.get("records_in") or of.get("batches"))
+        )
 
 
 def build(run: Run, seen: Observed, tally: Tally, told: Story) -> dict[str, Any]:

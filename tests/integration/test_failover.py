@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 
 WORKERS = 3
-SESSION_S = 25
+SESSION_S = 40
 """Of group and transaction: without a supervisor final windows stand still for so long."""
 
 

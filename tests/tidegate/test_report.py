@@ -94,6 +94,7 @@ def test_what_cannot_be_read_is_counted_and_the_next_is_taken() -> None:
     ("stages", "silent"),
     [
         pytest.param({"watch": {"batches": 3.0}}, [], id="all-at-work"),
+        pytest.param({"alert": {"records_in": 9.0, "batches": 0.0}}, [], id="reading-is-enough"),
         pytest.param({"watch": {"batches": 0.0}, "sink": {}}, ["sink", "watch"], id="two-silent"),
     ],
 )
