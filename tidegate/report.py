@@ -30,7 +30,7 @@ class Run:
 
     @property
     def silent(self) -> list[str]:
-        """Stages that neither read nor committed anything. (Without incidents ALERT only reads.)"""
+        """Stages that neither read nor committed anything; without incidents ALERT only reads."""
         return sorted(
             name
             for name, of in self.stages.items()
