@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from streams import connection
 from streams.batch import Message
 from streams.clock import SECOND_US
 from streams.codec import encode_record
@@ -15,6 +16,7 @@ from streams.schemas.scaling import PoolStatus
 from streams.sinks.embedded import EmbeddedSink
 from tests.scenarios.chain import settings_of
 from tests.scenarios.pool_simulation import PoolSimulation, Second, traced_arrivals
+from tests.services.base import free_port
 from tidegate.cli import main
 from tidegate.replay.replay import replayed
 
@@ -143,3 +145,15 @@ def test_what_is_no_recording_is_one_sentence(
     said = capsys.readouterr().err
     assert sentence in said
     assert said.count("\n") == 1
+
+
+def test_without_a_broker_an_older_recording_stays_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = tmp_path / "some.tgr"
+    older.write_bytes(b"older")
+    monkeypatch.setenv("TIDEGATE_STREAM__BROKER__URL", f"kafka://127.0.0.1:{free_port()}")
+    monkeypatch.setattr(connection, "PATIENCE_S", 0.1)
+
+    assert main(["record", str(older)]) == 1
+    assert older.read_bytes() == b"older"

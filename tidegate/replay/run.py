@@ -10,6 +10,7 @@ from typing import IO, Final, Self
 
 from streams.batch import Message
 from streams.clock import SECOND_US
+from streams.connection import wait_for_broker
 from streams.errors import CorruptMessageError, InvalidParameterError
 from streams.ordered import read_ordered
 from streams.recording import RecordingWriter, read_recording
@@ -60,6 +61,7 @@ async def replay(options: Options, settings: Settings) -> None:
 
 async def record(path: Path, settings: StreamSettings, *, from_us: int, until_us: int) -> int:
     """Copy what came from outside, with its stamps; returns how many messages."""
+    await wait_for_broker(settings)  # Before an older recording is written over.
     try:
         writer = RecordingWriter(path)
     except OSError as exc:
