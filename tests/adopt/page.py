@@ -1,0 +1,55 @@
+"""A page of docs/adopt as a stranger follows it: its files laid out, its commands typed."""
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+PAGES: Final = Path(__file__).parents[2] / "docs" / "adopt"
+FENCE: Final = re.compile(
+    r'^```(?P<language>\w*)(?: title="(?P<title>[^"]+)")?\n(?P<text>.*?)^```$', re.M | re.S
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page; ``sh`` blocks are typed, blocks with a title are files."""
+
+    name: str
+
+    def commands(self) -> list[str]:
+        """What the reader types, block by block."""
+        return [fence["text"] for fence in self._fences() if fence["language"] == "sh"]
+
+    def lay(self, folder: Path) -> None:
+        """Write the files that the page shows."""
+        for fence in self._fences():
+            if fence["title"]:
+                (folder / fence["title"]).write_text(fence["text"])
+
+    def _fences(self) -> list[re.Match[str]]:
+        return list(FENCE.finditer((PAGES / f"{self.name}.md").read_text()))
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    """Of somebody who has installed Tidegate and set nothing."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}/usr/local/bin:/usr/bin:/bin"
+    return {"PATH": path, "HOME": str(folder), "LANG": "C.UTF-8", **more}
+
+
+def run(
+    command: str, folder: Path, *, timeout_s: float = 60.0, **more: str
+) -> "subprocess.CompletedProcess[str]":
+    """What typing ``command`` in ``folder`` gives; ``more`` are variables the page tells to set."""
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command],
+        cwd=folder,
+        env=environment(folder, **more),
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
