@@ -10,7 +10,8 @@ from typing import Final
 
 PAGES: Final = Path(__file__).parents[2] / "docs" / "adopt"
 FENCE: Final = re.compile(
-    r'^```(?P<language>\w*)(?: title="(?P<title>[^"]+)")?\n(?P<text>.*?)^```$', re.M | re.S
+    r'^```(?P<language>\w*)(?: title="(?P<title>[^"]+)")?\n(?P<text>.*?)^```$',
+    re.MULTILINE | re.DOTALL,
 )
 
 
