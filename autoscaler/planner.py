@@ -113,7 +113,8 @@ class Planner:
     def _decisions(self, tick: Tick) -> list[Decision]:
         every_us = round(self._scaling.decide_every_s * SECOND_US)
         # While windows stall every second counts: the floor must not wait for its turn.
-        if not tick.stalled and tick.now_us // every_us <= self._decided_us // every_us:
+        urgent = tick.stalled or any(arrival.early for arrival in tick.arrivals)
+        if not urgent and tick.now_us // every_us <= self._decided_us // every_us:
             return []
         self._decided_us = tick.now_us
         return [

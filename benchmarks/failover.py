@@ -8,6 +8,7 @@ With a supervisor beside the dead worker, and without (the machine is gone).
 
 import argparse
 import asyncio
+import logging
 import os
 import signal
 import statistics
@@ -214,6 +215,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--alone", action="store_true", help="no supervisor: the machine is gone")
     arguments = parser.parse_args()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # complains of topics just made
     what = f"{arguments.stage}, {'machine lost' if arguments.alone else 'supervised'}"
     times = []
     with tempfile.TemporaryDirectory() as name:

@@ -183,7 +183,8 @@ class TopicReader:
     async def _wait_for_partitions(self, consumer: AIOKafkaConsumer) -> set[TopicPartition]:
         deadline = asyncio.get_running_loop().time() + PATIENCE_S
         while True:
-            await consumer.topics()
+            # Connecting brings no topics, and what `topics()` asks for, aiokafka forgets again.
+            await consumer._client.force_metadata_update()  # noqa: SLF001
             found = self._partitions(consumer)
             missing = set(self._topics) - {tp.topic for tp in found}
             if not missing:

@@ -180,7 +180,7 @@ class Inputs:
         return found.dead
 
     def add_early(self, arrival: Arrival) -> None:
-        """Handed out with the next tick that is stalled; it counts for no progress."""
+        """Handed out with the next tick; it counts for no progress."""
         self._early.append(arrival)
 
     def wary(self, clock_us: int) -> bool:
@@ -204,9 +204,10 @@ class Inputs:
             self._moved_us = clock_us
         watermark_us = self.watermark_us
         if watermark_us is not None and _second(watermark_us) > self._passed_us:
-            self._passed_us = _second(watermark_us)
-            self._moved_us = clock_us
-            self._early.clear()
+            # A second of progress buys no more patience than that: what the broker takes back of a
+            # dead writer's transaction lets the watermark move a little, and then it stands again.
+            moved_us = self._moved_us + _second(watermark_us) - self._passed_us
+            self._passed_us, self._moved_us = _second(watermark_us), min(clock_us, moved_us)
         if ticks := list(islice(self._ticks(), TICKS_AT_ONCE)):
             return ticks
         quiet_us = clock_us - self._moved_us
@@ -245,9 +246,8 @@ class Inputs:
         arrivals = tuple(self._passed(now_us))
         if arrivals:
             self._arrived_us = now_us
-        if stalled:
-            arrivals += tuple(self._early)
-            self._early.clear()
+        arrivals += tuple(self._early)
+        self._early.clear()
         return Tick(now_us=now_us, arrivals=arrivals, stalled=stalled)
 
     def _passed(self, now_us: int) -> Iterator[Arrival]:

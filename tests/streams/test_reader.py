@@ -4,6 +4,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import NewPartitions, RecordsToDelete
 
+from streams import connection
 from streams.admin import create_topics
 from streams.batch import Message
 from streams.connection import new_admin, new_producer
@@ -162,3 +163,12 @@ async def test_a_look_at_the_ends_counts_what_is_not_committed(exact: StreamSett
             while reader.behind:
                 found += await reader.poll(0.2)
     assert [m.value for m in found] == [b"new"]
+
+
+@pytest.mark.kafka
+async def test_opening_does_not_wait_for_the_metadata_to_be_renewed(
+    exact: StreamSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "METADATA_MAX_AGE_MS", 3_600_000)
+    async with TopicReader(exact, ["changes"]) as reader:
+        assert ("changes", 0) in reader.sources

@@ -246,7 +246,7 @@ def test_unreadable_progress_says_what_it_is() -> None:
         Progress.load(b"[]")
 
 
-def test_what_is_seen_early_comes_with_a_stalled_tick_and_counts_for_no_progress() -> None:
+def test_what_is_seen_early_comes_with_the_next_tick_and_counts_for_no_progress() -> None:
     feed = begun(8)
     feed.mark(8)
     feed.due()
@@ -259,12 +259,32 @@ def test_what_is_seen_early_comes_with_a_stalled_tick_and_counts_for_no_progress
     assert feed.inputs.progress().places == before.places
 
 
-def test_what_was_seen_early_is_forgotten_when_windows_go_on() -> None:
+def test_what_was_seen_early_comes_too_when_windows_go_on_first() -> None:
     feed = begun(8)
     feed.inputs.add_early(Arrival(at_us=START, id="e", topic="partials", early=True))
     feed.mark(9)
 
-    assert told(feed.due()) == [(9, [])]
+    assert [[a.id for a in tick.arrivals] for tick in feed.due()] == [["e"]]
+
+
+def test_a_second_of_progress_buys_no_more_than_a_second_of_patience() -> None:
+    feed = begun(8)
+    feed.mark(8)
+    feed.due()
+    feed.mark(9)
+    feed.due(2.9)
+
+    assert [[tick.stalled for tick in feed.due(after_s)] for after_s in (1.0, 0.2)] == [[], [True]]
+
+
+def test_a_watermark_that_catches_up_has_all_patience_again() -> None:
+    feed = begun(8)
+    feed.mark(8)
+    feed.due()
+    feed.mark(20)
+    feed.due(2.9)
+
+    assert [[tick.stalled for tick in feed.due(after_s)] for after_s in (2.9, 0.2)] == [[], [True]]
 
 
 def test_it_is_wary_a_second_before_it_stalls() -> None:
