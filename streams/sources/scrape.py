@@ -1,78 +1,186 @@
-"""The engines' own metrics, fetched from every replica at once."""
+"""The engines' own metrics, each target read at instants of its own."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Final
 
-import aiohttp
+from yarl import URL
 
+from streams.clock import SECOND_US, Clock
 from streams.log import get_logger
-from streams.schemas.scaling import ReplicaStatus
+from streams.metrics import SCRAPE_FLAWS, SCRAPE_SKIPPED, SCRAPE_TARGETS, SCRAPES
 from streams.schemas.telemetry import EngineSample
-from streams.sources.engines import WANTED, EngineMeter, read_engine
-from streams.sources.prometheus_text import MAX_BYTES, parse
+from streams.sources.engine_names import EVERYTHING, SIGNALS
+from streams.sources.engines import PagePlan, plan_page
+from streams.sources.meter import EngineMeter
+from streams.sources.page_fetch import PageError, PageFetch
+from streams.sources.page_reader import Page, PageReader, SeriesBook
+from streams.sources.rhythm import Due, Rhythm, next_due, rhythm_for
+from streams.sources.settings import ScrapeSettings
+from streams.sources.targets import Target
 
-TIMEOUT_S: Final = 0.8
-"""Shorter than the interval, so that a frozen replica is found silent each second."""
+LARGE: Final = 2**20
+"""Longer pages are read in a thread: neighbours must not wait for them."""
+SAY_AGAIN_S: Final = 3_600.0
+"""What is wrong with a target is said once, and again after this long."""
+REST_S: Final = 10.0
+"""A target whose pages have no end is left alone for this long."""
 
 log = get_logger(__name__)
 
 
-class ScrapeSource:
-    """GET /metrics of each replica; no answer within 0.8 s is ``up=0``."""
+@dataclass(slots=True)
+class _Lens:
+    """What reads one kind of page of one target: the whole, or its signals."""
 
-    def __init__(self, *, timeout_s: float = TIMEOUT_S) -> None:
-        self._timeout_s = timeout_s
-        self._meters: dict[str, EngineMeter] = {}
-        self._client: aiohttp.ClientSession | None = None
+    reader: PageReader
+    plan: PagePlan | None = None
+    planned_for: object = None
 
-    async def read(self, replicas: Sequence[ReplicaStatus], now_us: int) -> Sequence[EngineSample]:
-        if self._client is None:
-            timeout = aiohttp.ClientTimeout(total=self._timeout_s)
-            self._client = aiohttp.ClientSession(
-                timeout=timeout, connector=aiohttp.TCPConnector(limit=0)
-            )
-        names = {_key(replica) for replica in replicas}
-        self._meters = {key: meter for key, meter in self._meters.items() if key in names}
-        return await asyncio.gather(*(self._scrape(self._client, r, now_us) for r in replicas))
+    def plan_for(self, page: Page) -> PagePlan:
+        if self.plan is None or self.planned_for is not page.series:
+            self.plan, self.planned_for = plan_page(page.series), page.series
+        return self.plan
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A target, and all that is remembered of it."""
+
+    target: Target
+    meter: EngineMeter
+    full: _Lens
+    signals: _Lens
+    url: URL
+
+    said_s: dict[str, float] = field(default_factory=dict)
+
+
+class Scraper:
+    """Reads every target until told otherwise; each answer, or its lack, is one sample.
+
+    take: gets each sample; never waits.
+    A target that is slow, endless or nonsense holds up no other and is reported once.
+    """
+
+    def __init__(
+        self, settings: ScrapeSettings, take: Callable[[EngineSample], object], clock: Clock
+    ) -> None:
+        self._settings = settings
+        self._take = take
+        self._clock = clock
+        self._fetch = PageFetch(timeout_s=settings.timeout_s)
+        self._book = SeriesBook()
+        self._running: dict[Target, asyncio.Task[None]] = {}
+        self._rhythm = Rhythm(SECOND_US, 1)
+
+    def aim(self, targets: Iterable[Target]) -> None:
+        """From now on read these; what is no longer among them ends, its memory with it."""
+        wanted = set(targets)
+        settings = self._settings
+        self._rhythm = rhythm_for(
+            len(wanted),
+            signals_every_s=settings.signals_every_s,
+            full_every_s=settings.full_every_s,
+            pages_per_s=settings.pages_per_s,
+        )
+        for gone in self._running.keys() - wanted:
+            self._running.pop(gone).cancel()
+        for new in wanted - self._running.keys():
+            self._running[new] = asyncio.create_task(self._follow(new), name=f"scrape {new.key}")
+        SCRAPE_TARGETS.set(len(wanted))
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await self.close()
 
     async def close(self) -> None:
-        if self._client:
-            await self._client.close()
-            self._client = None
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._running.clear()
+        await self._fetch.close()
 
-    async def _scrape(
-        self, client: aiohttp.ClientSession, replica: ReplicaStatus, now_us: int
-    ) -> EngineSample:
-        meter = self._meters.setdefault(
-            _key(replica),
-            EngineMeter(cluster=replica.cluster, pool=replica.pool, replica=replica.replica),
+    async def read(self, target: Target, at_us: int) -> EngineSample:
+        """One sample of a target that is not watched."""
+        return await self._look(self._watched(target), Due(at_us, full=True))
+
+    async def _follow(self, target: Target) -> None:
+        watched = self._watched(target)
+        last_us = self._clock()
+        while True:
+            due = next_due(self._rhythm, target.key, max(last_us, self._clock()))
+            SCRAPE_SKIPPED.inc(max(0, (due.at_us - last_us) // self._rhythm.signals_us - 1))
+            last_us = due.at_us
+            await asyncio.sleep((due.at_us - self._clock()) / SECOND_US)
+            self._take(await self._look(watched, due))
+
+    def _watched(self, target: Target) -> _Watched:
+        return _Watched(
+            target,
+            EngineMeter(cluster=target.cluster, pool=target.pool, replica=target.replica),
+            _Lens(PageReader(EVERYTHING, self._book)),
+            _Lens(PageReader(SIGNALS, self._book)),
+            URL(target.url),
         )
+
+    async def _look(self, watched: _Watched, due: Due) -> EngineSample:
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         try:
-            text = await _fetch(client, replica)
-        except (aiohttp.ClientError, TimeoutError, ValueError):
-            return meter.silent(now_us, loop.time() - began_s)
+            text, cut = await self._fetch.page(watched.url)
+        except PageError as exc:
+            SCRAPES.labels(exc.trouble).inc()
+            self._say(watched, exc.trouble, str(exc))
+            return watched.meter.silent(due.at_us, loop.time() - began_s)
         scrape_s = loop.time() - began_s
-        page = parse(text, wanted=WANTED)
-        if page.broken or page.cut:
-            log.warning(
-                "metrics_unreadable", replica=_key(replica), broken=page.broken, cut=page.cut
-            )
-        return meter.sample(read_engine(page.samples), now_us, scrape_s)
+        lens = watched.full if due.full else watched.signals
+        page = await _read(lens.reader, text)
+        SCRAPES.labels("read" if page.series else "no_engine").inc()
+        self._check(watched, page, cut=cut)
+        reading = lens.plan_for(page).read(page.values)
+        return watched.meter.sample(reading, due.at_us, scrape_s)
+
+    def _check(self, watched: _Watched, page: Page, *, cut: bool) -> None:
+        flaws = {
+            "broken": page.broken,
+            "repeated": page.repeated,
+            "timestamped": page.timestamped,
+            "cut": int(cut or page.cut),
+            "no_engine": int(not page.series),
+        }
+        for flaw, count in flaws.items():
+            if count:
+                SCRAPE_FLAWS.labels(flaw).inc(count)
+                self._say(watched, flaw, f"{count} of its lines, or the page itself")
+
+    def _say(self, watched: _Watched, trouble: str, detail: str) -> None:
+        """Each trouble of a target once, however often it is met."""
+        now_s = self._clock() / SECOND_US
+        if now_s - watched.said_s.get(trouble, -SAY_AGAIN_S) < SAY_AGAIN_S:
+            return
+        watched.said_s[trouble] = now_s
+        target = watched.target
+        log.warning(
+            "scrape_trouble",
+            target=target.key,
+            url=_shown(target.url),
+            trouble=trouble,
+            detail=detail,
+        )
 
 
-async def _fetch(client: aiohttp.ClientSession, replica: ReplicaStatus) -> bytes:
-    async with client.get(replica.metrics_address or f"{replica.address}/metrics") as answer:
-        answer.raise_for_status()
-        text = bytearray()
-        async for chunk in answer.content.iter_any():
-            text += chunk
-            if len(text) > MAX_BYTES:
-                break
-        return bytes(text)
+async def _read(reader: PageReader, text: bytes) -> Page:
+    if len(text) < LARGE:
+        return reader.read(text)
+    return await asyncio.to_thread(reader.read, text)
 
 
-def _key(replica: ReplicaStatus) -> str:
-    return f"{replica.cluster}/{replica.pool}/{replica.replica}"
+def _shown(url: str) -> str:
+    """An address without what may be secret in it."""
+    return str(URL(url).with_user(None).with_query(None))
