@@ -8,19 +8,18 @@ from typing import Final, Protocol
 import numpy as np
 
 from streams.sources.cumulative import Cumulative
-from streams.sources.engine_names import (
+from streams.sources.engine_names import ENGINES, Timing
+from streams.sources.meter import EngineMeter, EngineReading, Labels
+from streams.sources.prometheus_text import Sample
+from streams.sources.vocabulary import (
     ADAPTERS,
     COUNTERS,
     ENGINE_OF,
-    ENGINES,
     LEVELS,
     TIMINGS,
     WANTED,
     Selector,
-    Timing,
 )
-from streams.sources.meter import EngineMeter, EngineReading, Labels
-from streams.sources.prometheus_text import Sample
 
 __all__ = ["WANTED", "EngineMeter", "EngineReading", "PagePlan", "plan_page", "read_engine"]
 

@@ -11,7 +11,6 @@ from streams.clock import SECOND_US, Clock
 from streams.log import get_logger
 from streams.metrics import SCRAPE_FLAWS, SCRAPE_SKIPPED, SCRAPE_TARGETS, SCRAPES
 from streams.schemas.telemetry import EngineSample
-from streams.sources.engine_names import EVERYTHING, SIGNALS
 from streams.sources.engines import PagePlan, plan_page
 from streams.sources.meter import EngineMeter
 from streams.sources.page_fetch import PageError, PageFetch
@@ -19,6 +18,7 @@ from streams.sources.page_reader import Page, PageReader, SeriesBook
 from streams.sources.rhythm import Due, Rhythm, next_due, rhythm_for
 from streams.sources.settings import ScrapeSettings
 from streams.sources.targets import Target
+from streams.sources.vocabulary import EVERYTHING, SIGNALS
 
 LARGE: Final = 2**20
 """Longer pages are read in a thread: neighbours must not wait for them."""
@@ -55,6 +55,7 @@ class _Watched:
     url: URL
 
     said_s: dict[str, float] = field(default_factory=dict)
+    rests_until_us: int = 0
 
 
 class Scraper:
@@ -114,6 +115,7 @@ class Scraper:
         watched = self._watched(target)
         last_us = self._clock()
         while True:
+            last_us = max(last_us, watched.rests_until_us)
             due = next_due(self._rhythm, target.key, max(last_us, self._clock()))
             SCRAPE_SKIPPED.inc(max(0, (due.at_us - last_us) // self._rhythm.signals_us - 1))
             last_us = due.at_us
@@ -142,6 +144,8 @@ class Scraper:
         lens = watched.full if due.full else watched.signals
         page = await _read(lens.reader, text)
         SCRAPES.labels("read" if page.series else "no_engine").inc()
+        if cut:
+            watched.rests_until_us = due.at_us + round(REST_S * SECOND_US)
         self._check(watched, page, cut=cut)
         reading = lens.plan_for(page).read(page.values)
         return watched.meter.sample(reading, due.at_us, scrape_s)

@@ -7,11 +7,11 @@ import pytest
 
 from streams.clock import SECOND_US
 from streams.schemas.telemetry import EngineSample
-from streams.sources.engine_names import EVERYTHING, SIGNALS
 from streams.sources.engines import plan_page
 from streams.sources.meter import EngineMeter
 from streams.sources.page_reader import PageReader, SeriesBook
 from streams.sources.recognise import recognise
+from streams.sources.vocabulary import EVERYTHING, SIGNALS
 from streams.windows.delta import to_table
 from streams.windows.values import derive
 from tests.streams import engine_pages as pages

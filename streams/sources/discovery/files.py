@@ -48,7 +48,7 @@ class FileLookup:
                     raise DiscoveryError(f"{self._path} has more than {MAX_FILE_BYTES} bytes")
                 self._found = self._targets(self._path.read_bytes())
                 self._seen = seen
-        except (OSError, msgspec.MsgspecError, InvalidParameterError) as exc:
+        except (OSError, ImportError, msgspec.MsgspecError, InvalidParameterError) as exc:
             raise DiscoveryError(f"{self._path}: {exc}") from exc
         return self._found
 

@@ -107,7 +107,8 @@ class KubernetesPods:
         meta = pod["metadata"]
         uid = str(meta.get("uid") or f"{meta.get('namespace')}/{meta['name']}")
         before = self._pods.pop(uid, None)
-        now = None if event == "DELETED" else self._target(pod)
+        full = len(self._pods) >= MAX_PODS
+        now = None if full or event == "DELETED" else self._target(pod)
         if now is not None:
             self._pods[uid] = now
         return now != before
