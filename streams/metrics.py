@@ -142,7 +142,7 @@ SCRAPE_TARGETS_DROPPED: Final = Gauge(
 )
 SCRAPES: Final = Counter(
     "tidegate_scrapes",
-    "Pages asked for: `read`, `no_engine` on it, or what went wrong.",
+    "Pages asked for: `read`, `no_engine` on it, what went wrong, `held_up` where we did.",
     ("outcome",),
 )
 SCRAPE_FLAWS: Final = Counter(

@@ -17,6 +17,7 @@ from streams.sources.page_fetch import PageError, PageFetch
 from streams.sources.page_reader import Page, PageReader, SeriesBook
 from streams.sources.rhythm import Due, Rhythm, next_due, rhythm_for
 from streams.sources.settings import ScrapeSettings
+from streams.sources.stalls import Stalls
 from streams.sources.targets import Target
 from streams.sources.vocabulary import EVERYTHING, SIGNALS
 
@@ -61,7 +62,7 @@ class _Watched:
 class Scraper:
     """Reads every target until told otherwise; each answer, or its lack, is one sample.
 
-    take: gets each sample; never waits.
+    take: gets each sample; never waits. Make it inside a running loop.
     A target that is slow, endless or nonsense holds up no other and is reported once.
     """
 
@@ -72,6 +73,7 @@ class Scraper:
         self._take = take
         self._clock = clock
         self._fetch = PageFetch(timeout_s=settings.timeout_s)
+        self._stalls = Stalls()
         self._book = SeriesBook()
         self._running: dict[Target, asyncio.Task[None]] = {}
         self._rhythm = Rhythm(SECOND_US, 1)
@@ -105,10 +107,11 @@ class Scraper:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._running.clear()
+        self._stalls.stop()
         await self._fetch.close()
 
-    async def read(self, target: Target, at_us: int) -> EngineSample:
-        """One sample of a target that is not watched."""
+    async def read(self, target: Target, at_us: int) -> EngineSample | None:
+        """One sample of a target that is not watched; None if we stood still meanwhile."""
         return await self._look(self._watched(target), Due(at_us, full=True))
 
     async def _follow(self, target: Target) -> None:
@@ -120,7 +123,8 @@ class Scraper:
             SCRAPE_SKIPPED.inc(max(0, (due.at_us - last_us) // self._rhythm.signals_us - 1))
             last_us = due.at_us
             await asyncio.sleep((due.at_us - self._clock()) / SECOND_US)
-            self._take(await self._look(watched, due))
+            if sample := await self._look(watched, due):
+                self._take(sample)
 
     def _watched(self, target: Target) -> _Watched:
         return _Watched(
@@ -131,12 +135,15 @@ class Scraper:
             URL(target.url),
         )
 
-    async def _look(self, watched: _Watched, due: Due) -> EngineSample:
+    async def _look(self, watched: _Watched, due: Due) -> EngineSample | None:
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         try:
             text, cut = await self._fetch.page(watched.url)
         except PageError as exc:
+            if exc.trouble == "timeout" and self._stalls.since(began_s):
+                SCRAPES.labels("held_up").inc()
+                return None
             SCRAPES.labels(exc.trouble).inc()
             self._say(watched, exc.trouble, str(exc))
             return watched.meter.silent(due.at_us, loop.time() - began_s)

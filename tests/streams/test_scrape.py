@@ -1,6 +1,7 @@
 """Targets that answer, and all the ways in which they do not."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import pairwise
 
@@ -88,7 +89,8 @@ def at(served: str, name: str) -> Target:
 async def read(settings: ScrapeSettings, *targets: Target) -> list[EngineSample]:
     scraper = Scraper(settings, lambda _: None, lambda: 0)
     try:
-        return await asyncio.gather(*(scraper.read(each, 7) for each in targets))
+        found = await asyncio.gather(*(scraper.read(each, 7) for each in targets))
+        return [sample for sample in found if sample]
     finally:
         await scraper.close()
 
@@ -151,6 +153,19 @@ async def test_trouble_is_said_once(served: str, capsys: pytest.CaptureFixture[s
     assert (out.out + out.err).count("not_metrics") == 1
     assert "secret" not in out.out + out.err
     assert {b.at_us - a.at_us for a, b in pairwise(seen)} == {SECOND_US // 2}
+
+
+async def test_when_we_stood_still_ourselves_nobody_is_called_silent(served: str) -> None:
+    scraper = Scraper(QUICK, lambda _: None, lambda: 0)
+    try:
+        reading = asyncio.create_task(scraper.read(at(served, "frozen"), 7))
+        await asyncio.sleep(0.15)  # Into a beat that this thread then holds up.
+        threading.Event().wait(0.5)
+        sample = await reading
+    finally:
+        await scraper.close()
+
+    assert sample is None
 
 
 async def test_targets_come_and_go(served: str) -> None:
