@@ -105,7 +105,7 @@ class EngineSample(Record, frozen=True, kw_only=True, gc=False):
     engine: str = ""
     """`vllm`, `sglang`, `tgi`, `triton`, `trtllm`, `llamacpp`."""
     version: str = ""
-    """Of the engine, where its page says so."""
+    """Of the engine, where its server says so."""
     model: str = ""
     """As the engine calls it; several are parted by commas."""
     adapters: str = ""

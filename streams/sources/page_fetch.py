@@ -15,6 +15,7 @@ MAX_HELD: Final = 128 * 1024 * 1024
 """Bytes of pages under way, of all targets together."""
 _HEADERS: Final = {"Accept": "text/plain;version=0.0.4", "Accept-Encoding": "identity"}
 """Uncompressed: on a local network, inflating a page costs more than reading it."""
+_FOREIGN: Final = frozenset({"text/html", "application/json"})
 _IDLE_S: Final = 90.0
 """Longer than any rhythm, so that a connection lasts; engines close it when they want to."""
 
@@ -45,10 +46,17 @@ class PageFetch:
         await self._client.close()
 
     async def page(self, url: URL) -> tuple[bytes, bool]:
-        """The text, and whether it was cut. Raises PageError."""
+        """A page of metrics, and whether it was cut. Raises PageError."""
+        return await self._get(url, _FOREIGN)
+
+    async def text(self, url: URL) -> tuple[bytes, bool]:
+        """Whatever is there. Raises PageError."""
+        return await self._get(url, frozenset())
+
+    async def _get(self, url: URL, foreign: frozenset[str]) -> tuple[bytes, bool]:
         try:
             async with self._client.get(url, allow_redirects=False) as answer:
-                _check(answer)
+                _check(answer, foreign)
                 return await self._body(answer)
         except TimeoutError:
             raise PageError("timeout", "no whole answer in time") from None
@@ -75,7 +83,7 @@ class PageFetch:
             self._held -= size
 
 
-def _check(answer: aiohttp.ClientResponse) -> None:
+def _check(answer: aiohttp.ClientResponse, foreign: frozenset[str]) -> None:
     if 300 <= answer.status < 400:
         where = answer.headers.get("Location", "")[:200]
         raise PageError("redirected", f"status {answer.status}, to {where}")
@@ -83,5 +91,5 @@ def _check(answer: aiohttp.ClientResponse) -> None:
         raise PageError("refused", f"status {answer.status}")
     if answer.headers.get("Content-Encoding", "identity") != "identity":
         raise PageError("not_metrics", "compressed, though we asked for plain text")
-    if answer.content_type in {"text/html", "application/json"}:
+    if answer.content_type in foreign:
         raise PageError("not_metrics", f"answers with {answer.content_type}")

@@ -19,6 +19,7 @@ from streams.sources.rhythm import Due, Rhythm, next_due, rhythm_for
 from streams.sources.settings import ScrapeSettings
 from streams.sources.stalls import Stalls
 from streams.sources.targets import Target
+from streams.sources.versions import version_of
 from streams.sources.vocabulary import EVERYTHING, SIGNALS
 
 LARGE: Final = 2**20
@@ -57,6 +58,8 @@ class _Watched:
 
     said_s: dict[str, float] = field(default_factory=dict)
     rests_until_us: int = 0
+    version: str | None = None
+    """None: to be asked for, once the target answers."""
 
 
 class Scraper:
@@ -125,6 +128,14 @@ class Scraper:
             await asyncio.sleep((due.at_us - self._clock()) / SECOND_US)
             if sample := await self._look(watched, due):
                 self._take(sample)
+                await self._ask_version(watched, sample)
+
+    async def _ask_version(self, watched: _Watched, sample: EngineSample) -> None:
+        """Once, and again when an engine is back: it may be another by now."""
+        if not sample.up:
+            watched.version = None
+        elif watched.version is None and sample.engine:
+            watched.version = await version_of(sample.engine, watched.url, self._fetch)
 
     def _watched(self, target: Target) -> _Watched:
         return _Watched(
@@ -155,7 +166,8 @@ class Scraper:
             watched.rests_until_us = due.at_us + round(REST_S * SECOND_US)
         self._check(watched, page, cut=cut)
         reading = lens.plan_for(page).read(page.values)
-        return watched.meter.sample(reading, due.at_us, scrape_s)
+        sample = watched.meter.sample(reading, due.at_us, scrape_s)
+        return sample.but(version=watched.version or "")
 
     def _check(self, watched: _Watched, page: Page, *, cut: bool) -> None:
         flaws = {

@@ -55,9 +55,10 @@ async def test_engines_flow_in_as_the_page_says(
     for path in tmp_path.iterdir():
         path.write_text(here(path.read_text(), ours))
     command = "".join(here(each, ours) for each in page.commands())
-    more = {"PYTHONPATH": str(ROOT), "TIDEGATE_STREAM__TOPICS__PREFIX": prefix}
 
-    done = await asyncio.to_thread(run, command, tmp_path, **more)
+    done = await asyncio.to_thread(
+        lambda: run(command, tmp_path, PYTHONPATH=str(ROOT), TIDEGATE_STREAM__TOPICS__PREFIX=prefix)
+    )
 
     assert "tidegate_scrape_targets 2.0" in done.stdout, done.stderr
     assert 'tidegate_scrapes_total{outcome="read"}' in done.stdout

@@ -61,13 +61,28 @@ async def ailing(_: web.Request) -> web.Response:
     return web.Response(status=503)
 
 
+async def version(_: web.Request) -> web.Response:
+    return web.json_response({"version": "0.33.0"})
+
+
 async def stranger(_: web.Request) -> web.Response:
     return web.Response(text="node_load1 0.5\n")
 
 
 ROUTES: dict[str, Answer] = {
     each.__name__: each
-    for each in (sound, frozen, drop_by_drop, endless, login, html, squeezed, ailing, stranger)
+    for each in (
+        version,
+        sound,
+        frozen,
+        drop_by_drop,
+        endless,
+        login,
+        html,
+        squeezed,
+        ailing,
+        stranger,
+    )
 }
 
 
@@ -182,6 +197,17 @@ async def test_targets_come_and_go(served: str) -> None:
     await scraper.close()
 
     assert left == {"sound"}
+
+
+async def test_an_engine_is_asked_for_its_version(served: str) -> None:
+    seen = asyncio.Queue[EngineSample]()
+    scraper = Scraper(ScrapeSettings(signals_every_s=0.5), seen.put_nowait, system_clock)
+    async with asyncio.timeout(10):
+        scraper.aim([at(served, "sound")])
+        found = [(await seen.get()).version for _ in range(2)]
+    await scraper.close()
+
+    assert found == ["", "0.33.0"]
 
 
 async def test_pages_under_way_have_room_together(
