@@ -98,7 +98,7 @@ class EngineMeter:
             ),
             **{name: levels.get(name) for name in _LEVELS},
             **{name: round(came.get(name, 0.0)) for name in _COUNTERS},
-            **{f"{name}_s": _mean(came, name) for name in _TIMINGS},
+            **{f"{name}_s": _mean(came, name) for name in _TIMINGS if _sound(reading, name)},
             **{f"{name}_spread": text for name, text in spreads.items()},
         )
 
@@ -126,6 +126,11 @@ class EngineMeter:
         text = spread_text(np.concatenate(values), np.concatenate(counts))
         # Hundreds of series behind one page: their mean has to do.
         return text if len(text) <= MAX_SPREAD_CHARS else ""
+
+
+def _sound(reading: EngineReading, timing: str) -> bool:
+    """A sum that is no number would pass for one that did not grow."""
+    return all(map(math.isfinite, reading.counters.get(f"{timing}_sum", {}).values()))
 
 
 def _mean(came: Mapping[str, float], name: str) -> float | None:

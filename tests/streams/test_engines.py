@@ -138,6 +138,28 @@ def test_a_counter_that_appears_later_starts_at_nothing() -> None:
     assert [sample.output_tokens for sample in found] == [0, 0, 1]
 
 
+def test_what_is_no_number_for_a_while_is_taken_up_where_it_was_left() -> None:
+    nan = float("nan")
+    found = samples(
+        {"output_tokens": 10, "ttft_sum": 1, "ttft_count": 1},
+        {"output_tokens": nan, "ttft_sum": nan, "ttft_count": 2},
+        {"output_tokens": 15, "ttft_sum": 4, "ttft_count": 3},
+    )
+
+    assert [sample.output_tokens for sample in found] == [0, 0, 5]
+    assert found[1].ttft_s is None
+
+
+def test_what_changes_its_type_is_read_no_more_and_all_else_is() -> None:
+    one, page = (
+        meter(),
+        VLLM.replace(b"_seconds_sum", b"_seconds").replace(b"_seconds_count", b"_s"),
+    )
+    found = [one.sample(reading(text), 0, 0.01) for text in (VLLM, VLLM, page)]
+
+    assert (found[2].ttft_s, found[2].ttft_spread, found[2].running) == (None, "", 5)
+
+
 def test_latency_is_the_mean_of_what_came_since() -> None:
     found = samples(
         {"ttft_sum": 10, "ttft_count": 10},

@@ -78,7 +78,8 @@ class KubernetesPods:
 
     async def _follow(self, client: aiohttp.ClientSession, found: Found) -> None:
         """From a list on until the API ends the watch, as it does from time to time."""
-        async with client.get(self._url, **self._asking({"limit": str(MAX_PODS)})) as answer:
+        asking = await asyncio.to_thread(self._asking, {"limit": str(MAX_PODS)})
+        async with client.get(self._url, **asking) as answer:
             answer.raise_for_status()
             listed = msgspec.json.decode(await answer.read())
         self._pods = {}
@@ -91,7 +92,8 @@ class KubernetesPods:
             "timeoutSeconds": str(WATCH_S),
             "allowWatchBookmarks": "true",
         }
-        async with client.get(self._url, **self._asking(query)) as answer:
+        asking = await asyncio.to_thread(self._asking, query)
+        async with client.get(self._url, **asking) as answer:
             answer.raise_for_status()
             async for line in answer.content:
                 event = msgspec.json.decode(line)
