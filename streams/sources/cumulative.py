@@ -19,6 +19,8 @@ import numpy as np
 from streams.windows.table import Floats, Ints
 
 SLICES: Final = 8
+MOST: Final = 2.0**40
+"""Values that one bucket gets between two scrapes, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ def since(before: Cumulative | None, now: Cumulative) -> tuple[Ints, float]:
         (now.counts, now.sum) if reset else (now.counts - before.counts, now.sum - before.sum)
     )
     # Engines write a page while they count: a bucket may be ahead of the next one by a moment.
-    per_bucket = np.maximum(np.diff(counts, prepend=0.0), 0.0)
+    per_bucket = np.clip(np.diff(counts, prepend=0.0), 0.0, MOST)
     return np.rint(per_bucket).astype(np.int64), total
 
 

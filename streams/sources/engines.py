@@ -167,7 +167,7 @@ class _Page:
         return list(groups.values())
 
     def histograms(self, buckets: str, total: str, scale: float) -> dict[Labels, _Histogram]:
-        """One for each set of labels; one without an infinite bucket is none."""
+        """One for each set of labels; without an infinite bucket, or with negative ones, none."""
         sums = self.by_labels(self.at(total))
         by_edge: dict[Labels, dict[float, int]] = {}
         for place in self.at(buckets):
@@ -176,7 +176,7 @@ class _Page:
         found: dict[Labels, _Histogram] = {}
         for key, places in by_edge.items():
             edges = tuple(sorted(edge for edge in places if not math.isnan(edge)))
-            if len(edges) > 1 and edges[-1] == math.inf and key in sums:
+            if len(edges) > 1 and edges[0] >= 0 and edges[-1] == math.inf and key in sums:
                 found[key] = _Histogram(edges, [places[e] for e in edges], sums[key], scale)
         return found
 
@@ -208,7 +208,7 @@ def _adapters(labels: Mapping[str, str]) -> str:
 
 def _constant(name: str, label: str, found: Sequence[Series]) -> dict[str, float]:
     """A number that stands in a label, the same for every engine or added up over them."""
-    numbers = [float(text) for one in found if (text := one.labels.get(label, "")).isdigit()]
+    numbers = [float(text) for one in found if (text := one.labels.get(label, "")).isdecimal()]
     if not numbers:
         return {}
     return {name: max(numbers) if name in _LARGEST else sum(numbers)}

@@ -97,7 +97,7 @@ class EngineMeter:
                 levels.get("spec_accept_ratio"),
             ),
             **{name: levels.get(name) for name in _LEVELS},
-            **{name: round(came.get(name, 0.0)) for name in _COUNTERS},
+            **{name: _whole(came.get(name, 0.0)) for name in _COUNTERS},
             **{f"{name}_s": _mean(came, name) for name in _TIMINGS if _sound(reading, name)},
             **{f"{name}_spread": text for name, text in spreads.items()},
         )
@@ -108,7 +108,7 @@ class EngineMeter:
         known = {**before, **finite}
         self._counters[name] = known if len(known) <= MAX_SERIES else finite
         return sum(
-            value - then if value >= then else value
+            value - then if value >= then else max(0.0, value)
             for key, value in finite.items()
             if (then := before.get(key)) is not None
         )
@@ -126,6 +126,10 @@ class EngineMeter:
         text = spread_text(np.concatenate(values), np.concatenate(counts))
         # Hundreds of series behind one page: their mean has to do.
         return text if len(text) <= MAX_SPREAD_CHARS else ""
+
+
+def _whole(value: float) -> int:
+    return round(value) if math.isfinite(value) else 0
 
 
 def _sound(reading: EngineReading, timing: str) -> bool:

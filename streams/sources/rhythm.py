@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Final
 
 from streams.clock import SECOND_US
+
+MAX_AHEAD_US: Final = 30 * SECOND_US
+"""No instant lies this much and an interval ahead; where one does, the clock was set back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,16 @@ def rhythm_for(
     signals_s = max(signals_every_s, targets / pages_per_s)
     full_s = max(full_every_s, 5 * targets / pages_per_s)
     return Rhythm(round(signals_s * SECOND_US), max(1, round(full_s / signals_s)))
+
+
+def due_after(rhythm: Rhythm, key: str, last_us: int, now_us: int) -> Due:
+    """The next instant after the one before, and after now; a clock that was set back counts.
+
+    >>> due_after(Rhythm(2_000_000, 1), "a", 3_600_000_000, 60_000_000).at_us // 2_000_000
+    30
+    """
+    set_back = last_us - now_us > MAX_AHEAD_US + rhythm.signals_us
+    return next_due(rhythm, key, now_us if set_back else max(last_us, now_us))
 
 
 def next_due(rhythm: Rhythm, key: str, now_us: int) -> Due:

@@ -15,7 +15,7 @@ from streams.sources.engines import PagePlan, plan_page
 from streams.sources.meter import EngineMeter
 from streams.sources.page_fetch import PageError, PageFetch
 from streams.sources.page_reader import Page, PageReader, SeriesBook
-from streams.sources.rhythm import Due, Rhythm, next_due, rhythm_for
+from streams.sources.rhythm import Due, Rhythm, due_after, rhythm_for
 from streams.sources.settings import ScrapeSettings
 from streams.sources.stalls import Stalls
 from streams.sources.targets import Target
@@ -80,6 +80,7 @@ class Scraper:
         self._book = SeriesBook()
         self._running: dict[Target, asyncio.Task[None]] = {}
         self._rhythm = Rhythm(SECOND_US, 1)
+        self._mistake: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def aim(self, targets: Iterable[Target]) -> None:
         """From now on read these; what is no longer among them ends, its memory with it."""
@@ -94,13 +95,15 @@ class Scraper:
         for gone in self._running.keys() - wanted:
             self._running.pop(gone).cancel()
         for new in wanted - self._running.keys():
-            self._running[new] = asyncio.create_task(self._follow(new), name=f"scrape {new.key}")
+            task = asyncio.create_task(self._follow(new), name=f"scrape {new.key}")
+            task.add_done_callback(self._ended)
+            self._running[new] = task
         SCRAPE_TARGETS.set(len(wanted))
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled; a mistake of ours in reading a target ends it with that error."""
         try:
-            await asyncio.Event().wait()
+            await self._mistake
         finally:
             await self.close()
 
@@ -117,12 +120,16 @@ class Scraper:
         """One sample of a target that is not watched; None if we stood still meanwhile."""
         return await self._look(self._watched(target), Due(at_us, full=True))
 
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (exc := task.exception()) and not self._mistake.done():
+            self._mistake.set_exception(exc)
+
     async def _follow(self, target: Target) -> None:
         watched = self._watched(target)
         last_us = self._clock()
         while True:
             last_us = max(last_us, watched.rests_until_us)
-            due = next_due(self._rhythm, target.key, max(last_us, self._clock()))
+            due = due_after(self._rhythm, target.key, last_us, self._clock())
             SCRAPE_SKIPPED.inc(max(0, (due.at_us - last_us) // self._rhythm.signals_us - 1))
             last_us = due.at_us
             await asyncio.sleep((due.at_us - self._clock()) / SECOND_US)
