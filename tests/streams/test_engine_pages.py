@@ -137,5 +137,12 @@ def test_a_page_and_its_samples_name_the_same_engine_and_models(engine: str) -> 
     assert sample.model == ",".join(recognised.models)
 
 
+@pytest.mark.parametrize("engine", PAGES)
+def test_the_signals_of_an_engine_are_few(engine: str) -> None:
+    page = PageReader(SIGNALS, SeriesBook()).read(PAGES[engine][1])
+
+    assert 4 <= len(page.values) <= 30
+
+
 def test_adapters_are_named() -> None:
     assert sampled(*PAGES["vllm"]).adapters == "chat,sql"
