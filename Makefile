@@ -9,7 +9,7 @@ PACKAGES := streams detectors model_backend autoscaler dashboards tidegate
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check quick format lint types layers services setup docs lock clean \
-	bench-demo bench-chaos bench-ingest bench-failover soak
+	bench-demo bench-chaos bench-ingest bench-failover bench-scrape soak
 
 help:  ## Say what there is.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -80,6 +80,9 @@ build/bench-venv/.ready: benchmarks/ingest/requirements.lock
 	@$(PYTHON) -m venv build/bench-venv
 	@build/bench-venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@touch $@
+
+bench-scrape: setup  ## Scrape 1,000 engines for a minute on this machine. ARGS="--targets 500 1000 2000"
+	@$(BIN)/python -m benchmarks.scrape $(ARGS)
 
 bench-failover: setup services  ## A worker killed inside a transaction: when do others act; 15 minutes.
 	@for case in "--stage ingest" "--stage ingest --alone" "--stage watch" "--stage watch --alone"; do \

@@ -94,6 +94,11 @@ class FrameFields:
         numbers, texts = self._joined.texts(name)
         return np.array([bool(text) for text in texts], np.bool_)[numbers[self._at]]
 
+    def texts(self, name: str) -> tuple[Ints, Sequence[str]]:
+        numbers, texts = self._joined.texts(name)
+        places = np.flatnonzero(self.filled(name))
+        return places, [texts[number] for number in numbers[self._at[places]].tolist()]
+
     def choices(self, name: str, code_of: Mapping[str, int]) -> Ints:
         numbers, texts = self._joined.texts(name)
         return np.array([code_of.get(text, -1) for text in texts], np.int64)[numbers[self._at]]

@@ -135,6 +135,26 @@ SINK_SPOOLED: Final = Gauge(
 )
 SINK_DOWN: Final = Gauge("tidegate_sink_down", "1 while a sink takes nothing.", _SINK)
 
+SCRAPE_TARGETS: Final = Gauge("tidegate_scrape_targets", "Targets that are scraped.")
+SCRAPE_TARGETS_DROPPED: Final = Gauge(
+    "tidegate_scrape_targets_dropped",
+    "Targets that were found and are not scraped: too many, or another page of a known replica.",
+)
+SCRAPES: Final = Counter(
+    "tidegate_scrapes",
+    "Pages asked for: `read`, `no_engine` on it, what went wrong, `held_up` where we did.",
+    ("outcome",),
+)
+SCRAPE_FLAWS: Final = Counter(
+    "tidegate_scrape_flaws", "Lines of scraped pages that were not as they should be.", ("flaw",)
+)
+SCRAPE_SKIPPED: Final = Counter(
+    "tidegate_scrape_skipped", "Scrapes that did not happen because the one before took too long."
+)
+DISCOVERY_ERRORS: Final = Counter(
+    "tidegate_discovery_errors", "Times a list of targets could not be had.", ("kind",)
+)
+
 
 def show_from_start(stage: str) -> None:
     """Let what has not happened yet be scraped as 0: a rate needs to begin somewhere."""

@@ -13,6 +13,7 @@ from detectors.settings import DetectionSettings
 from model_backend.settings import BackendSettings
 from streams.errors import InvalidParameterError
 from streams.settings import StreamSettings
+from streams.sources.settings import ScrapeSettings
 
 
 class Settings(BaseSettings):
@@ -24,6 +25,7 @@ class Settings(BaseSettings):
 
     cluster: str = "local"
     stream: StreamSettings = StreamSettings()
+    scrape: ScrapeSettings = ScrapeSettings()
     detection: DetectionSettings = DetectionSettings()
     backend: BackendSettings = BackendSettings()
     scaling: ScalingSettings = ScalingSettings()

@@ -103,7 +103,7 @@ def run_gateway(settings: Settings) -> int:
 def run_agent(settings: Settings) -> int:
     from streams.sources.agent import run_agent as run  # noqa: PLC0415
 
-    return run(settings.stream, cluster=settings.cluster)
+    return run(settings.stream, cluster=settings.cluster, scrape=settings.scrape)
 
 
 def run_api(settings: Settings) -> int:

@@ -36,6 +36,16 @@ _WORDS: Final = {
     "cancelled": "clients giving up",
     "output_tokens": "output of tokens",
     "prompt_tokens": "input of tokens",
+    "cached_tokens": "input found in the prefix cache",
+    "prefix_hit_ratio": "share of input found in the prefix cache",
+    "spec_accept_ratio": "share of speculated tokens that were right",
+    "kv_capacity_tokens": "room for tokens in the KV cache",
+    "prefill_s": "time to read the prompt",
+    "deferred": "requests that more room would not help",
+    "preemptions": "requests thrown back",
+    "aborted": "requests given up",
+    "truncated": "requests at their limit of tokens",
+    "asleep": "weights put away",
 }
 _HOW: Final = {
     "mean": "{}",

@@ -73,6 +73,43 @@ class EngineSample(Record, frozen=True, kw_only=True, gc=False):
     inter_token_s: float | None = None
     """Mean time between output tokens over the interval; a stream that got none counts with its
     wait so far."""
+    queue_s: float | None = None
+    """Mean wait inside the engine of the interval's requests before they were first scheduled."""
+    prefill_s: float | None = None
+    """Mean time from first being scheduled to the first token."""
+    duration_s: float | None = None
+    """Mean time from arrival at the engine to the last token."""
+    ttft_spread: str = ""
+    """All of the interval's values instead of their mean: `value:count` pairs in seconds, parted by
+    spaces, `0.16:3 0.175:2`. Where it is not empty, windows are made from it."""
+    inter_token_spread: str = ""
+    queue_spread: str = ""
+    prefill_spread: str = ""
+    duration_spread: str = ""
+    deferred: float | None = None
+    """Of those waiting, the ones that more room would not help (they wait for a grammar, for
+    adapters, for KV from elsewhere)."""
+    kv_capacity_tokens: float | None = None
+    asleep: float | None = None
+    """1 when the engine has put its weights away, else 0."""
+    cached_tokens: int = 0
+    """Prompt tokens found in the prefix cache."""
+    prefix_hit_ratio: float | None = None
+    spec_accept_ratio: float | None = None
+    """Share of the speculated tokens that were right."""
+    preemptions: int = 0
+    """Requests thrown back for want of KV cache."""
+    aborted: int = 0
+    truncated: int = 0
+    """Requests finished because they reached their limit of tokens; in `finished` too."""
+    engine: str = ""
+    """`vllm`, `sglang`, `tgi`, `triton`, `trtllm`, `llamacpp`."""
+    version: str = ""
+    """Of the engine, where its server says so."""
+    model: str = ""
+    """As the engine calls it; several are parted by commas."""
+    adapters: str = ""
+    """LoRA adapters that serve or wait, parted by commas."""
 
 
 class GpuSample(Record, frozen=True, kw_only=True, gc=False):

@@ -1,4 +1,4 @@
-"""``tidegate agent``: each second the metrics of every replica, its process and the GPUs here."""
+"""``tidegate agent``: pages of engines, processes of replicas and the GPUs here, as records."""
 
 import asyncio
 import signal
@@ -14,13 +14,19 @@ from streams.clock import SECOND_US, Clock, system_clock
 from streams.codec import decode_record
 from streams.errors import CorruptMessageError, TidegateError
 from streams.log import get_logger
+from streams.metrics import serve_metrics
 from streams.publisher import Publisher
 from streams.reader import TopicReader
 from streams.schemas.scaling import ReplicaStatus
 from streams.schemas.telemetry import EngineSample, GpuSample
 from streams.settings import StreamSettings
 from streams.sources import SOURCES
+from streams.sources.aim import Aim
 from streams.sources.base import Source
+from streams.sources.discovery import discovery
+from streams.sources.scrape import Scraper
+from streams.sources.settings import ScrapeSettings
+from streams.sources.targets import target_of
 from streams.stage import Out
 from streams.together import until_one_ends
 
@@ -112,18 +118,30 @@ def _out(record: msgspec.Struct) -> Out:
 
 
 def run_agent(
-    stream: StreamSettings, cluster: str, *, node: str = "", clock: Clock = system_clock
+    stream: StreamSettings,
+    cluster: str,
+    *,
+    scrape: ScrapeSettings | None = None,
+    node: str = "",
+    clock: Clock = system_clock,
 ) -> int:
     """Run until SIGTERM or SIGINT; 0 then, 1 with one sentence if there is no broker."""
+    scrape = scrape or ScrapeSettings()
     try:
-        asyncio.run(_run(stream, cluster, node or socket.gethostname(), clock))
+        if scrape.metrics_port:
+            serve_metrics(scrape.metrics_port)
+        asyncio.run(_run(stream, scrape, cluster, node or socket.gethostname(), clock))
     except TidegateError as exc:
         sys.stderr.write(f"tidegate agent: {exc}\n")
         return 1
     return 0
 
 
-async def _run(stream: StreamSettings, cluster: str, node: str, clock: Clock) -> None:
+async def _run(
+    stream: StreamSettings, scrape: ScrapeSettings, cluster: str, node: str, clock: Clock
+) -> None:
+    every_s = scrape.discover_every_s
+    discoveries = [discovery(line, cluster, every_s=every_s) for line in scrape.targets]
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -132,12 +150,21 @@ async def _run(stream: StreamSettings, cluster: str, node: str, clock: Clock) ->
     try:
         async with TopicReader(stream, ["pools"]) as reader, Publisher(stream) as publisher:
             agent = Agent(replicas, sources, publisher.offer)
-            await until_one_ends(_follow(reader, replicas), agent.run(clock), stop.wait())
+            scraper = Scraper(scrape, lambda sample: publisher.offer(_out(sample)), clock)
+            aim = Aim(discoveries, scraper.aim)
+            await until_one_ends(
+                _follow(reader, replicas, aim),
+                agent.run(clock),
+                scraper.run(),
+                aim.run(),
+                stop.wait(),
+            )
     finally:
         for source in sources:
             await source.close()
 
 
-async def _follow(reader: TopicReader, replicas: Replicas) -> None:
+async def _follow(reader: TopicReader, replicas: Replicas, aim: Aim) -> None:
     async for messages in reader.batches():
         replicas.feed(messages)
+        aim.own([target_of(replica) for replica in replicas.serving()])

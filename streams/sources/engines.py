@@ -1,183 +1,225 @@
 """What an inference engine says on /metrics, in the words of EngineSample."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
 
-from streams.clock import SECOND_US
-from streams.schemas.telemetry import EngineSample
+import numpy as np
+
+from streams.sources.cumulative import Cumulative
+from streams.sources.engine_names import ENGINES, Timing
+from streams.sources.meter import EngineMeter, EngineReading, Labels
 from streams.sources.prometheus_text import Sample
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineNames:
-    """Metric names of one engine; of several names the first that is there counts.
-
-    Histograms are named without ``_sum`` and ``_count``. Counters are named as on the wire.
-    """
-
-    running: tuple[str, ...] = ()
-    waiting: tuple[str, ...] = ()
-    kv_use_ratio: tuple[str, ...] = ()
-    prompt_tokens: tuple[str, ...] = ()
-    output_tokens: tuple[str, ...] = ()
-    finished: tuple[str, ...] = ()
-    ttft: tuple[str, ...] = ()
-    inter_token: tuple[str, ...] = ()
-
-
-ENGINES: Final[Mapping[str, EngineNames]] = {
-    # Our own door before a replica knows best: its engine computes ahead of what it hands out.
-    "tidegate": EngineNames(
-        running=("tidegate_replica_requests_running",),
-        waiting=("tidegate_replica_requests_waiting",),
-        output_tokens=("tidegate_replica_output_tokens_total",),
-        finished=("tidegate_replica_requests_total",),
-    ),
-    "llamacpp": EngineNames(
-        running=("llamacpp:requests_processing",),
-        waiting=("llamacpp:requests_deferred",),
-        kv_use_ratio=("llamacpp:kv_cache_usage_ratio",),
-        prompt_tokens=("llamacpp:prompt_tokens_total",),
-        output_tokens=("llamacpp:tokens_predicted_total",),
-    ),
-    "sglang": EngineNames(
-        running=("sglang:num_running_reqs",),
-        waiting=("sglang:num_queue_reqs",),
-        kv_use_ratio=("sglang:token_usage",),
-        prompt_tokens=("sglang:prompt_tokens_total",),
-        output_tokens=("sglang:generation_tokens_total",),
-        finished=("sglang:num_requests_total",),
-        ttft=("sglang:time_to_first_token_seconds",),
-        inter_token=("sglang:inter_token_latency_seconds",),
-    ),
-    "tgi": EngineNames(
-        running=("tgi_batch_current_size",),
-        waiting=("tgi_queue_size",),
-        prompt_tokens=("tgi_request_input_length_sum",),
-        output_tokens=("tgi_request_generated_tokens_sum",),
-        finished=("tgi_request_success",),
-        inter_token=("tgi_request_mean_time_per_token_duration",),
-    ),
-    "trtllm": EngineNames(
-        running=("trtllm_num_requests_running",),
-        waiting=("trtllm_num_requests_waiting",),
-        kv_use_ratio=("trtllm_kv_cache_utilization",),
-    ),
-    "vllm": EngineNames(
-        running=("vllm:num_requests_running",),
-        waiting=("vllm:num_requests_waiting",),
-        kv_use_ratio=("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc"),
-        prompt_tokens=("vllm:prompt_tokens_total",),
-        output_tokens=("vllm:generation_tokens_total",),
-        finished=("vllm:request_success_total",),
-        ttft=("vllm:time_to_first_token_seconds",),
-        inter_token=("vllm:inter_token_latency_seconds", "vllm:time_per_output_token_seconds"),
-    ),
-}
-
-WANTED: Final = tuple(
-    name
-    for names in ENGINES.values()
-    for field_name in EngineNames.__dataclass_fields__
-    for name in getattr(names, field_name)
+from streams.sources.vocabulary import (
+    ADAPTERS,
+    COUNTERS,
+    ENGINE_OF,
+    LEVELS,
+    TIMINGS,
+    WANTED,
+    Selector,
 )
-"""Beginnings of the lines that matter, for ``prometheus_text.parse``."""
+
+__all__ = ["WANTED", "EngineMeter", "EngineReading", "PagePlan", "plan_page", "read_engine"]
 
 _SHARDS: Final = frozenset({"tp_rank", "pp_rank", "moe_ep_rank"})
 """Ranks that work on the same requests: each reports all of them."""
+_LARGEST: Final = frozenset({"kv_use_ratio", "asleep", "kv_block_tokens"})
+"""Of several engines behind one page, the one that is worst off; other levels are added up."""
+_AVERAGED: Final = frozenset({"prefix_hit_ratio", "spec_accept_ratio"})
+_MODELS: Final = ("model_name", "model_id", "model")
+MAX_TEXT: Final = 256
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineReading:
-    """One page of /metrics: levels as they are, counters as they stand."""
+class Series(Protocol):
+    """What names one line of a page."""
 
-    running: float | None = None
-    waiting: float | None = None
-    kv_use_ratio: float | None = None
-    counters: Mapping[str, float] = field(default_factory=dict)
-    """`prompt_tokens`, `output_tokens`, `finished`, and sum and count of the two latencies."""
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def labels(self) -> Mapping[str, str]: ...
+
+
+Places = Mapping[Labels, int]
+"""Labels of a series -> the place of its value."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Histogram:
+    edges: tuple[float, ...]
+    buckets: Sequence[int]
+    sum: int
+    scale: float
+
+    def read(self, values: Sequence[float]) -> Cumulative:
+        counts = np.nan_to_num(np.array([values[place] for place in self.buckets]))
+        return Cumulative(self.edges, counts, values[self.sum] * self.scale)
+
+
+@dataclass(frozen=True, slots=True)
+class PagePlan:
+    """Which lines of a page make up which quantity; worked out once for each layout of a page."""
+
+    engine: str
+    models: str
+    levels: Mapping[str, Sequence[Sequence[int]]]
+    """Quantity -> places, grouped by the engine they speak of."""
+    constants: Mapping[str, float]
+    counters: Mapping[str, tuple[Places, float]]
+    """Quantity -> places, and its scale."""
+    histograms: Mapping[str, Mapping[Labels, _Histogram]]
+    adapters: Sequence[tuple[int, str]]
+
+    def read(self, values: Sequence[float]) -> EngineReading:
+        """What a page says whose lines have these values, in the order of the lines."""
+        levels = {name: _level(name, groups, values) for name, groups in self.levels.items()}
+        levels |= self.constants
+        blocks, block_tokens = levels.get("kv_blocks"), levels.get("kv_block_tokens")
+        if blocks and block_tokens:
+            levels.setdefault("kv_capacity_tokens", blocks * block_tokens)
+        newest = max(self.adapters, key=lambda one: values[one[0]], default=(0, ""))
+        return EngineReading(
+            levels=levels,
+            counters={
+                name: {key: values[at] * scale for key, at in places.items()}
+                for name, (places, scale) in self.counters.items()
+            },
+            histograms={
+                name: {key: one.read(values) for key, one in found.items()}
+                for name, found in self.histograms.items()
+            },
+            engine=self.engine,
+            model=self.models,
+            adapters=newest[1],
+        )
+
+
+def plan_page(series: Sequence[Series]) -> PagePlan:
+    """How to read pages with these lines; of what no known engine says nothing is kept."""
+    page = _Page(series)
+    levels: dict[str, list[list[int]]] = {}
+    constants: dict[str, float] = {}
+    for name, candidates in LEVELS.items():
+        chosen, at = page.first(candidates)
+        if chosen is not None and chosen.take:
+            constants |= _constant(name, chosen.take, [series[place] for place in at])
+        elif at:
+            levels[name] = page.by_engine(at)
+    counters = {
+        name: (page.by_labels(at), 1.0)
+        for name, candidates in COUNTERS.items()
+        if (at := page.first(candidates)[1])
+    }
+    histograms: dict[str, Mapping[Labels, _Histogram]] = {}
+    for name, timings in TIMINGS.items():
+        if timing := page.first_timing(timings):
+            buckets, total, count = timing.parts
+            counters[f"{name}_sum"] = page.by_labels(page.at(total)), timing.scale
+            counters[f"{name}_count"] = page.by_labels(page.at(count)), 1.0
+            histograms[name] = page.histograms(buckets, total, timing.scale)
+    return PagePlan(
+        engine=page.engine(),
+        models=page.models(),
+        levels=levels,
+        constants=constants,
+        counters=counters,
+        histograms=histograms,
+        adapters=[(at, _adapters(series[at].labels)) for n in ADAPTERS for at in page.at(n)],
+    )
 
 
 def read_engine(samples: Sequence[Sample]) -> EngineReading:
     """What any of the known engines says here; several on one page complete each other."""
-    pages: dict[str, list[Sample]] = {}
-    for sample in samples:
-        if math.isfinite(sample.value):
-            pages.setdefault(sample.name, []).append(sample)
-
-    def first(field_name: str, suffix: str = "") -> list[Sample]:
-        names = (f"{n}{suffix}" for engine in ENGINES.values() for n in getattr(engine, field_name))
-        return next((pages[name] for name in names if name in pages), [])
-
-    counters = {name: first(name) for name in ("prompt_tokens", "output_tokens", "finished")}
-    for histogram in ("ttft", "inter_token"):
-        for suffix in ("_sum", "_count"):
-            counters[f"{histogram}{suffix}"] = first(histogram, suffix)
-    return EngineReading(
-        running=_level(first("running")),
-        waiting=_level(first("waiting")),
-        kv_use_ratio=max((sample.value for sample in first("kv_use_ratio")), default=None),
-        counters={name: sum(s.value for s in found) for name, found in counters.items() if found},
-    )
+    return plan_page(samples).read([sample.value for sample in samples])
 
 
-def _level(samples: Sequence[Sample]) -> float | None:
-    """Sum over engines and data-parallel ranks; ranks of one engine are not added up."""
-    by_engine: dict[frozenset[tuple[str, str]], float] = {}
-    for sample in samples:
-        engine = frozenset(item for item in sample.labels.items() if item[0] not in _SHARDS)
-        by_engine[engine] = max(sample.value, by_engine.get(engine, sample.value))
-    return sum(by_engine.values()) if by_engine else None
+class _Page:
+    """The lines of a page, by name."""
+
+    def __init__(self, series: Sequence[Series]) -> None:
+        self._series = series
+        self._by_name: dict[str, list[int]] = {}
+        for place, one in enumerate(series):
+            self._by_name.setdefault(one.name, []).append(place)
+
+    def at(self, name: str) -> Sequence[int]:
+        return self._by_name.get(name, ())
+
+    def first(self, candidates: Iterable[Selector]) -> tuple[Selector | None, list[int]]:
+        for one in candidates:
+            at = [place for place in self.at(one.name) if one.fits(self._series[place].labels)]
+            if at:
+                return one, at
+        return None, []
+
+    def first_timing(self, candidates: Iterable[Timing]) -> Timing | None:
+        return next((t for t in candidates if self.at(t.parts[1]) and self.at(t.parts[2])), None)
+
+    def by_labels(self, at: Iterable[int]) -> Places:
+        return {frozenset(self._series[place].labels.items()): place for place in at}
+
+    def by_engine(self, at: Iterable[int]) -> list[list[int]]:
+        groups: dict[Labels, list[int]] = {}
+        for place in at:
+            groups.setdefault(self._without(place, _SHARDS), []).append(place)
+        return list(groups.values())
+
+    def histograms(self, buckets: str, total: str, scale: float) -> dict[Labels, _Histogram]:
+        """One for each set of labels; without an infinite bucket, or with negative ones, none."""
+        sums = self.by_labels(self.at(total))
+        by_edge: dict[Labels, dict[float, int]] = {}
+        for place in self.at(buckets):
+            key = self._without(place, frozenset({"le"}))
+            by_edge.setdefault(key, {})[_edge(self._series[place]) * scale] = place
+        found: dict[Labels, _Histogram] = {}
+        for key, places in by_edge.items():
+            edges = tuple(sorted(edge for edge in places if not math.isnan(edge)))
+            if len(edges) > 1 and edges[0] >= 0 and edges[-1] == math.inf and key in sums:
+                found[key] = _Histogram(edges, [places[e] for e in edges], sums[key], scale)
+        return found
+
+    def engine(self) -> str:
+        found = {ENGINE_OF[name] for name in self._by_name if name in ENGINE_OF}
+        # Our door is no engine; behind it stands one.
+        return next((name for name in ENGINES if name in found and name != "tidegate"), "")
+
+    def models(self) -> str:
+        labels = (one.labels for one in self._series if one.name in ENGINE_OF)
+        found = {name for each in labels for key in _MODELS if (name := each.get(key, ""))}
+        return ",".join(sorted(found))[:MAX_TEXT]
+
+    def _without(self, place: int, names: frozenset[str]) -> Labels:
+        return frozenset(i for i in self._series[place].labels.items() if i[0] not in names)
 
 
-class EngineMeter:
-    """Turns the readings of one replica into samples: counters become differences.
-
-    A counter that went down was reset: all it shows now happened since. The first reading has no
-    differences. After a gap the next one covers it, and says so in ``interval_s``.
-    """
-
-    def __init__(self, *, cluster: str, pool: str, replica: str) -> None:
-        self._empty = EngineSample(at_us=0, cluster=cluster, pool=pool, replica=replica)
-        self._before: Mapping[str, float] | None = None
-        self._before_us = 0
-
-    def silent(self, at_us: int, waited_s: float) -> EngineSample:
-        """No answer in time."""
-        return self._empty.but(at_us=at_us, up=0.0, scrape_s=waited_s)
-
-    def sample(self, reading: EngineReading, at_us: int, scrape_s: float) -> EngineSample:
-        now, before = reading.counters, self._before
-        since = {
-            name: _increase(before.get(name), value) if before is not None else 0.0
-            for name, value in now.items()
-        }
-        interval_s = (at_us - self._before_us) / SECOND_US if before is not None else 1.0
-        self._before, self._before_us = now, at_us
-        return self._empty.but(
-            at_us=at_us,
-            interval_s=interval_s,
-            up=1.0,
-            scrape_s=scrape_s,
-            running=reading.running,
-            waiting=reading.waiting,
-            kv_use_ratio=reading.kv_use_ratio,
-            prompt_tokens=round(since.get("prompt_tokens", 0)),
-            output_tokens=round(since.get("output_tokens", 0)),
-            finished=round(since.get("finished", 0)),
-            ttft_s=_mean(since, "ttft"),
-            inter_token_s=_mean(since, "inter_token"),
-        )
+def _edge(bucket: Series) -> float:
+    try:
+        return float(bucket.labels.get("le", "nan"))
+    except ValueError:
+        return math.nan
 
 
-def _increase(before: float | None, now: float) -> float:
-    if before is None:
-        return 0.0
-    return now - before if now >= before else now
+def _adapters(labels: Mapping[str, str]) -> str:
+    both = ",".join(labels.get(f"{which}_lora_adapters", "") for which in ("running", "waiting"))
+    return ",".join(sorted({name for name in both.split(",") if name}))[:MAX_TEXT]
 
 
-def _mean(since: Mapping[str, float], name: str) -> float | None:
-    count = since.get(f"{name}_count", 0.0)
-    return since.get(f"{name}_sum", 0.0) / count if count > 0 else None
+def _constant(name: str, label: str, found: Sequence[Series]) -> dict[str, float]:
+    """A number that stands in a label, the same for every engine or added up over them."""
+    numbers = [float(text) for one in found if (text := one.labels.get(label, "")).isdecimal()]
+    if not numbers:
+        return {}
+    return {name: max(numbers) if name in _LARGEST else sum(numbers)}
+
+
+def _level(name: str, groups: Sequence[Sequence[int]], values: Sequence[float]) -> float | None:
+    """Ranks of one engine report the same requests: the largest stands for them."""
+    finite = ([v for place in group if math.isfinite(v := values[place])] for group in groups)
+    found = [max(group) for group in finite if group]
+    if not found:
+        return None
+    if name in _AVERAGED:
+        return sum(found) / len(found)
+    return max(found) if name in _LARGEST else sum(found)

@@ -1,78 +1,216 @@
-"""The engines' own metrics, fetched from every replica at once."""
+"""The engines' own metrics, each target read at instants of its own."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Final
 
-import aiohttp
+from yarl import URL
 
+from streams.clock import SECOND_US, Clock
 from streams.log import get_logger
-from streams.schemas.scaling import ReplicaStatus
+from streams.metrics import SCRAPE_FLAWS, SCRAPE_SKIPPED, SCRAPE_TARGETS, SCRAPES
 from streams.schemas.telemetry import EngineSample
-from streams.sources.engines import WANTED, EngineMeter, read_engine
-from streams.sources.prometheus_text import MAX_BYTES, parse
+from streams.sources.engines import PagePlan, plan_page
+from streams.sources.meter import EngineMeter
+from streams.sources.page_fetch import PageError, PageFetch
+from streams.sources.page_reader import Page, PageReader, SeriesBook
+from streams.sources.rhythm import Due, Rhythm, due_after, rhythm_for
+from streams.sources.settings import ScrapeSettings
+from streams.sources.stalls import Stalls
+from streams.sources.targets import Target
+from streams.sources.versions import version_of
+from streams.sources.vocabulary import EVERYTHING, SIGNALS
 
-TIMEOUT_S: Final = 0.8
-"""Shorter than the interval, so that a frozen replica is found silent each second."""
+LARGE: Final = 2**20
+"""Longer pages are read in a thread: neighbours must not wait for them."""
+SAY_AGAIN_S: Final = 3_600.0
+"""What is wrong with a target is said once, and again after this long."""
+REST_S: Final = 10.0
+"""A target whose pages have no end is left alone for this long."""
 
 log = get_logger(__name__)
 
 
-class ScrapeSource:
-    """GET /metrics of each replica; no answer within 0.8 s is ``up=0``."""
+@dataclass(slots=True)
+class _Lens:
+    """What reads one kind of page of one target: the whole, or its signals."""
 
-    def __init__(self, *, timeout_s: float = TIMEOUT_S) -> None:
-        self._timeout_s = timeout_s
-        self._meters: dict[str, EngineMeter] = {}
-        self._client: aiohttp.ClientSession | None = None
+    reader: PageReader
+    plan: PagePlan | None = None
+    planned_for: object = None
 
-    async def read(self, replicas: Sequence[ReplicaStatus], now_us: int) -> Sequence[EngineSample]:
-        if self._client is None:
-            timeout = aiohttp.ClientTimeout(total=self._timeout_s)
-            self._client = aiohttp.ClientSession(
-                timeout=timeout, connector=aiohttp.TCPConnector(limit=0)
-            )
-        names = {_key(replica) for replica in replicas}
-        self._meters = {key: meter for key, meter in self._meters.items() if key in names}
-        return await asyncio.gather(*(self._scrape(self._client, r, now_us) for r in replicas))
+    def plan_for(self, page: Page) -> PagePlan:
+        if self.plan is None or self.planned_for is not page.series:
+            self.plan, self.planned_for = plan_page(page.series), page.series
+        return self.plan
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A target, and all that is remembered of it."""
+
+    target: Target
+    meter: EngineMeter
+    full: _Lens
+    signals: _Lens
+    url: URL
+
+    said_s: dict[str, float] = field(default_factory=dict)
+    rests_until_us: int = 0
+    version: str | None = None
+    """None: to be asked for, once the target answers."""
+
+
+class Scraper:
+    """Reads every target until told otherwise; each answer, or its lack, is one sample.
+
+    take: gets each sample; never waits. Make it inside a running loop.
+    A target that is slow, endless or nonsense holds up no other and is reported once.
+    """
+
+    def __init__(
+        self, settings: ScrapeSettings, take: Callable[[EngineSample], object], clock: Clock
+    ) -> None:
+        self._settings = settings
+        self._take = take
+        self._clock = clock
+        self._fetch = PageFetch(timeout_s=settings.timeout_s)
+        self._stalls = Stalls()
+        self._book = SeriesBook()
+        self._running: dict[Target, asyncio.Task[None]] = {}
+        self._rhythm = Rhythm(SECOND_US, 1)
+        self._mistake: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def aim(self, targets: Iterable[Target]) -> None:
+        """From now on read these; what is no longer among them ends, its memory with it."""
+        wanted = set(targets)
+        settings = self._settings
+        self._rhythm = rhythm_for(
+            len(wanted),
+            signals_every_s=settings.signals_every_s,
+            full_every_s=settings.full_every_s,
+            pages_per_s=settings.pages_per_s,
+        )
+        for gone in self._running.keys() - wanted:
+            self._running.pop(gone).cancel()
+        for new in wanted - self._running.keys():
+            task = asyncio.create_task(self._follow(new), name=f"scrape {new.key}")
+            task.add_done_callback(self._ended)
+            self._running[new] = task
+        SCRAPE_TARGETS.set(len(wanted))
+
+    async def run(self) -> None:
+        """Until cancelled; a mistake of ours in reading a target ends it with that error."""
+        try:
+            await self._mistake
+        finally:
+            await self.close()
 
     async def close(self) -> None:
-        if self._client:
-            await self._client.close()
-            self._client = None
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._running.clear()
+        self._stalls.stop()
+        await self._fetch.close()
 
-    async def _scrape(
-        self, client: aiohttp.ClientSession, replica: ReplicaStatus, now_us: int
-    ) -> EngineSample:
-        meter = self._meters.setdefault(
-            _key(replica),
-            EngineMeter(cluster=replica.cluster, pool=replica.pool, replica=replica.replica),
+    async def read(self, target: Target, at_us: int) -> EngineSample | None:
+        """One sample of a target that is not watched; None if we stood still meanwhile."""
+        return await self._look(self._watched(target), Due(at_us, full=True))
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (exc := task.exception()) and not self._mistake.done():
+            self._mistake.set_exception(exc)
+
+    async def _follow(self, target: Target) -> None:
+        watched = self._watched(target)
+        last_us = self._clock()
+        while True:
+            last_us = max(last_us, watched.rests_until_us)
+            due = due_after(self._rhythm, target.key, last_us, self._clock())
+            SCRAPE_SKIPPED.inc(max(0, (due.at_us - last_us) // self._rhythm.signals_us - 1))
+            last_us = due.at_us
+            await asyncio.sleep((due.at_us - self._clock()) / SECOND_US)
+            if sample := await self._look(watched, due):
+                self._take(sample)
+                await self._ask_version(watched, sample)
+
+    async def _ask_version(self, watched: _Watched, sample: EngineSample) -> None:
+        """Once, and again when an engine is back: it may be another by now."""
+        if not sample.up:
+            watched.version = None
+        elif watched.version is None and sample.engine:
+            watched.version = await version_of(sample.engine, watched.url, self._fetch)
+
+    def _watched(self, target: Target) -> _Watched:
+        return _Watched(
+            target,
+            EngineMeter(cluster=target.cluster, pool=target.pool, replica=target.replica),
+            _Lens(PageReader(EVERYTHING, self._book)),
+            _Lens(PageReader(SIGNALS, self._book)),
+            URL(target.url),
         )
+
+    async def _look(self, watched: _Watched, due: Due) -> EngineSample | None:
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         try:
-            text = await _fetch(client, replica)
-        except (aiohttp.ClientError, TimeoutError, ValueError):
-            return meter.silent(now_us, loop.time() - began_s)
+            text, cut = await self._fetch.page(watched.url)
+        except PageError as exc:
+            if exc.trouble == "timeout" and self._stalls.since(began_s):
+                SCRAPES.labels("held_up").inc()
+                return None
+            SCRAPES.labels(exc.trouble).inc()
+            self._say(watched, exc.trouble, str(exc))
+            return watched.meter.silent(due.at_us, loop.time() - began_s)
         scrape_s = loop.time() - began_s
-        page = parse(text, wanted=WANTED)
-        if page.broken or page.cut:
-            log.warning(
-                "metrics_unreadable", replica=_key(replica), broken=page.broken, cut=page.cut
-            )
-        return meter.sample(read_engine(page.samples), now_us, scrape_s)
+        lens = watched.full if due.full else watched.signals
+        page = await _read(lens.reader, text)
+        SCRAPES.labels("read" if page.series else "no_engine").inc()
+        if cut:
+            watched.rests_until_us = due.at_us + round(REST_S * SECOND_US)
+        self._check(watched, page, cut=cut)
+        reading = lens.plan_for(page).read(page.values)
+        sample = watched.meter.sample(reading, due.at_us, scrape_s)
+        return sample.but(version=watched.version or "")
+
+    def _check(self, watched: _Watched, page: Page, *, cut: bool) -> None:
+        flaws = {
+            "broken": page.broken,
+            "repeated": page.repeated,
+            "timestamped": page.timestamped,
+            "cut": int(cut or page.cut),
+            "no_engine": int(not page.series),
+        }
+        for flaw, count in flaws.items():
+            if count:
+                SCRAPE_FLAWS.labels(flaw).inc(count)
+                self._say(watched, flaw, f"{count} of its lines, or the page itself")
+
+    def _say(self, watched: _Watched, trouble: str, detail: str) -> None:
+        """Each trouble of a target once, however often it is met."""
+        now_s = self._clock() / SECOND_US
+        if now_s - watched.said_s.get(trouble, -SAY_AGAIN_S) < SAY_AGAIN_S:
+            return
+        watched.said_s[trouble] = now_s
+        target = watched.target
+        log.warning(
+            "scrape_trouble",
+            target=target.key,
+            url=_shown(target.url),
+            trouble=trouble,
+            detail=detail,
+        )
 
 
-async def _fetch(client: aiohttp.ClientSession, replica: ReplicaStatus) -> bytes:
-    async with client.get(replica.metrics_address or f"{replica.address}/metrics") as answer:
-        answer.raise_for_status()
-        text = bytearray()
-        async for chunk in answer.content.iter_any():
-            text += chunk
-            if len(text) > MAX_BYTES:
-                break
-        return bytes(text)
+async def _read(reader: PageReader, text: bytes) -> Page:
+    if len(text) < LARGE:
+        return reader.read(text)
+    return await asyncio.to_thread(reader.read, text)
 
 
-def _key(replica: ReplicaStatus) -> str:
-    return f"{replica.cluster}/{replica.pool}/{replica.replica}"
+def _shown(url: str) -> str:
+    """An address without what may be secret in it."""
+    return str(URL(url).with_user(None).with_query(None))

@@ -10,6 +10,7 @@ import msgspec
 from streams.windows.features import FEATURES, Feature, Merge
 from streams.windows.histogram import VALUE_LIMIT
 from streams.windows.identity import LABELS, MAX_LABEL_CHARS
+from streams.windows.spread import read_spread
 
 INSTANT_LIMIT: Final = 2**62
 """Instants beyond, in µs, are nonsense."""
@@ -57,7 +58,14 @@ def _value_flaw(features: Sequence[Feature], record: msgspec.Struct) -> Reject |
             return Reject("out_of_range", f"{feature.source} is {_short(value)}: too large")
         if value < 0 and feature.merge is not Merge.GAUGE:
             return Reject("out_of_range", f"{feature.source} is {_short(value)}: negative")
-    return None
+    return next(filter(None, (_spread_flaw(feature, record) for feature in features)), None)
+
+
+def _spread_flaw(feature: Feature, record: msgspec.Struct) -> Reject | None:
+    text = getattr(record, feature.spread) if feature.spread else ""
+    if not text or read_spread(text, feature.scale) is not None:
+        return None
+    return Reject("wrong_type", f"{feature.spread} is {text[:40]!r}, no list of value:count")
 
 
 def _short(value: float) -> str:

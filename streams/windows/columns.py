@@ -11,6 +11,7 @@ from streams.windows.features import FEATURES, Feature, Merge
 from streams.windows.fields import Fields, Mask
 from streams.windows.histogram import VALUE_LIMIT
 from streams.windows.identity import SeriesIndex
+from streams.windows.spread import read_spread
 from streams.windows.table import Ints
 
 _CODE: Final = {
@@ -39,10 +40,14 @@ _NONE: Final = np.zeros(0, np.int64)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Places of the records that show a feature; for other than counts, its value in each."""
+    """Places of the records that show a feature; for other than counts, its value in each.
+
+    times: how often each value was seen, where that is not once; a place may then come repeatedly.
+    """
 
     at: Ints
     fixed: Ints
+    times: Ints | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +99,7 @@ def joined(parts: Sequence[Columns], kind: str) -> Columns:
     starts = np.cumsum([0, *(part.at_us.size for part in parts)]).tolist()
     shifted = list(zip(parts, starts, strict=False))
     seen = {
-        feature.name: Seen(
-            _concatenated([part.seen[feature.name].at + start for part, start in shifted]),
-            _concatenated([part.seen[feature.name].fixed for part in parts]),
-        )
+        feature.name: _joined_seen([(p.seen[feature.name], start) for p, start in shifted])
         for feature in FEATURES[kind]
     }
     return Columns(
@@ -106,6 +108,19 @@ def joined(parts: Sequence[Columns], kind: str) -> Columns:
         seen,
         {place + start: why for part, start in shifted for place, why in part.rejects.items()},
     )
+
+
+def _joined_seen(parts: Sequence[tuple[Seen, int]]) -> Seen:
+    repeated = any(seen.times is not None for seen, _ in parts)
+    return Seen(
+        _concatenated([seen.at + start for seen, start in parts]),
+        _concatenated([seen.fixed for seen, _ in parts]),
+        _concatenated([_times(seen) for seen, _ in parts]) if repeated else None,
+    )
+
+
+def _times(seen: Seen) -> Ints:
+    return np.ones(seen.at.size, np.int64) if seen.times is None else seen.times
 
 
 def _concatenated(parts: Sequence[Ints]) -> Ints:
@@ -151,7 +166,25 @@ def _seen(feature: Feature, group: _Group, bad: Mask) -> Seen:
             return _fixed(feature, group, bad, least=-VALUE_LIMIT)
         case Merge.HISTOGRAM:
             # What rounds to 0 is no negative duration.
-            return _fixed(feature, group, bad, least=-0.5)
+            seen = _fixed(feature, group, bad, least=-0.5)
+            return _with_spreads(feature, group, bad, seen) if feature.spread else seen
+
+
+def _with_spreads(feature: Feature, group: _Group, bad: Mask, single: Seen) -> Seen:
+    """Where a record has many values, these instead of their mean."""
+    places, texts = group.fields.texts(feature.spread)
+    if not places.size:
+        return single
+    at = group.at[places]
+    read = [read_spread(text, feature.scale) for text in texts]
+    bad[at[[spread is None for spread in read]]] = True
+    found = [(place, *spread) for place, spread in zip(at.tolist(), read, strict=True) if spread]
+    alone = ~np.isin(single.at, at)
+    return Seen(
+        _concatenated([single.at[alone], *(np.full(v.size, place) for place, v, _ in found)]),
+        _concatenated([single.fixed[alone], *(values for _, values, _ in found)]),
+        _concatenated([_times(single)[alone], *(times for *_, times in found)]),
+    )
 
 
 def _fixed(feature: Feature, group: _Group, bad: Mask, *, least: float) -> Seen:

@@ -10,7 +10,7 @@ from streams.windows.check import Reject
 from streams.windows.columns import Columns, Seen, read_columns
 from streams.windows.features import FEATURES, Feature, Merge
 from streams.windows.fields import Mask, RecordFields
-from streams.windows.histogram import counted
+from streams.windows.histogram import bucket_of, counted, merged
 from streams.windows.identity import SeriesIndex
 from streams.windows.regroup import merge_tables
 from streams.windows.rows import columns_of, empty_table, neutral_of, no_buckets, take
@@ -58,10 +58,10 @@ def add_up(columns: Columns, fit: Mask, interval_us: int, index: SeriesIndex) ->
     ints: dict[str, Ints] = {}
     sparse: dict[str, Sparse] = {}
     for feature in FEATURES[index.kind]:
-        rows, fixed = _of_rows(columns.seen[feature.name], row)
-        ints |= _sums(feature, rows, fixed, window_of.size)
+        seen = _of_rows(columns.seen[feature.name], row)
+        ints |= _sums(feature, seen, window_of.size)
         if feature.merge is Merge.HISTOGRAM:
-            sparse[feature.name] = counted(rows, fixed) if rows.size else no_buckets()
+            sparse[feature.name] = _counted(seen)
     series = np.array([index.series[code] for code in code_of.tolist()], np.int64)
     table = Table(index.kind, window_of * interval_us, series, ints, sparse)
     return _with_labels(table, code_of, index)
@@ -90,14 +90,26 @@ def _distinct(key: Ints, size: int) -> tuple[Ints, Ints]:
     return np.flatnonzero(seen), (np.cumsum(seen) - 1)[key]
 
 
-def _of_rows(seen: Seen, row: Ints) -> tuple[Ints, Ints]:
-    """Rows and values of the records that have a row."""
+def _of_rows(seen: Seen, row: Ints) -> Seen:
+    """The same of the records that have a row, with rows for places."""
     rows = row[seen.at]
     fit = rows >= 0
-    return (rows, seen.fixed) if fit.all() else (rows[fit], seen.fixed[fit[: seen.fixed.size]])
+    if fit.all():
+        return Seen(rows, seen.fixed, seen.times)
+    times = None if seen.times is None else seen.times[fit]
+    return Seen(rows[fit], seen.fixed[fit[: seen.fixed.size]], times)
 
 
-def _sums(feature: Feature, row: Ints, fixed: Ints, rows: int) -> dict[str, Ints]:
+def _counted(seen: Seen) -> Sparse:
+    if not seen.at.size:
+        return no_buckets()
+    if seen.times is None:
+        return counted(seen.at, seen.fixed)
+    return merged(seen.at, bucket_of(seen.fixed), seen.times)
+
+
+def _sums(feature: Feature, values: Seen, rows: int) -> dict[str, Ints]:
+    row, fixed, times = values.at, values.fixed, values.times
     if feature.merge is Merge.COUNT:
         return {feature.name: np.bincount(row, minlength=rows).astype(np.int64)}
     columns = {name: np.full(rows, neutral_of(name), np.int64) for name in columns_of(feature)}
@@ -105,8 +117,8 @@ def _sums(feature: Feature, row: Ints, fixed: Ints, rows: int) -> dict[str, Ints
         np.add.at(columns[feature.name], row, fixed)
     elif row.size:
         seen, total, low, high = columns.values()
-        seen += np.bincount(row, minlength=rows)
-        np.add.at(total, row, fixed)
+        seen += np.bincount(row, times, minlength=rows).astype(np.int64)
+        np.add.at(total, row, fixed if times is None else fixed * times)
         np.minimum.at(low, row, fixed)
         np.maximum.at(high, row, fixed)
     return columns

@@ -20,6 +20,7 @@ class Feature:
     """One measured quantity.
 
     field: the record's field (SUM, GAUGE, HISTOGRAM) or the event kind that is counted (COUNT).
+    spread: the record's field that may hold many values at once (HISTOGRAM, ``spread.py``).
     scale: steps per unit of the int64 fixed-point sums, so the order of adding cannot matter.
     """
 
@@ -29,6 +30,7 @@ class Feature:
     help: str
     scale: int = 1
     field: str = ""
+    spread: str = ""
 
     @property
     def source(self) -> str:
@@ -47,8 +49,10 @@ def _gauge(name: str, unit: str, help_: str, scale: int = 1_000_000) -> Feature:
     return Feature(name=name, unit=unit, merge=Merge.GAUGE, help=help_, scale=scale)
 
 
-def _seconds(name: str, help_: str) -> Feature:
-    return Feature(name=name, unit="s", merge=Merge.HISTOGRAM, help=help_, scale=1_000_000)
+def _seconds(name: str, help_: str, spread: str = "") -> Feature:
+    return Feature(
+        name=name, unit="s", merge=Merge.HISTOGRAM, help=help_, scale=1_000_000, spread=spread
+    )
 
 
 FEATURES: Final[Mapping[str, tuple[Feature, ...]]] = {
@@ -80,10 +84,24 @@ FEATURES: Final[Mapping[str, tuple[Feature, ...]]] = {
         _gauge("stalled_s", "s", "longest wait for a next byte among requests in flight"),
         _sum("prompt_tokens", "tokens", "prompt tokens processed"),
         _sum("output_tokens", "tokens", "tokens generated"),
-        _sum("finished", "requests", "requests finished, as the gateway saw it"),
-        _sum("failed", "requests", "requests failed, as the gateway saw it"),
-        _seconds("ttft_s", "time to first token at this replica, mean of an interval"),
-        _seconds("inter_token_s", "time between output tokens at this replica"),
+        _sum("finished", "requests", "requests finished at the replica"),
+        _sum("failed", "requests", "requests failed at the replica"),
+        _seconds("ttft_s", "time to first token at this replica", "ttft_spread"),
+        _seconds(
+            "inter_token_s", "time between output tokens at this replica", "inter_token_spread"
+        ),
+        _seconds("queue_s", "wait inside the engine before a request is scheduled", "queue_spread"),
+        _seconds("prefill_s", "being scheduled to first token", "prefill_spread"),
+        _seconds("duration_s", "arrival at the engine to last token", "duration_spread"),
+        _gauge("deferred", "requests", "of those waiting, the ones more room would not help"),
+        _gauge("kv_capacity_tokens", "tokens", "tokens the KV cache has room for", scale=1),
+        _gauge("asleep", "ratio", "1 when the engine has put its weights away"),
+        _gauge("prefix_hit_ratio", "ratio", "share of prompt tokens found in the prefix cache"),
+        _gauge("spec_accept_ratio", "ratio", "share of speculated tokens that were right"),
+        _sum("cached_tokens", "tokens", "prompt tokens found in the prefix cache"),
+        _sum("preemptions", "requests", "requests thrown back for want of KV cache"),
+        _sum("aborted", "requests", "requests given up before their end"),
+        _sum("truncated", "requests", "requests finished at their limit of tokens"),
     ),
     "gpu": (
         _gauge("util_ratio", "ratio", "share of time a kernel was resident"),

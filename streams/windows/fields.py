@@ -38,6 +38,10 @@ class Fields(Protocol):
         """Where a text is not empty."""
         ...
 
+    def texts(self, name: str) -> tuple[Ints, Sequence[str]]:
+        """Places of the records whose text is not empty, and the texts."""
+        ...
+
     def choices(self, name: str, code_of: Mapping[str, int]) -> Ints:
         """The code of the word that each record has chosen from a closed set."""
         ...
@@ -92,6 +96,10 @@ class RecordFields:
         if found.count("") == len(found):
             return np.zeros(len(found), np.bool_)
         return np.array(list(map(bool, found)), np.bool_)
+
+    def texts(self, name: str) -> tuple[Ints, Sequence[str]]:
+        places = np.flatnonzero(self.filled(name))
+        return places, [getattr(self.records[place], name) for place in places.tolist()]
 
     def choices(self, name: str, code_of: Mapping[str, int]) -> Ints:
         chosen = map(code_of.__getitem__, map(attrgetter(name), self.records))

@@ -20,6 +20,9 @@ from model_backend.replicas.llama import LlamaReplica
 from model_backend.settings import PoolSettings
 from streams.clock import system_clock
 from streams.errors import InvalidParameterError, MissingRequirementError
+from streams.sources.engines import WANTED, read_engine
+from streams.sources.prometheus_text import parse
+from streams.sources.recognise import recognise
 
 CAP = 20.0
 POOL = PoolSettings(
@@ -46,6 +49,10 @@ class Served:
             found = re.search(rf"^{re.escape(name)} (\S+)$", await answer.text(), re.MULTILINE)
         assert found, name
         return float(found[1])
+
+    async def page(self) -> bytes:
+        async with self.client.get(f"{self.address}/metrics") as answer:
+            return await answer.read()
 
     async def until(self, name: str, value: float) -> None:
         while await self.metric(name) != value:  # noqa: ASYNC110 - another process
@@ -89,7 +96,13 @@ async def test_a_real_replica_from_its_first_token_to_its_end(replica: Served) -
     assert usage["completion_tokens"] == 12
     assert await replica.metric("tidegate_replica_requests_total") == 4
     assert await replica.metric("tidegate_demo_cap_tokens_per_s") == CAP
-    assert await replica.metric("llamacpp:prompt_tokens_total") > 0
+    page = await replica.page()
+    reading = read_engine(parse(page, wanted=WANTED).samples)
+    assert recognise(page).name == reading.engine == "llamacpp"
+    assert reading.total("finished") == 4
+    assert (reading.total("prompt_tokens") or 0) > 0
+    assert (reading.total("output_tokens") or 0) >= 48
+    assert (reading.levels["running"], reading.levels["waiting"]) == (0, 0)
 
     chat = {"messages": "not an array"}
     async with replica.client.post(f"{replica.address}/v1/chat/completions", json=chat) as answer:

@@ -4,7 +4,8 @@ import pytest
 
 from streams.clock import SECOND_US
 from streams.schemas.telemetry import EngineSample
-from streams.sources.engines import WANTED, EngineMeter, EngineReading, read_engine
+from streams.sources.engines import WANTED, read_engine
+from streams.sources.meter import EngineMeter, EngineReading, Labels
 from streams.sources.prometheus_text import parse
 
 LLAMA = b"""
@@ -50,13 +51,17 @@ sglang:generation_tokens_total{model_name="m"} 90.0
 """
 
 
+ONE: Labels = frozenset({("engine", "0")})
+OTHER: Labels = frozenset({("engine", "1")})
+
+
 def reading(page: bytes) -> EngineReading:
     return read_engine(parse(page, wanted=WANTED).samples)
 
 
-def levels(page: bytes) -> tuple[float | None, float | None, float | None]:
-    read = reading(page)
-    return read.running, read.waiting, read.kv_use_ratio
+def levels(page: bytes) -> tuple[float | None, ...]:
+    found = reading(page).levels
+    return tuple(found.get(name) for name in ("running", "waiting", "kv_use_ratio"))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +81,9 @@ def test_levels(page: bytes, expected: tuple[float | None, ...]) -> None:
 
 
 def test_what_our_door_does_not_say_the_engine_does() -> None:
-    assert reading(DOOR + LLAMA).counters == {
+    read = reading(DOOR + LLAMA)
+
+    assert {name: read.total(name) for name in read.counters} == {
         "prompt_tokens": 35,
         "output_tokens": 10,
         "finished": 8,
@@ -84,7 +91,7 @@ def test_what_our_door_does_not_say_the_engine_does() -> None:
 
 
 def test_counters_of_all_labels_are_added_up() -> None:
-    assert reading(VLLM).counters["finished"] == 9
+    assert reading(VLLM).total("finished") == 9
 
 
 def meter() -> EngineMeter:
@@ -94,9 +101,13 @@ def meter() -> EngineMeter:
 def samples(*counters: dict[str, float], every_s: float = 1.0) -> list[EngineSample]:
     one = meter()
     return [
-        one.sample(EngineReading(counters=values), round(second * every_s * SECOND_US), 0.01)
+        one.sample(alone(values), round(second * every_s * SECOND_US), 0.01)
         for second, values in enumerate(counters)
     ]
+
+
+def alone(counters: dict[str, float]) -> EngineReading:
+    return EngineReading(counters={name: {ONE: value} for name, value in counters.items()})
 
 
 def test_counters_become_differences_and_the_first_look_has_none() -> None:
@@ -111,10 +122,42 @@ def test_after_a_reset_all_that_is_shown_is_new() -> None:
     assert found[1].output_tokens == 5
 
 
+def test_an_engine_that_leaves_or_restarts_does_not_touch_its_fellow() -> None:
+    one = meter()
+    steps = [{ONE: 1000.0, OTHER: 900.0}, {ONE: 1010.0}, {ONE: 1010.0, OTHER: 5.0}]
+    found = [
+        one.sample(EngineReading(counters={"output_tokens": counter}), 0, 0.01) for counter in steps
+    ]
+
+    assert [sample.output_tokens for sample in found] == [0, 10, 5]
+
+
 def test_a_counter_that_appears_later_starts_at_nothing() -> None:
     found = samples({}, {"output_tokens": 50}, {"output_tokens": 51})
 
     assert [sample.output_tokens for sample in found] == [0, 0, 1]
+
+
+def test_what_is_no_number_for_a_while_is_taken_up_where_it_was_left() -> None:
+    nan = float("nan")
+    found = samples(
+        {"output_tokens": 10, "ttft_sum": 1, "ttft_count": 1},
+        {"output_tokens": nan, "ttft_sum": nan, "ttft_count": 2},
+        {"output_tokens": 15, "ttft_sum": 4, "ttft_count": 3},
+    )
+
+    assert [sample.output_tokens for sample in found] == [0, 0, 5]
+    assert found[1].ttft_s is None
+
+
+def test_what_changes_its_type_is_read_no_more_and_all_else_is() -> None:
+    one, page = (
+        meter(),
+        VLLM.replace(b"_seconds_sum", b"_seconds").replace(b"_seconds_count", b"_s"),
+    )
+    found = [one.sample(reading(text), 0, 0.01) for text in (VLLM, VLLM, page)]
+
+    assert (found[2].ttft_s, found[2].ttft_spread, found[2].running) == (None, "", 5)
 
 
 def test_latency_is_the_mean_of_what_came_since() -> None:

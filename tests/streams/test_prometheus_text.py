@@ -37,9 +37,28 @@ def test_values_may_be_infinite_or_no_number() -> None:
 
 
 def test_a_text_without_end_is_cut_and_says_so() -> None:
-    page = parse(b"a 1\n" * (prometheus_text.MAX_SAMPLES + 1))
+    lines = (b'a{x="%d"} 1' % number for number in range(prometheus_text.MAX_SAMPLES + 1))
+    page = parse(b"\n".join(lines))
 
     assert (len(page.samples), page.cut) == (prometheus_text.MAX_SAMPLES, True)
+
+
+def test_a_series_that_comes_again_counts_once() -> None:
+    page = parse(b'a{x="1"} 1\na{x="1"} 2\na{x="2"} 3\n')
+
+    assert ([sample.value for sample in page.samples], page.repeated) == ([1, 3], 1)
+
+
+def test_instants_of_their_own_are_counted_and_not_looked_at() -> None:
+    page = parse(b"a 1 1700000000000\nb 2\n")
+
+    assert ([sample.value for sample in page.samples], page.timestamped) == ([1, 2], 1)
+
+
+def test_exemplars_are_left_out() -> None:
+    page = parse(b'a_bucket{le="1"} 3 # {trace_id="x"} 0.67\n')
+
+    assert [(s.value, s.labels) for s in page.samples] == [(3, {"le": "1"})]
 
 
 @given(st.binary(max_size=200))

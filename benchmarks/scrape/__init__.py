@@ -1,0 +1,1 @@
+"""What scraping many engines costs: ``python -m benchmarks.scrape``."""
