@@ -108,6 +108,28 @@ class GpuSample(Record, frozen=True, kw_only=True, gc=False):
     processes: float | None = None
     xid: int = 0
     """Code of an XID event seen since the last sample, 0 for none."""
+    parent_uuid: str = ""
+    """Of a MIG instance: the GPU that it is a part of, which has a series of its own."""
+    owner: str = ""
+    """Who holds it: `namespace/pod` in Kubernetes, `pod:UID` where only that is known, or a user."""
+    sm_active_ratio: float | None = None
+    tensor_active_ratio: float | None = None
+    memory_active_ratio: float | None = None
+    """Share of cycles in which memory was moving data: finer than ``memory_util_ratio``."""
+    encoder_util_ratio: float | None = None
+    decoder_util_ratio: float | None = None
+    energy_j: float | None = None
+    ecc_corrected_lifetime: float | None = None
+    ecc_uncorrected_lifetime: float | None = None
+    remap_pending: float | None = None
+    """1 when rows wait for the next reset of the GPU to be remapped."""
+    remap_failed: float | None = None
+    pcie_tx_bytes_per_s: float | None = None
+    pcie_rx_bytes_per_s: float | None = None
+    nvlink_tx_bytes_per_s: float | None = None
+    nvlink_rx_bytes_per_s: float | None = None
+    held_idle_s: float | None = None
+    """How long somebody has held it without any work; 0 while it works or nobody holds it."""
 
 
 class Change(Record, frozen=True, kw_only=True):
