@@ -111,7 +111,7 @@ class GpuSample(Record, frozen=True, kw_only=True, gc=False):
     parent_uuid: str = ""
     """Of a MIG instance: the GPU that it is a part of, which has a series of its own."""
     owner: str = ""
-    """Who holds it: `namespace/pod` in Kubernetes, `pod:UID` where only that is known, or a user."""
+    """Who holds it: `namespace/pod`, `pod:UID` where only that is known, `job:ID`, or a user."""
     sm_active_ratio: float | None = None
     tensor_active_ratio: float | None = None
     memory_active_ratio: float | None = None
@@ -124,6 +124,8 @@ class GpuSample(Record, frozen=True, kw_only=True, gc=False):
     remap_pending: float | None = None
     """1 when rows wait for the next reset of the GPU to be remapped."""
     remap_failed: float | None = None
+    recovery_action: float | None = None
+    """What the driver asks for, in NVML's codes: 0 nothing, 1 a reset, 2 a reboot, 3 a drain."""
     pcie_tx_bytes_per_s: float | None = None
     pcie_rx_bytes_per_s: float | None = None
     nvlink_tx_bytes_per_s: float | None = None

@@ -74,7 +74,7 @@ _INSTANCE: Final[Mapping[str, _Meaning]] = {
     "DCGM_FI_DEV_FB_RESERVED": _Meaning("reserved", MIB),
 }
 _SUMMED: Final = frozenset({"remapped_rows", "nvlink_errors"})
-"""Of several metrics or links; of anything else the largest counts, so that a repeat is harmless."""
+"""Of several metrics or links; of anything else the largest counts: a repeat is harmless."""
 _BLANKS: Final = (0x7FFFFFF0, 2**47, 0x7FFFFFFFFFFFFFF0)
 """DCGM's int32, fp64 and int64 for `no value`; the reasons for it follow, up to 15 further."""
 _EXPORTER: Final = "dcgm-exporter"
@@ -194,7 +194,7 @@ def _names(labels: Mapping[str, str], node: str) -> dict[str, str | int]:
 
 
 def _owners(labels: Mapping[str, str]) -> set[str]:
-    """Where Prometheus scraped it, `pod` may be the exporter's own and `exported_pod` the user's."""
+    """Where Prometheus scraped it, `pod` may be the exporter, and `exported_pod` the user."""
     for pod_label, namespace_label in _POD_LABELS:
         pod, namespace = labels.get(pod_label, ""), labels.get(namespace_label, "")
         if pod and _EXPORTER not in pod:
