@@ -57,10 +57,10 @@ _BOARD: Final[Mapping[str, _Meaning]] = {
     "DCGM_FI_DEV_NVLINK_CRC_FLIT_ERROR_COUNT_TOTAL": _Meaning("nvlink_errors"),
     "DCGM_FI_DEV_NVLINK_REPLAY_ERROR_COUNT_TOTAL": _Meaning("nvlink_errors"),
     "DCGM_FI_DEV_NVLINK_RECOVERY_ERROR_COUNT_TOTAL": _Meaning("nvlink_errors"),
-    "DCGM_FI_PROF_PCIE_TX_BYTES": _Meaning("pcie_tx_bytes_per_s"),
-    "DCGM_FI_PROF_PCIE_RX_BYTES": _Meaning("pcie_rx_bytes_per_s"),
-    "DCGM_FI_PROF_NVLINK_TX_BYTES": _Meaning("nvlink_tx_bytes_per_s"),
-    "DCGM_FI_PROF_NVLINK_RX_BYTES": _Meaning("nvlink_rx_bytes_per_s"),
+    "DCGM_FI_PROF_PCIE_TX_BYTES": _Meaning("pcie_bytes_per_s"),
+    "DCGM_FI_PROF_PCIE_RX_BYTES": _Meaning("pcie_bytes_per_s"),
+    "DCGM_FI_PROF_NVLINK_TX_BYTES": _Meaning("nvlink_bytes_per_s"),
+    "DCGM_FI_PROF_NVLINK_RX_BYTES": _Meaning("nvlink_bytes_per_s"),
     "DCGM_FI_DEV_XID_ERRORS": _Meaning("xid"),
 }
 _INSTANCE: Final[Mapping[str, _Meaning]] = {
@@ -68,12 +68,14 @@ _INSTANCE: Final[Mapping[str, _Meaning]] = {
     "DCGM_FI_PROF_GR_ENGINE_ACTIVE": _Meaning("engine_active"),
     "DCGM_FI_PROF_SM_ACTIVE": _Meaning("sm_active_ratio"),
     "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE": _Meaning("tensor_active_ratio"),
-    "DCGM_FI_PROF_DRAM_ACTIVE": _Meaning("memory_active_ratio"),
+    "DCGM_FI_PROF_DRAM_ACTIVE": _Meaning("memory_active"),
     "DCGM_FI_DEV_FB_USED": _Meaning("used", MIB),
     "DCGM_FI_DEV_FB_FREE": _Meaning("free", MIB),
     "DCGM_FI_DEV_FB_RESERVED": _Meaning("reserved", MIB),
 }
-_SUMMED: Final = frozenset({"remapped_rows", "nvlink_errors"})
+_SUMMED: Final = frozenset(
+    {"remapped_rows", "nvlink_errors", "pcie_bytes_per_s", "nvlink_bytes_per_s"}
+)
 """Of several metrics or links; of anything else the largest counts: a repeat is harmless."""
 _BLANKS: Final = (0x7FFFFFF0, 2**47, 0x7FFFFFFFFFFFFFF0)
 """DCGM's int32, fp64 and int64 for `no value`; the reasons for it follow, up to 15 further."""
@@ -158,9 +160,10 @@ class DcgmMeter:
 def _sample(uuid: str, device: _Device, at_us: int, cluster: str) -> GpuSample:
     ours = device.ours()
     memory = [ours.pop(name, None) for name in ("used", "free", "reserved")]
-    engine = ours.pop("engine_active", None)
-    if engine is not None:
-        ours.setdefault("util_ratio", engine)  # A MIG instance has no other.
+    for finer, coarser in (("engine_active", "util_ratio"), ("memory_active", "memory_util_ratio")):
+        if finer in ours:
+            ours.setdefault(coarser, ours[finer])  # A MIG instance has no other.
+            del ours[finer]
     numbers: dict[str, Any] = ours | {
         name: int(ours[name]) for name in ("xid", "throttle_reasons") if name in ours
     }

@@ -7,10 +7,10 @@ class GpuRates:
     """Differences between a GPU's readings; None at first, and where a counter went back."""
 
     def __init__(self) -> None:
-        self._before: dict[tuple[str, str], tuple[float, int]] = {}
+        self._before: dict[tuple[str, int], tuple[float, int]] = {}
 
-    def rate(self, uuid: str, name: str, total: float | None, now_us: int) -> float | None:
-        key = (uuid, name)
+    def rate(self, uuid: str, counter: int, total: float | None, now_us: int) -> float | None:
+        key = (uuid, counter)
         if total is None:
             self._before.pop(key, None)
             return None

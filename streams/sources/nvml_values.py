@@ -1,6 +1,6 @@
 """What NVML says of one GPU or MIG instance, in the words of GpuSample."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from streams.sources.gpu_rates import GpuRates
@@ -128,17 +128,24 @@ def transferred(
     ``nvmlDeviceGetPcieThroughput`` would know PCIe of older drivers; it sleeps 20 ms each call.
     """
     nvml, every_link = ask.nvml, 0xFFFFFFFF
-    counters = {
-        "pcie_tx_bytes_per_s": (nvml.NVML_FI_DEV_PCIE_COUNT_TX_BYTES, 0, 1),
-        "pcie_rx_bytes_per_s": (nvml.NVML_FI_DEV_PCIE_COUNT_RX_BYTES, 0, 1),
-        "nvlink_tx_bytes_per_s": (nvml.NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_TX, every_link, 1024),
-        "nvlink_rx_bytes_per_s": (nvml.NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_RX, every_link, 1024),
-    }
-    found = ask.fields(handle, [(field, scope) for field, scope, _ in counters.values()])
+    pcie = (nvml.NVML_FI_DEV_PCIE_COUNT_TX_BYTES, nvml.NVML_FI_DEV_PCIE_COUNT_RX_BYTES)
+    nvlink = (
+        nvml.NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_TX,
+        nvml.NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_RX,
+    )
+    counters = [(field, 0) for field in pcie] + [(field, every_link) for field in nvlink]
+    found = ask.fields(handle, counters)
+    rated = {field: rates.rate(uuid, field, found.get(field), now_us) for field, _ in counters}
     return {
-        name: rates.rate(uuid, name, found[field] * unit if field in found else None, now_us)
-        for name, (field, _, unit) in counters.items()
+        "pcie_bytes_per_s": _both(rated[field] for field in pcie),
+        # NVML counts them in KiB.
+        "nvlink_bytes_per_s": _both((rated[field] for field in nvlink), unit=1024),
     }
+
+
+def _both(directions: Iterable[float | None], *, unit: int = 1) -> float | None:
+    known = [rate for rate in directions if rate is not None]
+    return sum(known) * unit if known else None
 
 
 def _first(use: Sequence[int] | None) -> float | None:

@@ -59,6 +59,8 @@ def add_up(columns: Columns, fit: Mask, interval_us: int, index: SeriesIndex) ->
     sparse: dict[str, Sparse] = {}
     for feature in FEATURES[index.kind]:
         rows, fixed = _of_rows(columns.seen[feature.name], row)
+        if feature.rare and not rows.size:
+            continue
         ints |= _sums(feature, rows, fixed, window_of.size)
         if feature.merge is Merge.HISTOGRAM:
             sparse[feature.name] = counted(rows, fixed) if rows.size else no_buckets()

@@ -79,11 +79,9 @@ def test_a_gpu_in_our_units(labels: tuple[str, ...]) -> None:
         encoder_util_ratio=0.07,
         decoder_util_ratio=0,
         tensor_active_ratio=0.25,
-        memory_active_ratio=0.125,
         energy_j=9000.5,
         remap_failed=0,
-        pcie_tx_bytes_per_s=1000,
-        pcie_rx_bytes_per_s=2000,
+        pcie_bytes_per_s=3000,
     )
 
 

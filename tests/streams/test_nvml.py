@@ -76,7 +76,7 @@ async def test_what_a_gpu_and_its_old_driver_do_not_offer_is_missing() -> None:
 
     assert (sample.gpu_uuid, sample.temperature_c, sample.throttle_reasons) == ("GPU-2", 50, 1)
     assert (sample.memory_used_bytes, sample.util_ratio) == (600, 0.05)
-    missing = {"power_w", "ecc_corrected", "nvlink_errors", "pcie_tx_bytes_per_s", "processes"}
+    missing = {"power_w", "ecc_corrected", "nvlink_errors", "pcie_bytes_per_s", "processes"}
     assert {getattr(sample, name) for name in missing} == {None}
 
 
@@ -97,8 +97,8 @@ async def test_bytes_are_told_per_second_between_readings() -> None:
     gpu["FieldValues"][pynvml.NVML_FI_DEV_PCIE_COUNT_TX_BYTES, 0] = 7  # It wrapped.
     third = (await reader.read([], 4 * SECOND_US))[0]
 
-    assert [s.pcie_tx_bytes_per_s for s in (first, second, third)] == [None, 300, None]
-    assert [s.nvlink_rx_bytes_per_s for s in (first, second, third)] == [None, 1536, 0]
+    assert [s.pcie_bytes_per_s for s in (first, second, third)] == [None, 300, None]
+    assert [s.nvlink_bytes_per_s for s in (first, second, third)] == [None, 1536, 0]
 
 
 async def test_a_mig_instance_is_a_series_of_its_own_with_only_what_nvml_offers_for_it() -> None:
