@@ -13,6 +13,7 @@ from rich.console import Console
 
 from streams.errors import TidegateError
 from streams.log import configure_logging
+from streams.sources.files.kinds import FIELDS, KINDS
 from tidegate.demo.faults import FAULTS
 from tidegate.settings import Settings, load_settings
 from tidegate.supervisor import EXIT_SETTINGS
@@ -145,9 +146,37 @@ def _add_recordings(commands: "argparse._SubParsersAction[argparse.ArgumentParse
     replay.add_argument("--out", default="", metavar="FILE", help="JSON lines (standard output)")
     replay.add_argument("--store", default="", metavar="FILE", help="points into SQLite")
     replay.set_defaults(run=_replay)
+    _add_import(commands)
     for command in (record, replay):
         command.add_argument("--from", dest="from_us", type=_instant, default=0, metavar="TIME")
         command.add_argument("--to", dest="until_us", type=_instant, default=2**62, metavar="TIME")
+
+
+def _add_import(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    history = commands.add_parser("import", help="past requests from a file, as a recording")
+    history.add_argument("file", type=Path, metavar="FILE", help=".csv, .jsonl, .parquet or .npz")
+    to = history.add_mutually_exclusive_group(required=True)
+    to.add_argument("--out", default="", metavar="FILE", help="a recording, for replay")
+    to.add_argument("--topic", choices=["requests"], help="to the broker, as if it happened now")
+    history.add_argument("--kind", default="", choices=KINDS, help="what its columns mean (seen)")
+    history.add_argument(
+        "--columns",
+        type=_columns,
+        default={},
+        metavar="FIELD=COLUMN,…",
+        help=f"which column is what: {', '.join(FIELDS)}",
+    )
+    history.add_argument("--pool", default="history", help="the pool they asked (history)")
+    history.add_argument("--start", type=_instant, default=None, metavar="TIME", help="shift to")
+    history.add_argument(
+        "--served",
+        type=_served,
+        default=(0.0, 0.0),
+        metavar="P,S",
+        help="where no end is known: prompt tokens a second, seconds per output token",
+    )
+    history.add_argument("--speed", type=_speed, default=1.0, help="of --topic (1)")
+    history.set_defaults(run=_import)
 
 
 _ROLE_HELP: Final = {
@@ -182,6 +211,26 @@ def _instant(text: str) -> int:
         ) from None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def _columns(text: str) -> dict[str, str]:
+    """Field -> column.
+
+    >>> _columns("at=ts,prompt_tokens=Request tokens")
+    {'at': 'ts', 'prompt_tokens': 'Request tokens'}
+    """
+    pairs = [part.partition("=") for part in text.split(",")]
+    if not all(name.strip() and column.strip() for name, _, column in pairs):
+        raise argparse.ArgumentTypeError(f"must be FIELD=COLUMN,FIELD=COLUMN, got {text}")
+    return {name.strip(): column.strip() for name, _, column in pairs}
+
+
+def _served(text: str) -> tuple[float, float]:
+    prefill, _, output = text.partition(",")
+    values = (float(prefill), float(output or 0))
+    if not (0 < values[0] < 10**9 and 0 <= values[1] < 10**4):
+        raise argparse.ArgumentTypeError(f"must be tokens a second and seconds a token, got {text}")
+    return values
 
 
 def _stages(text: str) -> list[str]:
@@ -277,3 +326,21 @@ def _replay(arguments: argparse.Namespace, settings: Settings) -> int:
     options = Options(**{name: getattr(arguments, name) for name in names})
     asyncio.run(replay(options, settings))
     return 0
+
+
+def _import(arguments: argparse.Namespace, settings: Settings) -> int:
+    from streams.sources.files.events import Serving  # noqa: PLC0415
+    from tidegate.history import Options, run  # noqa: PLC0415
+
+    configure_logging("error")
+    prefill_per_s, output_token_s = arguments.served
+    serving = Serving(
+        pool=arguments.pool,
+        cluster=settings.cluster,
+        start_s=None if arguments.start is None else arguments.start / 1e6,
+        prefill_per_s=prefill_per_s,
+        output_token_s=output_token_s,
+    )
+    names = ("file", "kind", "columns", "out")
+    given = {name: getattr(arguments, name) for name in names}
+    return run(Options(**given, serving=serving, speed=arguments.speed or 1e6), settings.stream)
