@@ -93,7 +93,10 @@ def _parquet(path: Path) -> Table:
     except ImportError as exc:
         needed = "read with pyarrow: pip install tidegate[parquet]"
         raise InvalidParameterError("a Parquet file", path.name, needed) from exc
-    file = parquet.ParquetFile(path)
+    try:
+        file = parquet.ParquetFile(path)
+    except ValueError as exc:  # What pyarrow raises is one.
+        raise InvalidParameterError("FILE", path.name, f"Parquet ({exc})") from exc
     rows = (row for batch in file.iter_batches(PARQUET_ROWS) for row in batch.to_pylist())
     return Table(list(file.schema_arrow.names), iter(enumerate(rows, 1)))
 
