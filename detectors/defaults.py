@@ -154,6 +154,8 @@ _GPUS: Final = (
     _rule("limit", "gpu", "throttle_reasons_max", options={"limit": 1, "mask": HARDWARE_SLOWDOWN}),
     _rule("rise", "gpu", "ecc_uncorrected_max", options={"limit": 1, "over_s": 600}),
     _rule("rise", "gpu", "remapped_rows_max", options={"limit": 1, "over_s": 600}),
+    _rule("limit", "gpu", "remap_failed_max", options={"limit": 1}),
+    _rule("limit", "gpu", "recovery_action_max", options={"limit": 1}),
     _rule("limit", "gpu", "temperature_c_max", options={"limit": 95, "normal": 70}),
     _rule("limit", "gpu", "memory_temperature_c_max", options={"limit": 105, "normal": 80}),
 )

@@ -14,6 +14,7 @@ from rich.console import Console
 from streams.errors import TidegateError
 from streams.log import configure_logging
 from streams.sources.files.kinds import FIELDS, KINDS
+from streams.sources.gpu_idle import STRANDED_S
 from tidegate.demo.faults import FAULTS
 from tidegate.settings import Settings, load_settings
 from tidegate.supervisor import EXIT_SETTINGS
@@ -147,6 +148,7 @@ def _add_recordings(commands: "argparse._SubParsersAction[argparse.ArgumentParse
     replay.add_argument("--store", default="", metavar="FILE", help="points into SQLite")
     replay.set_defaults(run=_replay)
     _add_import(commands)
+    _add_stranded(commands)
     for command in (record, replay):
         command.add_argument("--from", dest="from_us", type=_instant, default=0, metavar="TIME")
         command.add_argument("--to", dest="until_us", type=_instant, default=2**62, metavar="TIME")
@@ -177,6 +179,15 @@ def _add_import(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
     history.add_argument("--speed", type=_speed, default=1.0, help="of --topic (1)")
     history.set_defaults(run=_import)
+
+
+def _add_stranded(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    stranded = commands.add_parser("stranded", help="who held GPUs without work, from the store")
+    stranded.add_argument("store", type=Path, metavar="STORE", help="SQLite file")
+    stranded.add_argument("--since", type=_instant, default=0, metavar="TIME")
+    idle = f"not counted: the first S seconds without work ({STRANDED_S:g})"
+    stranded.add_argument("--idle", type=_seconds, default=STRANDED_S, metavar="S", help=idle)
+    stranded.set_defaults(run=_stranded)
 
 
 _ROLE_HELP: Final = {
@@ -344,3 +355,10 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> int:
     names = ("file", "kind", "columns", "out")
     given = {name: getattr(arguments, name) for name in names}
     return run(Options(**given, serving=serving, speed=arguments.speed or 1e6), settings.stream)
+
+
+def _stranded(arguments: argparse.Namespace, settings: Settings) -> int:
+    from tidegate.stranded import run  # noqa: PLC0415
+
+    since_us, idle_s = arguments.since, arguments.idle
+    return run(arguments.store, settings.stream, since_us=since_us, idle_s=idle_s)
