@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from detectors.settings import DetectorSettings
+from streams.clock_events import mask_of
 
 POOL: Final = ("cluster", "pool")
 CLIENT: Final = ("cluster", "pool", "tenant")
 
-HARDWARE_SLOWDOWN: Final = 0x08 | 0x40 | 0x80
-"""NVML clocks-event reasons: slowdown, thermal slowdown, power brake."""
+HARDWARE_SLOWDOWN: Final = mask_of(["hw_slowdown", "hw_thermal", "hw_power_brake"])
 
 MIB: Final = 1024.0 * 1024.0
 

@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -13,9 +12,10 @@ from rich.console import Console
 
 from streams.errors import TidegateError
 from streams.log import configure_logging
-from streams.sources.files.kinds import FIELDS, KINDS
-from streams.sources.gpu_idle import STRANDED_S
+from tidegate.arguments import instant, seconds, speed
 from tidegate.demo.faults import FAULTS
+from tidegate.gpu_commands import add_gpu_commands
+from tidegate.history_command import add_import
 from tidegate.settings import Settings, load_settings
 from tidegate.supervisor import EXIT_SETTINGS
 from tidegate.wiring import ROLES, STAGES
@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 
     up = commands.add_parser("up", help="run everything on this machine and tell a story")
     up.add_argument(
-        "--duration", type=_seconds, default=0.0, metavar="S", help="stop after S seconds"
+        "--duration", type=seconds, default=0.0, metavar="S", help="stop after S seconds"
     )
     up.add_argument("--report", default="", metavar="FILE", help="write what happened as JSON")
     up.add_argument("--broker", default="", metavar="kafka://HOST:PORT", help="a real Kafka")
@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     fault = commands.add_parser("fault", help="bring a fault about in a running `up`")
     fault.add_argument("name", choices=sorted(FAULTS))
     fault.add_argument("--target", default="", help="replica or client; any if not given")
-    fault.add_argument("--seconds", type=_seconds, default=0.0, metavar="S")
+    fault.add_argument("--seconds", type=seconds, default=0.0, metavar="S")
     fault.set_defaults(run=_fault)
 
     doctor = commands.add_parser("doctor", help="what is missing, and what would mend it")
@@ -143,51 +143,15 @@ def _add_recordings(commands: "argparse._SubParsersAction[argparse.ArgumentParse
     record.set_defaults(run=_record)
     replay = commands.add_parser("replay", help="run a recording through the same code again")
     replay.add_argument("source", metavar="FILE|TOPIC", help="a file, or a topic or prefix")
-    replay.add_argument("--speed", type=_speed, default=0.0, help="1, 10, … or max (max)")
+    replay.add_argument("--speed", type=speed, default=0.0, help="1, 10, … or max (max)")
     replay.add_argument("--out", default="", metavar="FILE", help="JSON lines (standard output)")
     replay.add_argument("--store", default="", metavar="FILE", help="points into SQLite")
     replay.set_defaults(run=_replay)
-    _add_import(commands)
-    _add_stranded(commands)
+    add_gpu_commands(commands)
+    add_import(commands)
     for command in (record, replay):
-        command.add_argument("--from", dest="from_us", type=_instant, default=0, metavar="TIME")
-        command.add_argument("--to", dest="until_us", type=_instant, default=2**62, metavar="TIME")
-
-
-def _add_import(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    history = commands.add_parser("import", help="past requests from a file, as a recording")
-    history.add_argument("file", type=Path, metavar="FILE", help=".csv, .jsonl, .parquet or .npz")
-    to = history.add_mutually_exclusive_group(required=True)
-    to.add_argument("--out", default="", metavar="FILE", help="a recording, for replay")
-    to.add_argument("--topic", choices=["requests"], help="to the broker, as if it happened now")
-    history.add_argument("--kind", default="", choices=KINDS, help="what its columns mean (seen)")
-    history.add_argument(
-        "--columns",
-        type=_columns,
-        default={},
-        metavar="FIELD=COLUMN,…",
-        help=f"which column is what: {', '.join(FIELDS)}",
-    )
-    history.add_argument("--pool", default="history", help="the pool they asked (history)")
-    history.add_argument("--start", type=_instant, default=None, metavar="TIME", help="shift to")
-    history.add_argument(
-        "--served",
-        type=_served,
-        default=(0.0, 0.0),
-        metavar="P,S",
-        help="where no end is known: prompt tokens a second, seconds per output token",
-    )
-    history.add_argument("--speed", type=_speed, default=1.0, help="of --topic (1)")
-    history.set_defaults(run=_import)
-
-
-def _add_stranded(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    stranded = commands.add_parser("stranded", help="who held GPUs without work, from the store")
-    stranded.add_argument("store", type=Path, metavar="STORE", help="SQLite file")
-    stranded.add_argument("--since", type=_instant, default=0, metavar="TIME")
-    idle = f"not counted: the first S seconds without work ({STRANDED_S:g})"
-    stranded.add_argument("--idle", type=_seconds, default=STRANDED_S, metavar="S", help=idle)
-    stranded.set_defaults(run=_stranded)
+        command.add_argument("--from", dest="from_us", type=instant, default=0, metavar="TIME")
+        command.add_argument("--to", dest="until_us", type=instant, default=2**62, metavar="TIME")
 
 
 _ROLE_HELP: Final = {
@@ -195,53 +159,6 @@ _ROLE_HELP: Final = {
     "api": "control API and live page",
     "agent": "scrape replicas, processes and GPUs of this machine",
 }
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < 10**7:
-        raise argparse.ArgumentTypeError(f"must be seconds from 0 to 10,000,000, got {text}")
-    return value
-
-
-def _speed(text: str) -> float:
-    """0 stands for as fast as it goes."""
-    value = 0.0 if text == "max" else float(text)
-    if not (text == "max" or 0 < value < 10**6):
-        raise argparse.ArgumentTypeError(f"must be more than 0, or max, got {text}")
-    return value
-
-
-def _instant(text: str) -> int:
-    """Microseconds of an ISO 8601 time, UTC unless it says otherwise."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"must be a time such as 2026-01-31T12:00:00Z, got {text}"
-        ) from None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-
-
-def _columns(text: str) -> dict[str, str]:
-    """Field -> column.
-
-    >>> _columns("at=ts,prompt_tokens=Request tokens")
-    {'at': 'ts', 'prompt_tokens': 'Request tokens'}
-    """
-    pairs = [part.partition("=") for part in text.split(",")]
-    if not all(name.strip() and column.strip() for name, _, column in pairs):
-        raise argparse.ArgumentTypeError(f"must be FIELD=COLUMN,FIELD=COLUMN, got {text}")
-    return {name.strip(): column.strip() for name, _, column in pairs}
-
-
-def _served(text: str) -> tuple[float, float]:
-    prefill, _, output = text.partition(",")
-    values = (float(prefill), float(output or 0))
-    if not (0 < values[0] < 10**9 and 0 <= values[1] < 10**4):
-        raise argparse.ArgumentTypeError(f"must be tokens a second and seconds a token, got {text}")
-    return values
 
 
 def _stages(text: str) -> list[str]:
@@ -337,28 +254,3 @@ def _replay(arguments: argparse.Namespace, settings: Settings) -> int:
     options = Options(**{name: getattr(arguments, name) for name in names})
     asyncio.run(replay(options, settings))
     return 0
-
-
-def _import(arguments: argparse.Namespace, settings: Settings) -> int:
-    from streams.sources.files.events import Serving  # noqa: PLC0415
-    from tidegate.history import Options, run  # noqa: PLC0415
-
-    configure_logging("error")
-    prefill_per_s, output_token_s = arguments.served
-    serving = Serving(
-        pool=arguments.pool,
-        cluster=settings.cluster,
-        start_s=None if arguments.start is None else arguments.start / 1e6,
-        prefill_per_s=prefill_per_s,
-        output_token_s=output_token_s,
-    )
-    names = ("file", "kind", "columns", "out")
-    given = {name: getattr(arguments, name) for name in names}
-    return run(Options(**given, serving=serving, speed=arguments.speed or 1e6), settings.stream)
-
-
-def _stranded(arguments: argparse.Namespace, settings: Settings) -> int:
-    from tidegate.stranded import run  # noqa: PLC0415
-
-    since_us, idle_s = arguments.since, arguments.idle
-    return run(arguments.store, settings.stream, since_us=since_us, idle_s=idle_s)

@@ -49,7 +49,8 @@ class AmdSource:
         self._idle = IdleMeter()
         self._gpus: list[_Gpu] = []
         self._open_at_us = 0
-        self._said = ""
+        self.absent = ""
+        """Why there is no GPU, as far as we know."""
 
     async def read(self, replicas: Sequence[ReplicaStatus], now_us: int) -> Sequence[GpuSample]:
         return await asyncio.to_thread(self._read, replicas, now_us)
@@ -76,9 +77,9 @@ class AmdSource:
             smi.amdsmi_init()
             handles = smi.amdsmi_get_processor_handles()
         except smi.AmdSmiException as exc:
-            if str(exc) != self._said:
+            if str(exc) != self.absent:
                 log.info("no_amd_gpu_metrics", cause=str(exc))
-            self._said = str(exc)
+            self.absent = str(exc)
             return []
         return [self._identified(index, handle) for index, handle in enumerate(handles)]
 

@@ -53,7 +53,8 @@ class NvmlSource:
         self._gpus: dict[str, Gpu] = {}
         self._lost: set[str] = set()
         self._look_at_us = self._reopen_at_us = 0
-        self._said = ""
+        self.absent = ""
+        """Why there is no GPU, as far as we know."""
 
     async def read(self, replicas: Sequence[ReplicaStatus], now_us: int) -> Sequence[GpuSample]:
         return await asyncio.to_thread(self._read, replicas, now_us)
@@ -93,15 +94,15 @@ class NvmlSource:
         if found.keys() | lost != self._gpus.keys() or lost != self._lost:
             log.info("gpus", found=len(found), lost=sorted(lost))
         self._gpus = found | {uuid: whole[uuid] for uuid in lost}
-        self._lost, self._said = lost, ""
+        self._lost, self.absent = lost, ""
 
     def _absent(self, cause: str) -> None:
         if self._session:
             self._session.close()
         self._session = None
-        if cause != self._said:
+        if cause != self.absent:
             log.info("no_gpu_metrics", cause=cause, looking_again_s=LOOK_EVERY_US / SECOND_US)
-        self._said = cause
+        self.absent = cause
 
     def _sample(
         self, gpu: Gpu, by_pid: Mapping[int, ReplicaStatus], xids: Mapping[str, int], now_us: int

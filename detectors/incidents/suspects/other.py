@@ -26,7 +26,7 @@ _BLAMED: Final[Mapping[str, float]] = {
 """Weight of changes that people make; what our own scaling does is an answer, not a cause."""
 
 
-HELD_IDLE: Final = "held_idle_s_max"
+HELD_IDLE: Final = "gpu.held_idle_s_max"
 """A waste, and no fault."""
 
 
