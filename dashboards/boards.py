@@ -185,6 +185,12 @@ def _gpus() -> list[Any]:
         gpu("Temperature", "celsius", "temperature_c_max", "max"),
         gpu("SM clock, MHz", "short", "sm_clock_mhz_mean"),
         gpu("Uncorrected ECC errors", "short", "ecc_uncorrected_max", "max"),
+        gpu("Held without work", "s", "held_idle_s_max", "max"),
+        gpu("Tensor cores", "percentunit", "tensor_active_ratio_mean"),
+        gpu("PCIe", "Bps", "pcie_bytes_per_s_mean"),
+        gpu("NVLink", "Bps", "nvlink_bytes_per_s_mean"),
+        gpu("Video encoder", "percentunit", "encoder_util_ratio_mean"),
+        gpu("What the driver asks for", "short", "recovery_action_max", "max"),
     ]
 
 

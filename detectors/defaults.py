@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from detectors.settings import DetectorSettings
+from streams.clock_events import mask_of
 
 POOL: Final = ("cluster", "pool")
 CLIENT: Final = ("cluster", "pool", "tenant")
 
-HARDWARE_SLOWDOWN: Final = 0x08 | 0x40 | 0x80
-"""NVML clocks-event reasons: slowdown, thermal slowdown, power brake."""
+HARDWARE_SLOWDOWN: Final = mask_of(["hw_slowdown", "hw_thermal", "hw_power_brake"])
 
 MIB: Final = 1024.0 * 1024.0
 
@@ -154,6 +154,8 @@ _GPUS: Final = (
     _rule("limit", "gpu", "throttle_reasons_max", options={"limit": 1, "mask": HARDWARE_SLOWDOWN}),
     _rule("rise", "gpu", "ecc_uncorrected_max", options={"limit": 1, "over_s": 600}),
     _rule("rise", "gpu", "remapped_rows_max", options={"limit": 1, "over_s": 600}),
+    _rule("limit", "gpu", "remap_failed_max", options={"limit": 1}),
+    _rule("limit", "gpu", "recovery_action_max", options={"limit": 1}),
     _rule("limit", "gpu", "temperature_c_max", options={"limit": 95, "normal": 70}),
     _rule("limit", "gpu", "memory_temperature_c_max", options={"limit": 105, "normal": 80}),
 )

@@ -1,5 +1,6 @@
 """A finding in, one sentence with its numbers out."""
 
+from streams.clock_events import names
 from streams.windows.features import Value
 
 
@@ -11,8 +12,12 @@ def sentence(value: Value, actual: float, lower: float | None, upper: float | No
     'inter_token_s_p95 is 0.61 s, expected 0.06 to 0.12 s'
     >>> sentence(find_value("engine", "up_min"), 0.0, 0.5, None)
     'up_min is 0, expected at least 0.5'
+    >>> sentence(find_value("gpu", "throttle_reasons_max"), 0x44, None, 1)
+    'throttle_reasons_max is power_cap, hw_thermal'
     """
-    unit = "" if value.unit in {"ratio", "bits", "code"} else f" {value.unit}"
+    if value.unit == "bits":
+        return f"{value.name} is {', '.join(names(int(actual))) or 'none'}"
+    unit = "" if value.unit in {"ratio", "code", "flag"} else f" {value.unit}"
     seen = f"{value.name} is {number(actual)}{unit}"
     if lower is not None and upper is not None and lower > 0:
         return f"{seen}, expected {number(lower)} to {number(upper)}{unit}"

@@ -90,6 +90,10 @@ class FrameFields:
         places = np.flatnonzero(~np.isnan(values))
         return places, values[places]
 
+    def has_any(self, names: Sequence[str]) -> bool:
+        frames = self._joined.frames
+        return any(name in frame.columns for frame in frames for name in names)
+
     def filled(self, name: str) -> Mask:
         numbers, texts = self._joined.texts(name)
         return np.array([bool(text) for text in texts], np.bool_)[numbers[self._at]]

@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +12,10 @@ from rich.console import Console
 
 from streams.errors import TidegateError
 from streams.log import configure_logging
+from tidegate.arguments import instant, seconds, speed
 from tidegate.demo.faults import FAULTS
+from tidegate.gpu_commands import add_gpu_commands
+from tidegate.history_command import add_import
 from tidegate.settings import Settings, load_settings
 from tidegate.supervisor import EXIT_SETTINGS
 from tidegate.wiring import ROLES, STAGES
@@ -68,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 
     up = commands.add_parser("up", help="run everything on this machine and tell a story")
     up.add_argument(
-        "--duration", type=_seconds, default=0.0, metavar="S", help="stop after S seconds"
+        "--duration", type=seconds, default=0.0, metavar="S", help="stop after S seconds"
     )
     up.add_argument("--report", default="", metavar="FILE", help="write what happened as JSON")
     up.add_argument("--broker", default="", metavar="kafka://HOST:PORT", help="a real Kafka")
@@ -100,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     fault = commands.add_parser("fault", help="bring a fault about in a running `up`")
     fault.add_argument("name", choices=sorted(FAULTS))
     fault.add_argument("--target", default="", help="replica or client; any if not given")
-    fault.add_argument("--seconds", type=_seconds, default=0.0, metavar="S")
+    fault.add_argument("--seconds", type=seconds, default=0.0, metavar="S")
     fault.set_defaults(run=_fault)
 
     doctor = commands.add_parser("doctor", help="what is missing, and what would mend it")
@@ -141,13 +143,15 @@ def _add_recordings(commands: "argparse._SubParsersAction[argparse.ArgumentParse
     record.set_defaults(run=_record)
     replay = commands.add_parser("replay", help="run a recording through the same code again")
     replay.add_argument("source", metavar="FILE|TOPIC", help="a file, or a topic or prefix")
-    replay.add_argument("--speed", type=_speed, default=0.0, help="1, 10, … or max (max)")
+    replay.add_argument("--speed", type=speed, default=0.0, help="1, 10, … or max (max)")
     replay.add_argument("--out", default="", metavar="FILE", help="JSON lines (standard output)")
     replay.add_argument("--store", default="", metavar="FILE", help="points into SQLite")
     replay.set_defaults(run=_replay)
+    add_gpu_commands(commands)
+    add_import(commands)
     for command in (record, replay):
-        command.add_argument("--from", dest="from_us", type=_instant, default=0, metavar="TIME")
-        command.add_argument("--to", dest="until_us", type=_instant, default=2**62, metavar="TIME")
+        command.add_argument("--from", dest="from_us", type=instant, default=0, metavar="TIME")
+        command.add_argument("--to", dest="until_us", type=instant, default=2**62, metavar="TIME")
 
 
 _ROLE_HELP: Final = {
@@ -155,33 +159,6 @@ _ROLE_HELP: Final = {
     "api": "control API and live page",
     "agent": "scrape replicas, processes and GPUs of this machine",
 }
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < 10**7:
-        raise argparse.ArgumentTypeError(f"must be seconds from 0 to 10,000,000, got {text}")
-    return value
-
-
-def _speed(text: str) -> float:
-    """0 stands for as fast as it goes."""
-    value = 0.0 if text == "max" else float(text)
-    if not (text == "max" or 0 < value < 10**6):
-        raise argparse.ArgumentTypeError(f"must be more than 0, or max, got {text}")
-    return value
-
-
-def _instant(text: str) -> int:
-    """Microseconds of an ISO 8601 time, UTC unless it says otherwise."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"must be a time such as 2026-01-31T12:00:00Z, got {text}"
-        ) from None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def _stages(text: str) -> list[str]:

@@ -81,6 +81,8 @@ class SeriesStore:
         if series not in rings:
             self._make_room(rings)
             rings[series] = _Ring(dict(labels), self._span_s)
+        elif labels:
+            rings[series].labels = labels  # Attributes change: who holds a GPU, for one.
         rings[series].put(window_us, values)
 
     def lines(

@@ -132,15 +132,20 @@ def _incidents(
 
 def _gpus(view: View) -> list[dict[str, Any]]:
     """The newest of each GPU's values that say how it is."""
-    names = ("util_ratio_mean", "memory_used_bytes_max", "power_w_mean", "temperature_c_max")
+    names = (
+        "util_ratio_mean",
+        "memory_used_bytes_max",
+        "power_w_mean",
+        "temperature_c_max",
+        "held_idle_s_max",
+    )
     gpus: dict[tuple[str, str], dict[str, Any]] = {}
     for name in names:
         for line in view.series("gpu", name):
             if line.values.size:
                 key = (line.labels.get("node", ""), line.labels.get("gpu_uuid", ""))
-                gpus.setdefault(key, {"node": key[0], "uuid": key[1]})[name] = float(
-                    line.values[-1]
-                )
+                named = {"node": key[0], "uuid": key[1], "owner": line.labels.get("owner", "")}
+                gpus.setdefault(key, named)[name] = float(line.values[-1])
     return [gpus[key] | {name: gpus[key].get(name) for name in names} for key in sorted(gpus)]
 
 

@@ -145,6 +145,28 @@ class GpuSample(Record, frozen=True, kw_only=True, gc=False):
     processes: float | None = None
     xid: int = 0
     """Code of an XID event seen since the last sample, 0 for none."""
+    parent_uuid: str = ""
+    """Of a MIG instance: the GPU that it is a part of, which has a series of its own."""
+    owner: str = ""
+    """Who holds it: `namespace/pod`, `pod:UID` where only that is known, `job:ID`, or a user."""
+    sm_active_ratio: float | None = None
+    tensor_active_ratio: float | None = None
+    encoder_util_ratio: float | None = None
+    decoder_util_ratio: float | None = None
+    remap_pending: float | None = None
+    """1 when rows wait for the next reset of the GPU to be remapped."""
+    remap_failed: float | None = None
+    recovery_action: float | None = None
+    """What the driver asks for, in NVML's codes: 0 nothing, 1 a reset, 2 a reboot, 3 a drain."""
+    pcie_bytes_per_s: float | None = None
+    """Both directions added, like those of all NVLinks."""
+    nvlink_bytes_per_s: float | None = None
+    held_idle_s: float | None = None
+    """How long somebody has held it without any work; 0 while it works or nobody holds it."""
+    energy_j: float | None = None
+    """Since boot. Like the next two in the raw record only: windows have their derivative."""
+    ecc_corrected_lifetime: float | None = None
+    ecc_uncorrected_lifetime: float | None = None
 
 
 class Change(Record, frozen=True, kw_only=True):

@@ -42,6 +42,7 @@ _FIELDS: Final = {
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     **{measurement: tuple(fields.split()) for measurement, fields in _FIELDS.items()},
     **{f"window_{kind}": tuple(one.name for one in values) for kind, values in VALUES.items()},
+    "window_gpu": (*(one.name for one in VALUES["gpu"]), "owner"),
 }
 """Measurement -> its fields, for whoever writes queries (``dashboards/panels.py``)."""
 
@@ -49,13 +50,16 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
 def window_points(table: Table, *, interval_s: float) -> list[Point]:
     """One point a row of final windows, at the window's start; what was not seen has no field."""
     values = derive(table, interval_s=interval_s)
-    names = [value.name for value in VALUES[table.kind]]
-    rows = np.column_stack([values[name] for name in names]).tolist() if len(table) else []
+    shown = [value.name for value in VALUES[table.kind]]
+    names = [name for name in shown if not np.isnan(values[name]).all()]
+    rows = np.column_stack([values[name] for name in names]).tolist() if names else []
     series, starts = table.series.tolist(), table.window_us.tolist()
     measurement = f"window_{table.kind}"
     tags = {one: _series_tags(table.kind, table.labels[one]) for one in set(series)}
+    # Who holds a GPU changes too often for a tag.
+    texts = {one: {"owner": labels.get("owner") or None} for one, labels in table.labels.items()}
     made = (
-        _point(measurement, at_us, tags[one], dict(zip(names, row, strict=True)))
+        _point(measurement, at_us, tags[one], texts[one] | dict(zip(names, row, strict=True)))
         for one, at_us, row in zip(series, starts, rows, strict=True)
     )
     return [point for point in made if point]

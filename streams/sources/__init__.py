@@ -3,17 +3,20 @@
 To add one: write it in a file of its own here, add a line below, run ``make check``.
 ``scrape`` reads the pages of engines by a timetable of its own, what ``aim`` tells it to:
 ``discovery`` finds them, ``page_reader``, ``engines`` and ``meter`` understand them. ``agent`` runs
-all of it.
+all of it. ``gpu_*`` is what sources of GPUs share, ``dcgm`` reads pages of theirs that ``scrape``
+fetches.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from streams.sources.amd import AmdSource
 from streams.sources.base import Source
 from streams.sources.nvml import NvmlSource
 from streams.sources.process import ProcessSource
 
 SOURCES: Final[Mapping[str, Callable[[str, str], Source]]] = {
+    "amd": lambda cluster, node: AmdSource(cluster=cluster, node=node),
     "nvml": lambda cluster, node: NvmlSource(cluster=cluster, node=node),
     "process": lambda _cluster, node: ProcessSource(node=node),
 }

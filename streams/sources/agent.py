@@ -4,7 +4,7 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from streams.batch import Message
 from streams.clock import SECOND_US, Clock, system_clock
 from streams.codec import decode_record
-from streams.errors import CorruptMessageError, TidegateError
+from streams.errors import CorruptMessageError, InvalidParameterError, TidegateError
 from streams.log import get_logger
 from streams.metrics import serve_metrics
 from streams.publisher import Publisher
@@ -145,7 +145,7 @@ async def _run(
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    sources = [make(cluster, node) for make in SOURCES.values()]
+    sources = list(_made(cluster, node))
     replicas = Replicas()
     try:
         async with TopicReader(stream, ["pools"]) as reader, Publisher(stream) as publisher:
@@ -162,6 +162,15 @@ async def _run(
     finally:
         for source in sources:
             await source.close()
+
+
+def _made(cluster: str, node: str) -> Iterator[Source]:
+    """Those whose libraries are here; a line says what the others need."""
+    for name, make in SOURCES.items():
+        try:
+            yield make(cluster, node)
+        except InvalidParameterError as exc:
+            log.info("source_left_out", source=name, cause=str(exc))
 
 
 async def _follow(reader: TopicReader, replicas: Replicas, aim: Aim) -> None:

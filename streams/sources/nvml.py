@@ -2,204 +2,143 @@
 
 import asyncio
 import importlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from streams.clock import SECOND_US
 from streams.log import get_logger
 from streams.schemas.scaling import ReplicaStatus
 from streams.schemas.telemetry import GpuSample
+from streams.sources.gpu_idle import IdleMeter
+from streams.sources.gpu_owner import Owners
+from streams.sources.gpu_rates import GpuRates
+from streams.sources.nvml_session import Gpu, Session
+from streams.sources.nvml_values import Asking, board, memory, pids, transferred
 
 FELL_OFF_THE_BUS: Final = 79
 """The XID that says what NVML's GPU_IS_LOST says; the driver may be unable to send the event."""
-MAX_EVENTS: Final = 64
-"""XID events read per look; a storm of them says no more than the first few."""
+RESET: Final = 1.0
+"""The recovery action that NVML's RESET_REQUIRED asks for."""
+LOOK_EVERY_US: Final = 10 * SECOND_US
+"""How often we look which GPUs and instances there are, and whether a driver came back."""
+REOPEN_EVERY_US: Final = 60 * SECOND_US
+"""While a GPU is lost; opening NVML may take a second."""
 
 log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Gpu:
-    """What never changes about a GPU, read once."""
-
-    handle: Any
-    index: int
-    uuid: str
-    model: str
-
-
 class NvmlSource:
-    """One sample per GPU and reading; silent, once said, where there is no driver.
+    """One sample per GPU, MIG instance and reading; silent, once said, where there is no driver.
 
-    A value that the GPU does not support is missing. A lost GPU is reported as XID 79.
+    A value that a GPU, instance or driver does not offer is missing. A lost GPU is reported as XID
+    79 until it is back, which is noticed, as is a driver that was loaded anew.
 
     nvml: the module `pynvml`, or one that does the same.
     """
 
-    def __init__(self, *, cluster: str, node: str, zone: str = "", nvml: Any = None) -> None:
-        self._nvml = nvml or importlib.import_module("pynvml")
-        self._cluster = cluster
-        self._node = node
-        self._zone = zone
-        self._gpus: list[_Gpu] | None = None
-        self._events: Any = None
+    def __init__(
+        self,
+        *,
+        cluster: str,
+        node: str,
+        zone: str = "",
+        nvml: Any = None,
+        owners: Owners | None = None,
+    ) -> None:
+        self._ask = Asking(nvml or importlib.import_module("pynvml"))
+        self._place: Any = {"cluster": cluster, "node": node, "zone": zone}
+        self._owners = owners or Owners()
+        self._idle, self._rates = IdleMeter(), GpuRates()
+        self._session: Session | None = None
+        self._gpus: dict[str, Gpu] = {}
+        self._lost: set[str] = set()
+        self._look_at_us = self._reopen_at_us = 0
+        self.absent = ""
+        """Why there is no GPU, as far as we know."""
 
     async def read(self, replicas: Sequence[ReplicaStatus], now_us: int) -> Sequence[GpuSample]:
         return await asyncio.to_thread(self._read, replicas, now_us)
 
     async def close(self) -> None:
-        if self._gpus:
-            self._optional(self._nvml.nvmlShutdown)
-        self._gpus = []
+        if self._session:
+            self._session.close()
+        self._session = None
 
     def _read(self, replicas: Sequence[ReplicaStatus], now_us: int) -> list[GpuSample]:
-        if self._gpus is None:
-            self._gpus = self._open()
-        by_pid = {replica.pid: replica for replica in replicas if replica.node == self._node}
-        xids = self._xids() if self._gpus else {}
-        return [self._sample(gpu, by_pid, xids.get(gpu.uuid, 0), now_us) for gpu in self._gpus]
-
-    def _open(self) -> list[_Gpu]:
-        nvml = self._nvml
+        here = (replica for replica in replicas if replica.node == self._place["node"])
+        by_pid = {replica.pid: replica for replica in here if replica.pid}
         try:
-            nvml.nvmlInit()
-            count = int(nvml.nvmlDeviceGetCount())
-        except nvml.NVMLError as exc:
-            log.info("no_gpu_metrics", cause=str(exc))
+            if now_us >= self._look_at_us:
+                self._look_at_us = now_us + LOOK_EVERY_US
+                self._look(now_us)
+            if self._session is None:
+                return []
+            xids = self._session.xids(list(self._gpus.values()))
+            samples = [self._sample(gpu, by_pid, xids, now_us) for gpu in self._gpus.values()]
+        except self._ask.nvml.NVMLError as exc:
+            self._absent(str(exc))
             return []
-        self._events = self._optional(nvml.nvmlEventSetCreate)
-        found = (self._identify(index) for index in range(count))
-        return [gpu for gpu in found if gpu]
+        return self._idle.judged(samples)
 
-    def _identify(self, index: int) -> _Gpu | None:
-        nvml = self._nvml
-        try:
-            handle = nvml.nvmlDeviceGetHandleByIndex(index)
-            uuid, model = nvml.nvmlDeviceGetUUID(handle), nvml.nvmlDeviceGetName(handle)
-        except nvml.NVMLError as exc:
-            log.warning("gpu_unreadable", index=index, cause=str(exc))
-            return None
-        if self._events is not None:
-            self._optional(lambda: self._register(handle))
-        return _Gpu(handle, index, _text(uuid), _text(model))
+    def _look(self, now_us: int) -> None:
+        if self._lost and self._session and now_us >= self._reopen_at_us:
+            # A handle that was lost never works again: that takes a new session.
+            self._reopen_at_us = now_us + REOPEN_EVERY_US
+            self._session.close()
+            self._session = None
+        if self._session is None:
+            self._session = Session(self._ask)
+        found = {gpu.uuid: gpu for gpu in self._session.look()}
+        whole = {uuid: gpu for uuid, gpu in self._gpus.items() if not gpu.parent_uuid}
+        lost = whole.keys() - found.keys()
+        if found.keys() | lost != self._gpus.keys() or lost != self._lost:
+            log.info("gpus", found=len(found), lost=sorted(lost))
+        self._gpus = found | {uuid: whole[uuid] for uuid in lost}
+        self._lost, self.absent = lost, ""
 
-    def _register(self, handle: Any) -> None:
-        kind = self._nvml.nvmlEventTypeXidCriticalError
-        self._nvml.nvmlDeviceRegisterEvents(handle, kind, self._events)
+    def _absent(self, cause: str) -> None:
+        if self._session:
+            self._session.close()
+        self._session = None
+        if cause != self.absent:
+            log.info("no_gpu_metrics", cause=cause, looking_again_s=LOOK_EVERY_US / SECOND_US)
+        self.absent = cause
 
     def _sample(
-        self, gpu: _Gpu, by_pid: dict[int, ReplicaStatus], xid: int, now_us: int
+        self, gpu: Gpu, by_pid: Mapping[int, ReplicaStatus], xids: Mapping[str, int], now_us: int
     ) -> GpuSample:
+        xid = xids.get(gpu.uuid, 0)
         known = GpuSample(
             at_us=now_us,
-            cluster=self._cluster,
-            node=self._node,
-            zone=self._zone,
+            **self._place,
             gpu_uuid=gpu.uuid,
             index=gpu.index,
             model=gpu.model,
+            parent_uuid=gpu.parent_uuid,
             xid=xid,
         )
-        try:
-            return self._measured(known, gpu.handle, by_pid)
-        except self._nvml.NVMLError_GpuIsLost:
+        if gpu.uuid in self._lost:
             return known.but(xid=xid or FELL_OFF_THE_BUS)
+        try:
+            return known.but(**self._measured(gpu, by_pid, now_us))
+        except self._ask.nvml.NVMLError_GpuIsLost:
+            self._lost.add(gpu.uuid)
+            return known.but(xid=xid or FELL_OFF_THE_BUS)
+        except self._ask.nvml.NVMLError_ResetRequired:
+            return known.but(recovery_action=RESET)
 
     def _measured(
-        self, known: GpuSample, handle: Any, by_pid: dict[int, ReplicaStatus]
-    ) -> GpuSample:
-        nvml, ask = self._nvml, self._optional
-        use = ask(lambda: nvml.nvmlDeviceGetUtilizationRates(handle))
-        memory = ask(lambda: nvml.nvmlDeviceGetMemoryInfo(handle, version=nvml.nvmlMemory_v2))
-        processes = ask(lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle))
-        rows = ask(lambda: nvml.nvmlDeviceGetRemappedRows(handle))
-        owner = next((by_pid[p.pid] for p in processes or () if p.pid in by_pid), None)
-        return known.but(
-            pool=owner.pool if owner else "",
-            replica=owner.replica if owner else "",
-            util_ratio=None if use is None else use.gpu / 100,
-            memory_util_ratio=None if use is None else use.memory / 100,
-            memory_used_bytes=None if memory is None else float(memory.used),
-            memory_total_bytes=None if memory is None else float(memory.total),
-            power_w=_over(1000, ask(lambda: nvml.nvmlDeviceGetPowerUsage(handle))),
-            power_limit_w=_over(1000, ask(lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(handle))),
-            temperature_c=_over(
-                1, ask(lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))
-            ),
-            memory_temperature_c=self._fields(handle, [nvml.NVML_FI_DEV_MEMORY_TEMP]),
-            sm_clock_mhz=_over(
-                1, ask(lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM))
-            ),
-            memory_clock_mhz=_over(
-                1, ask(lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM))
-            ),
-            throttle_reasons=ask(lambda: nvml.nvmlDeviceGetCurrentClocksEventReasons(handle)) or 0,
-            ecc_corrected=self._ecc(handle, nvml.NVML_MEMORY_ERROR_TYPE_CORRECTED),
-            ecc_uncorrected=self._ecc(handle, nvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED),
-            remapped_rows=None if rows is None else float(rows[0] + rows[1]),
-            pcie_replays=_over(1, ask(lambda: nvml.nvmlDeviceGetPcieReplayCounter(handle))),
-            nvlink_errors=self._fields(
-                handle,
-                [
-                    nvml.NVML_FI_DEV_NVLINK_CRC_FLIT_ERROR_COUNT_TOTAL,
-                    nvml.NVML_FI_DEV_NVLINK_REPLAY_ERROR_COUNT_TOTAL,
-                    nvml.NVML_FI_DEV_NVLINK_RECOVERY_ERROR_COUNT_TOTAL,
-                ],
-            ),
-            processes=None if processes is None else float(len(processes)),
-        )
-
-    def _ecc(self, handle: Any, kind: int) -> float | None:
-        nvml = self._nvml
-        total = self._optional(
-            lambda: nvml.nvmlDeviceGetTotalEccErrors(handle, kind, nvml.NVML_VOLATILE_ECC)
-        )
-        return _over(1, total)
-
-    def _fields(self, handle: Any, ids: list[int]) -> float | None:
-        """Sum of the field values that the GPU supports; each has a return code of its own."""
-        values = self._optional(lambda: self._nvml.nvmlDeviceGetFieldValues(handle, ids)) or ()
-        good = [_number(self._nvml, v) for v in values if v.nvmlReturn == self._nvml.NVML_SUCCESS]
-        return sum(good) if good else None
-
-    def _xids(self) -> dict[str, int]:
-        """XID per GPU of the events since the last look; of several the first."""
-        nvml, found = self._nvml, dict[str, int]()
-        for _ in range(MAX_EVENTS if self._events is not None else 0):
-            try:
-                event = nvml.nvmlEventSetWait_v2(self._events, 0)
-                uuid = _text(nvml.nvmlDeviceGetUUID(event.device))
-            except nvml.NVMLError:
-                # Waiting 0 ms times out when there is nothing more.
-                break
-            found.setdefault(uuid, int(event.eventData))
-        return found
-
-    def _optional(self, ask: Callable[[], Any]) -> Any:
-        """The answer, or None if this GPU or driver has none; a lost GPU is no such case."""
-        try:
-            return ask()
-        except self._nvml.NVMLError_GpuIsLost:
-            raise
-        except self._nvml.NVMLError:
-            return None
-
-
-def _over(divisor: int, value: float | None) -> float | None:
-    return None if value is None else value / divisor
-
-
-def _number(nvml: Any, value: Any) -> float:
-    """A field value lies in a union whose member its ``valueType`` names."""
-    members = {
-        nvml.NVML_VALUE_TYPE_DOUBLE: "dVal",
-        nvml.NVML_VALUE_TYPE_UNSIGNED_INT: "uiVal",
-        nvml.NVML_VALUE_TYPE_UNSIGNED_LONG: "ulVal",
-        nvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG: "ullVal",
-        nvml.NVML_VALUE_TYPE_SIGNED_LONG_LONG: "sllVal",
-    }
-    return float(getattr(value.value, members.get(value.valueType, "ullVal")))
-
-
-def _text(name: str | bytes) -> str:
-    return name.decode() if isinstance(name, bytes) else name
+        self, gpu: Gpu, by_pid: Mapping[int, ReplicaStatus], now_us: int
+    ) -> dict[str, Any]:
+        ask, handle = self._ask, gpu.handle
+        found = memory(ask, handle)
+        if not gpu.parent_uuid:
+            found |= board(ask, handle)
+            found |= transferred(ask, handle, self._rates, gpu.uuid, now_us)
+        processes = pids(ask, handle)
+        if processes is None:
+            return found
+        replica = next((by_pid[pid] for pid in processes if pid in by_pid), None)
+        if replica:
+            found |= {"pool": replica.pool, "replica": replica.replica}
+        return found | {"processes": float(len(processes)), "owner": self._owners.of(processes)}

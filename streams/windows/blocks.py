@@ -11,7 +11,15 @@ from streams.codec import Block, BlockHeader, encode_block
 from streams.errors import CorruptMessageError
 from streams.series import series_hex
 from streams.windows.histogram import BUCKETS
-from streams.windows.rows import COLUMNS, HISTOGRAMS, filled, neutral_of, no_buckets, take
+from streams.windows.rows import (
+    COLUMNS,
+    HISTOGRAMS,
+    RARE_COLUMNS,
+    filled,
+    neutral_of,
+    no_buckets,
+    take,
+)
 from streams.windows.table import Ints, Sparse, Table
 
 _KEYS: Final = ("window_us", "series")
@@ -66,7 +74,11 @@ def decode_table(block: Block) -> Table:
         kind,
         window_us,
         series,
-        {name: _column(columns, name, rows) for name in COLUMNS[kind]},
+        {
+            name: _column(columns, name, rows)
+            for name in COLUMNS[kind]
+            if name in columns or name not in RARE_COLUMNS
+        },
         {name: _histogram(columns, name, rows) for name in HISTOGRAMS[kind]},
         labels,
     )

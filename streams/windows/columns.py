@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from streams.windows.check import INSTANT_LIMIT, Reject
-from streams.windows.features import FEATURES, Feature, Merge
+from streams.windows.features import FEATURES, RARE, Feature, Merge
 from streams.windows.fields import Fields, Mask
 from streams.windows.histogram import VALUE_LIMIT
 from streams.windows.identity import SeriesIndex
@@ -50,6 +50,9 @@ class Seen:
     times: Ints | None = None
 
 
+_NOWHERE: Final = Seen(_NONE, _NONE)
+
+
 @dataclass(frozen=True, slots=True)
 class Columns:
     """All that the sums need of some records.
@@ -85,8 +88,13 @@ def read_columns(fields: Fields, index: SeriesIndex) -> Columns:
     at_us, code = fields.whole("at_us"), fields.series(index)
     bad |= (np.abs(at_us) >= INSTANT_LIMIT) | (code < 0)
     groups = _groups(index.kind, _Group(fields, np.arange(len(fields))))
+    rare = RARE[index.kind]
+    absent = rare if rare and not fields.has_any(rare) else ()
     seen = {
-        feature.name: _seen(feature, groups[feature.name], bad) for feature in FEATURES[index.kind]
+        feature.name: _NOWHERE
+        if feature.name in absent
+        else _seen(feature, groups[feature.name], bad)
+        for feature in FEATURES[index.kind]
     }
     rejects = {place: fields.flaw(index.kind, place) for place in np.flatnonzero(bad).tolist()}
     return Columns(at_us, code, seen, rejects)

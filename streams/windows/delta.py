@@ -59,6 +59,8 @@ def add_up(columns: Columns, fit: Mask, interval_us: int, index: SeriesIndex) ->
     sparse: dict[str, Sparse] = {}
     for feature in FEATURES[index.kind]:
         seen = _of_rows(columns.seen[feature.name], row)
+        if feature.rare and not seen.at.size:
+            continue
         ints |= _sums(feature, seen, window_of.size)
         if feature.merge is Merge.HISTOGRAM:
             sparse[feature.name] = _counted(seen)

@@ -1,7 +1,7 @@
 """The catalogue: what is summed up per series kind, and the values derived from it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -22,6 +22,7 @@ class Feature:
     field: the record's field (SUM, GAUGE, HISTOGRAM) or the event kind that is counted (COUNT).
     spread: the record's field that may hold many values at once (HISTOGRAM, ``spread.py``).
     scale: steps per unit of the int64 fixed-point sums, so the order of adding cannot matter.
+    rare: most records have none of these, so that they must cost nothing where they are missing.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Feature:
     scale: int = 1
     field: str = ""
     spread: str = ""
+    rare: bool = False
 
     @property
     def source(self) -> str:
@@ -53,6 +55,10 @@ def _seconds(name: str, help_: str, spread: str = "") -> Feature:
     return Feature(
         name=name, unit="s", merge=Merge.HISTOGRAM, help=help_, scale=1_000_000, spread=spread
     )
+
+
+def _rare(name: str, unit: str, help_: str, scale: int = 1) -> Feature:
+    return replace(_gauge(name, unit, help_, scale), rare=True)
 
 
 FEATURES: Final[Mapping[str, tuple[Feature, ...]]] = {
@@ -122,8 +128,24 @@ FEATURES: Final[Mapping[str, tuple[Feature, ...]]] = {
         _gauge("nvlink_errors", "errors", "NVLink errors, cumulative", scale=1),
         _gauge("processes", "processes", "processes on the GPU", scale=1),
         _gauge("xid", "code", "XID of an event in the window, 0 for none", scale=1),
+        _rare("held_idle_s", "s", "time somebody has held it without work", scale=1_000),
+        _rare("sm_active_ratio", "ratio", "share of cycles and SMs with work", scale=1_000_000),
+        _rare("tensor_active_ratio", "ratio", "share of tensor cycles in use", scale=1_000_000),
+        _rare("encoder_util_ratio", "ratio", "share of time it encoded video", scale=1_000_000),
+        _rare("decoder_util_ratio", "ratio", "share of time it decoded video", scale=1_000_000),
+        _rare("remap_pending", "flag", "1 when rows wait for a reset to be remapped"),
+        _rare("remap_failed", "flag", "1 when a row could not be remapped"),
+        _rare("recovery_action", "code", "what the driver asks for, 0 for nothing"),
+        _rare("pcie_bytes_per_s", "bytes/s", "sent and received over PCIe"),
+        _rare("nvlink_bytes_per_s", "bytes/s", "sent and received over all NVLinks"),
     ),
 }
+
+RARE: Final[Mapping[str, tuple[str, ...]]] = {
+    kind: tuple(feature.name for feature in features if feature.rare)
+    for kind, features in FEATURES.items()
+}
+"""Gauges that a table lacks where no record had them."""
 
 HISTOGRAM_QUANTILES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 

@@ -34,6 +34,10 @@ class Fields(Protocol):
         """Places of the records that have a number there, and the numbers."""
         ...
 
+    def has_any(self, names: Sequence[str]) -> bool:
+        """Whether any record has a number in any of these."""
+        ...
+
     def filled(self, name: str) -> Mask:
         """Where a text is not empty."""
         ...
@@ -90,6 +94,10 @@ class RecordFields:
         values = _floats(found)
         places = np.arange(len(found)) if not missing else np.flatnonzero(~np.isnan(values))
         return places, values[places] if missing else values
+
+    def has_any(self, names: Sequence[str]) -> bool:
+        found = list(map(attrgetter(*names), self.records))
+        return found.count((None,) * len(names)) < len(found)
 
     def filled(self, name: str) -> Mask:
         found = list(map(attrgetter(name), self.records))

@@ -6,7 +6,7 @@ import numpy as np
 
 from streams.errors import InvalidParameterError
 from streams.windows.histogram import merged
-from streams.windows.rows import neutral_of, no_buckets
+from streams.windows.rows import COLUMNS, neutral_of, no_buckets
 from streams.windows.table import Ints, Sparse, Table
 
 Labels = Mapping[str, str]
@@ -54,10 +54,12 @@ def _reduced(name: str, column: Ints, first: Ints) -> Ints:
 
 
 def _concatenated(tables: Sequence[Table]) -> Table:
-    names = dict.fromkeys(name for table in tables for name in table.ints)
+    kind = tables[0].kind
+    # In the catalogue's order: which table first had a rare column must not show.
+    names = [name for name in COLUMNS[kind] if any(name in table.ints for table in tables)]
     histograms = dict.fromkeys(name for table in tables for name in table.sparse)
     return Table(
-        tables[0].kind,
+        kind,
         np.concatenate([table.window_us for table in tables]),
         np.concatenate([table.series for table in tables]),
         {name: np.concatenate([_column(table, name) for table in tables]) for name in names},

@@ -30,6 +30,9 @@ def columns_of(feature: Feature) -> tuple[str, ...]:
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {kind: tuple(c for f in features for c in columns_of(f)) for kind, features in FEATURES.items()}
 )
+RARE_COLUMNS: Final = frozenset(
+    c for features in FEATURES.values() for f in features if f.rare for c in columns_of(f)
+)
 HISTOGRAMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         kind: tuple(f.name for f in features if f.merge is Merge.HISTOGRAM)

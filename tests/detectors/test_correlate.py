@@ -271,6 +271,19 @@ def slow(replica: str, **but: Any) -> Anomaly:
             "n1/GPU-7",
             id="gpu-and-what-it-does-to-its-replica",
         ),
+        pytest.param(
+            scene(
+                anomaly(
+                    "held_idle_s_max",
+                    kind="gpu",
+                    detector="limit",
+                    labels={"node": "n1", "gpu_uuid": "GPU-7", "replica": "codex-2"},
+                ),
+            ),
+            "unknown",
+            "codex-2",
+            id="an-idle-gpu-is-no-fault",
+        ),
     ],
 )
 def test_what_is_believed(given_: Scene, kind: str, subject: str) -> None:

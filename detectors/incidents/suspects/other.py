@@ -26,8 +26,12 @@ _BLAMED: Final[Mapping[str, float]] = {
 """Weight of changes that people make; what our own scaling does is an answer, not a cause."""
 
 
+HELD_IDLE: Final = "gpu.held_idle_s_max"
+"""A waste, and no fault."""
+
+
 def faulty_gpu(scene: Scene) -> Iterator[Suspect]:
-    faults = [a for a in scene.anomalies if a.kind == "gpu"]
+    faults = [a for a in scene.anomalies if a.kind == "gpu" and a.feature != HELD_IDLE]
     for uuid in sorted({a.labels.get("gpu_uuid", "") for a in faults}):
         own = [a for a in faults if a.labels.get("gpu_uuid", "") == uuid]
         worst = max(own, key=lambda a: (is_fixed(a), a.peak_score, a.id))
