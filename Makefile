@@ -34,7 +34,8 @@ format: setup  ## Format and mend what can be mended.
 	@$(BIN)/ruff check --fix-only .
 
 types: setup
-	@$(BIN)/mypy $(PACKAGES) tests
+	@$(BIN)/mypy $(PACKAGES) clients/python/tidegate_client tests
+	@$(BIN)/mypy --python-version 3.9 clients/python/tidegate_client
 
 layers: setup
 	@$(BIN)/lint-imports --no-cache
@@ -60,6 +61,7 @@ $(READY): requirements.lock pyproject.toml
 
 docs: setup  ## Write anew what is made from the code: schemas, configuration, dashboards.
 	@$(BIN)/python -m streams.schemas.export docs/schemas
+	@$(BIN)/python -m streams.schemas.vocabulary > clients/python/tidegate_client/fields.py
 	@$(BIN)/python -m dashboards.boards
 	@$(BIN)/tidegate config > docs/configuration.md
 

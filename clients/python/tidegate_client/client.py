@@ -114,7 +114,7 @@ class Client:
         return self.emit("gpu", record)
 
     def change(self, record: Mapping[str, Any]) -> bool:
-        """Something done to the system: docs/schemas/Change.json; its ``id`` makes it count once."""
+        """Something done to the system: docs/schemas/Change.json; its ``id`` counts once."""
         return self.emit("changes", record)
 
     @property
@@ -153,7 +153,7 @@ class Client:
         try:
             return label(*args, **named)
         except Exception as exc:  # noqa: BLE001  a label is not worth a request
-            self._complaints.complain("label", f"a label cannot be told ({exc!r}); it stays empty")
+            self._complaints.complain("label", f"a label stays empty: {exc!r}")
             return ""
 
     def _put_request(self, row: Row) -> None:
@@ -162,7 +162,7 @@ class Client:
     def _put(self, topic: str, row: Row) -> bool:
         try:
             return self._session.put(topic, row)
-        except Exception as exc:  # noqa: BLE001  such as no more threads; a service must not feel it
+        except Exception as exc:  # noqa: BLE001  such as no more threads
             self._complaints.complain("fault", f"tidegate-client cannot start: {exc!r}")
             return False
 

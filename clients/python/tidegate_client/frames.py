@@ -101,6 +101,8 @@ def _columns(fields: Sequence[Field], rows: Sequence[Row], header: Header) -> by
 def _check_texts(values: Sequence[Any]) -> None:
     if set(map(type, values)) - {str}:
         raise TypeError(f"expected text, got {next(v for v in values if type(v) is not str)!r}")
+    # Half a surrogate pair is text in Python, but not in UTF-8: the whole frame would be corrupt.
+    "".join(set(values)).encode()
 
 
 def _whole(name: str, values: Sequence[int]) -> Columns:

@@ -29,7 +29,9 @@ def row_of(topic: str, record: Mapping[str, Any]) -> Row:
     values: dict[str, Any] = {**DEFAULTS[topic], **record}
     if len(values) != len(FIELDS[topic]):
         unknown = sorted(record.keys() - DEFAULTS[topic].keys())[0]
-        raise UnfitRecordError(f"{topic} has no field {unknown!r}; it has {', '.join(values)}")
+        raise UnfitRecordError(
+            f"{topic} has no field {unknown!r}; it has {', '.join(DEFAULTS[topic])}"
+        )
     return tuple(_fit(topic, field, values[field.name]) for field in FIELDS[topic])
 
 

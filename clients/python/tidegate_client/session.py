@@ -124,7 +124,7 @@ class Session:
 
     def _run(self) -> None:
         assert self._sender is not None  # noqa: S101
-        pause_s = 0.0
+        pause_s = self._settings.linger_s
         while not self._sender.finished:
             self._wake.wait(pause_s)
             self._wake.clear()

@@ -23,8 +23,9 @@ class Tally:
             self.dropped["unfit"] += 1
 
     def drop(self, reason: str, count: int) -> None:
-        with self.lock:
-            self.dropped[reason] += count
+        if count:
+            with self.lock:
+                self.dropped[reason] += count
 
     def spool(self, count: int) -> None:
         """So many more records on disk; fewer, if it is negative."""

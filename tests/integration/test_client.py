@@ -1,0 +1,122 @@
+"""The client against a real Kafka and INGEST: windows hold what was said, once."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+from tidegate_client import Client
+
+from streams.admin import create_topics
+from streams.app import create_app
+from streams.batch import Message
+from streams.codec import decode_block
+from streams.ingest import attach
+from streams.reader import TopicReader
+from streams.settings import StreamSettings
+from streams.windows.blocks import decode_table
+from tests.clients.cutting import CuttingProxy
+from tests.streams.toys import new_prefix, running, toy_settings
+
+REQUESTS = 1_200
+SUMS = ("arrived", "finished", "failed", "cancelled", "prompt_tokens", "output_tokens")
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("broker_url", marks=pytest.mark.broker),
+        pytest.param("kafka_url", marks=pytest.mark.kafka),
+    ]
+)
+async def settings(request: pytest.FixtureRequest) -> StreamSettings:
+    delivery = "exactly_once" if request.param == "kafka_url" else "at_least_once"
+    url = request.getfixturevalue(request.param)
+    settings = toy_settings(url, new_prefix(), delivery, raw_partitions=3)
+    await create_topics(settings)
+    return settings
+
+
+def client_of(settings: StreamSettings, **more: Any) -> Client:
+    return Client(broker=settings.broker.url, prefix=settings.topics.prefix, **more)
+
+
+def talk(client: Client) -> None:
+    """Of a hundred requests one is cancelled, one fails, and the rest get three tokens."""
+    for number in range(REQUESTS):
+        with client.request(pool="chat", tenant=f"t{number % 3}", prompt_tokens=2) as request:
+            request.first_token()
+            match number % 100:
+                case 0:
+                    request.cancelled()
+                case 1:
+                    request.failed(503)
+                case _:
+                    request.finished(output_tokens=3)
+
+
+def said() -> dict[str, int]:
+    """The sums that come of it."""
+    each = REQUESTS // 100
+    return {
+        "arrived": REQUESTS,
+        "finished": 98 * each,
+        "failed": each,
+        "cancelled": each,
+        "prompt_tokens": 2 * REQUESTS,
+        "output_tokens": 3 * 98 * each,
+    }
+
+
+async def summed(settings: StreamSettings) -> tuple[dict[str, int], int]:
+    """What INGEST makes of it until nothing more comes for two heartbeats; and dead letters."""
+    app = create_app("ingest", settings)
+    attach(app, settings)
+    found: Counter[str] = Counter()
+    letters = beats = 0
+    topics = ["partials", "dead-letters"]
+    async with running(app), asyncio.timeout(60), TopicReader(settings, topics) as reader:
+        while found["arrived"] < REQUESTS or beats < 8:
+            for message in await reader.poll(0.5):
+                letters += message.topic == "dead-letters"
+                sums = _sums(message)
+                found.update(sums)
+                beats += found["arrived"] >= REQUESTS and not sums
+    return dict(found), letters
+
+
+def _sums(message: Message) -> dict[str, int]:
+    if message.topic != "partials":
+        return {}
+    block = decode_block(message.value or b"")
+    if block.header.source != "requests":
+        return {}
+    ints = decode_table(block).ints
+    return {name: int(ints[name].sum()) for name in SUMS if name in ints and ints[name].any()}
+
+
+async def test_windows_hold_what_was_said(settings: StreamSettings) -> None:
+    client = client_of(settings)
+    await asyncio.to_thread(talk, client)
+    assert await client.aclose(20.0)
+
+    assert client.counters.sent == 2 * REQUESTS
+    assert await summed(settings) == (said(), 0)
+
+
+@pytest.mark.kafka
+async def test_frames_whose_answer_was_lost_count_once(kafka_url: str) -> None:
+    settings = toy_settings(kafka_url, new_prefix(), "exactly_once", raw_partitions=3)
+    await create_topics(settings)
+    proxy = CuttingProxy(cuts=3)
+    client = client_of(settings, kafka={"proxy_url": proxy.url}, batch_records=100)
+    await asyncio.to_thread(talk, client)
+    assert await client.aclose(40.0)
+    proxy.close()
+
+    async with TopicReader(settings, ["requests"]) as reader:
+        messages: list[Message] = []
+        while more := await reader.poll(1.0):
+            messages += more
+    assert len(messages) > len({message.value for message in messages}) == client.counters.frames
+    assert proxy.cuts == 0
+    assert await summed(settings) == (said(), 0)
