@@ -9,7 +9,7 @@ PACKAGES := streams detectors model_backend autoscaler dashboards tidegate
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check quick format lint types layers services setup docs lock clean \
-	bench-demo bench-chaos bench-ingest bench-failover soak
+	bench-demo bench-chaos bench-ingest bench-failover bench-client soak
 
 help:  ## Say what there is.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -82,6 +82,9 @@ build/bench-venv/.ready: benchmarks/ingest/requirements.lock
 	@$(PYTHON) -m venv build/bench-venv
 	@build/bench-venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@touch $@
+
+bench-client: setup services  ## What tidegate-client adds to a request, with the broker alive, dead and silent; 6 minutes.
+	@PYTHONPATH=clients/python $(BIN)/python -m benchmarks.client $(ARGS)
 
 bench-failover: setup services  ## A worker killed inside a transaction: when do others act; 15 minutes.
 	@for case in "--stage ingest" "--stage ingest --alone" "--stage watch" "--stage watch --alone"; do \
