@@ -1,25 +1,22 @@
 """The client against a real Kafka and INGEST: windows hold what was said, once."""
 
 import asyncio
-from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tidegate_client import Client
 
 from streams.admin import create_topics
-from streams.app import create_app
-from streams.batch import Message
-from streams.codec import decode_block
-from streams.ingest import attach
 from streams.reader import TopicReader
 from streams.settings import StreamSettings
-from streams.windows.blocks import decode_table
 from tests.clients.cutting import CuttingProxy
-from tests.streams.toys import new_prefix, running, toy_settings
+from tests.clients.ingested import ingested
+from tests.streams.toys import new_prefix, toy_settings
+
+if TYPE_CHECKING:
+    from streams.batch import Message
 
 REQUESTS = 1_200
-SUMS = ("arrived", "finished", "failed", "cancelled", "prompt_tokens", "output_tokens")
 
 
 def client_of(settings: StreamSettings, **more: Any) -> Client:
@@ -53,33 +50,6 @@ def said() -> dict[str, int]:
     }
 
 
-async def summed(settings: StreamSettings) -> tuple[dict[str, int], int]:
-    """What INGEST makes of it until nothing more comes for two heartbeats; and dead letters."""
-    app = create_app("ingest", settings)
-    attach(app, settings)
-    found: Counter[str] = Counter()
-    letters = beats = 0
-    topics = ["partials", "dead-letters"]
-    async with running(app), asyncio.timeout(60), TopicReader(settings, topics) as reader:
-        while found["arrived"] < REQUESTS or beats < 8:
-            for message in await reader.poll(0.5):
-                letters += message.topic == "dead-letters"
-                sums = _sums(message)
-                found.update(sums)
-                beats += found["arrived"] >= REQUESTS and not sums
-    return dict(found), letters
-
-
-def _sums(message: Message) -> dict[str, int]:
-    if message.topic != "partials":
-        return {}
-    block = decode_block(message.value or b"")
-    if block.header.source != "requests":
-        return {}
-    ints = decode_table(block).ints
-    return {name: int(ints[name].sum()) for name in SUMS if name in ints and ints[name].any()}
-
-
 @pytest.mark.broker
 async def test_windows_hold_what_was_said(broker_url: str) -> None:
     settings = toy_settings(broker_url, new_prefix(), "at_least_once", raw_partitions=3)
@@ -89,7 +59,7 @@ async def test_windows_hold_what_was_said(broker_url: str) -> None:
     assert await client.aclose(20.0)
 
     assert client.counters.sent == 2 * REQUESTS
-    assert await summed(settings) == (said(), 0)
+    assert await ingested(settings, REQUESTS) == (said(), 0)
 
 
 @pytest.mark.kafka
@@ -111,4 +81,4 @@ async def test_frames_whose_answer_was_lost_count_once(kafka_url: str) -> None:
     assert len(messages) > len({message.value for message in messages}) == client.counters.frames
     assert proxy.cuts == 0
     assert client.counters.failures
-    assert await summed(settings) == (said(), 0)
+    assert await ingested(settings, REQUESTS) == (said(), 0)
