@@ -9,7 +9,7 @@ PACKAGES := streams detectors model_backend autoscaler dashboards tidegate
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check quick format lint types layers services setup docs lock clean \
-	bench-demo bench-chaos bench-ingest bench-failover bench-scrape soak
+	bench-demo bench-chaos bench-ingest bench-failover bench-scrape bench-client soak
 
 help:  ## Say what there is.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,7 +34,8 @@ format: setup  ## Format and mend what can be mended.
 	@$(BIN)/ruff check --fix-only .
 
 types: setup
-	@$(BIN)/mypy $(PACKAGES) tests
+	@$(BIN)/mypy $(PACKAGES) clients/python/tidegate_client tests
+	@$(BIN)/mypy --python-version 3.9 clients/python/tidegate_client
 
 layers: setup
 	@$(BIN)/lint-imports --no-cache
@@ -60,6 +61,7 @@ $(READY): requirements.lock pyproject.toml
 
 docs: setup  ## Write anew what is made from the code: schemas, configuration, dashboards.
 	@$(BIN)/python -m streams.schemas.export docs/schemas
+	@$(BIN)/python -m streams.schemas.vocabulary > clients/python/tidegate_client/fields.py
 	@$(BIN)/python -m dashboards.boards
 	@$(BIN)/tidegate config > docs/configuration.md
 
@@ -83,6 +85,9 @@ build/bench-venv/.ready: benchmarks/ingest/requirements.lock
 
 bench-scrape: setup  ## Scrape 1,000 engines for a minute on this machine. ARGS="--targets 500 1000 2000"
 	@$(BIN)/python -m benchmarks.scrape $(ARGS)
+
+bench-client: setup services  ## What tidegate-client adds to a request, with the broker alive, dead and silent; 6 minutes.
+	@PYTHONPATH=clients/python $(BIN)/python -m benchmarks.client $(ARGS)
 
 bench-failover: setup services  ## A worker killed inside a transaction: when do others act; 15 minutes.
 	@for case in "--stage ingest" "--stage ingest --alone" "--stage watch" "--stage watch --alone"; do \

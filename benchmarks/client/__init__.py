@@ -1,0 +1,1 @@
+"""What ``tidegate-client`` adds to a request."""

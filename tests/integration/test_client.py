@@ -1,0 +1,84 @@
+"""The client against a real Kafka and INGEST: windows hold what was said, once."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tidegate_client import Client
+
+from streams.admin import create_topics
+from streams.reader import TopicReader
+from streams.settings import StreamSettings
+from tests.clients.cutting import CuttingProxy
+from tests.clients.ingested import ingested
+from tests.streams.toys import new_prefix, toy_settings
+
+if TYPE_CHECKING:
+    from streams.batch import Message
+
+REQUESTS = 1_200
+
+
+def client_of(settings: StreamSettings, **more: Any) -> Client:
+    return Client(broker=settings.broker.url, prefix=settings.topics.prefix, **more)
+
+
+def talk(client: Client) -> None:
+    """Of a hundred requests one is cancelled, one fails, and the rest get three tokens."""
+    for number in range(REQUESTS):
+        with client.request(pool="chat", tenant=f"t{number % 3}", prompt_tokens=2) as request:
+            request.first_token()
+            match number % 100:
+                case 0:
+                    request.cancelled()
+                case 1:
+                    request.failed(503)
+                case _:
+                    request.finished(output_tokens=3)
+
+
+def said() -> dict[str, int]:
+    """The sums that come of it."""
+    each = REQUESTS // 100
+    return {
+        "arrived": REQUESTS,
+        "finished": 98 * each,
+        "failed": each,
+        "cancelled": each,
+        "prompt_tokens": 2 * REQUESTS,
+        "output_tokens": 3 * 98 * each,
+    }
+
+
+@pytest.mark.broker
+async def test_windows_hold_what_was_said(broker_url: str) -> None:
+    settings = toy_settings(broker_url, new_prefix(), "at_least_once", raw_partitions=3)
+    await create_topics(settings)
+    client = client_of(settings)
+    await asyncio.to_thread(talk, client)
+    assert await client.aclose(20.0)
+
+    assert client.counters.sent == 2 * REQUESTS
+    assert await ingested(settings, REQUESTS) == (said(), 0)
+
+
+@pytest.mark.kafka
+async def test_frames_whose_answer_was_lost_count_once(kafka_url: str) -> None:
+    settings = toy_settings(kafka_url, new_prefix(), "exactly_once", raw_partitions=2)
+    await create_topics(settings)
+    proxy = CuttingProxy(cuts=2)
+    # Without retries of its own kafka-python leaves them to us, and to another producer.
+    kafka = {"proxy_url": proxy.url, "retries": 0}
+    client = client_of(settings, kafka=kafka, batch_records=100)
+    await asyncio.to_thread(talk, client)
+    assert await client.aclose(40.0)
+    proxy.close()
+
+    async with TopicReader(settings, ["requests"]) as reader:
+        messages: list[Message] = []
+        while more := await reader.poll(1.0):
+            messages += more
+    assert len(messages) > len({message.value for message in messages}) == client.counters.frames
+    assert proxy.cuts == 0
+    assert client.counters.failures
+    assert await ingested(settings, REQUESTS) == (said(), 0)
