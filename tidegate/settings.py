@@ -13,6 +13,7 @@ from detectors.settings import DetectionSettings
 from model_backend.settings import BackendSettings
 from streams.errors import InvalidParameterError
 from streams.settings import StreamSettings
+from tidegate.watch.settings import WatchSettings
 
 
 class Settings(BaseSettings):
@@ -28,6 +29,7 @@ class Settings(BaseSettings):
     backend: BackendSettings = BackendSettings()
     scaling: ScalingSettings = ScalingSettings()
     api: ApiSettings = ApiSettings()
+    watch: WatchSettings = WatchSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -1,0 +1,185 @@
+"""What was found at an address in; pools, replicas and plain words about them out. Pure."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from streams.schemas.scaling import PoolStatus, ReplicaStatus
+from streams.sources.engines import ENGINES, EngineNames
+from streams.sources.prometheus_series import COUNTERS, ENGINE_OF, HISTOGRAMS, LEVELS, wire_names
+
+TITLES: Final[Mapping[str, str]] = {
+    "llamacpp": "llama.cpp",
+    "sglang": "SGLang",
+    "tgi": "TGI",
+    "tidegate": "Tidegate replica",
+    "triton": "Triton",
+    "trtllm": "TensorRT-LLM",
+    "vllm": "vLLM",
+}
+_SIGNALS: Final[Mapping[str, str]] = {
+    "running": "requests running",
+    "waiting": "requests waiting",
+    "kv_use_ratio": "use of the KV cache",
+    "prompt_tokens": "prompt tokens",
+    "output_tokens": "output tokens",
+    "finished": "requests finished",
+    "ttft": "time to first token",
+    "inter_token": "time between tokens",
+}
+_SHOWN: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One engine where somebody pointed us to.
+
+    key: how its feed calls it. names: series that it has. place: what tells pools of one model apart.
+    """
+
+    key: Hashable
+    address: str
+    names: frozenset[str]
+    model: str = ""
+    replica: str
+    place: str = ""
+    up: bool = True
+
+    @property
+    def engine(self) -> str:
+        return " behind a ".join(sorted((title(e) for e in engines_of(self.names)), key=_ours))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What was found under the names that it has from here on."""
+
+    found: Found
+    pool: str
+    replica: str
+
+
+def engines_of(names: Iterable[str]) -> set[str]:
+    return {ENGINE_OF[name] for name in names if name in ENGINE_OF}
+
+
+def title(engine: str) -> str:
+    return TITLES.get(engine, engine)
+
+
+def missing(names: Collection[str]) -> list[str]:
+    """Signals that an engine of this kind could have and this one has not."""
+    engines = [ENGINES[engine] for engine in engines_of(names)]
+    return [
+        words
+        for signal, words in _SIGNALS.items()
+        if not any(name in names for engine in engines for name in _of(engine, signal))
+    ]
+
+
+def _of(engine: EngineNames, signal: str) -> list[str]:
+    assert signal in {*LEVELS, *COUNTERS, *HISTOGRAMS}  # noqa: S101
+    names: tuple[str, ...] = getattr(engine, signal)
+    return wire_names(EngineNames(**{signal: names}))
+
+
+def _ours(name: str) -> bool:
+    return name == TITLES["tidegate"]
+
+
+def called(found: Sequence[Found]) -> list[Watched]:
+    """Pools by model (else by engine), by place too where a model has several; unique replicas."""
+    places: defaultdict[str, set[str]] = defaultdict(set)
+    for one in found:
+        places[_base(one)].add(one.place)
+    pools = [
+        f"{_base(one)}@{plain(one.place)}" if len(places[_base(one)]) > 1 else _base(one)
+        for one in found
+    ]
+    times = Counter((pool, one.replica) for pool, one in zip(pools, found, strict=True))
+    return [
+        Watched(
+            found=one,
+            pool=pool,
+            replica=plain(one.replica if times[pool, one.replica] == 1 else str(one.address)),
+        )
+        for pool, one in zip(pools, found, strict=True)
+    ]
+
+
+def _base(found: Found) -> str:
+    return plain(found.model.rstrip("/").rpartition("/")[2]) or plain(found.engine) or "engines"
+
+
+def plain(name: str) -> str:
+    """Without what separates names elsewhere.
+
+    >>> plain("meta-llama/Llama 3")
+    'meta-llama-Llama-3'
+    """
+    return re.sub(r"[^\w.:@-]+", "-", name).strip("-")
+
+
+def page_sentence(watched: Watched) -> str:
+    """`http://…/metrics: vLLM, model X, is replica Y of pool X; not there: …`."""
+    found = watched.found
+    said = f"{found.address}: {found.engine}"
+    if found.model:
+        said += f", model {found.model}"
+    said += f" – replica {watched.replica} of pool {watched.pool}"
+    if lacks := missing(found.names):
+        said += f"; {len(lacks)} of {len(_SIGNALS)} signals missing: {', '.join(lacks)}"
+    return said
+
+
+def pools_sentence(watched: Sequence[Watched]) -> str:
+    """`12 vLLM replicas in 2 pools (a: 8, b: 4)`."""
+    engines = Counter(one.found.engine or "silent" for one in watched)
+    pools = Counter(one.pool for one in watched)
+    kinds = " and ".join(f"{_count(n, f'{name} replica')}" for name, n in engines.most_common())
+    each = ", ".join(f"{pool}: {n}" for pool, n in sorted(pools.items())[:_SHOWN])
+    more = f", and {len(pools) - _SHOWN} more" if len(pools) > _SHOWN else ""
+    return f"{kinds} in {_count(len(pools), 'pool')} ({each}{more})"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
+def statuses(
+    watched: Sequence[Watched], now_us: int, cluster: str
+) -> list[PoolStatus | ReplicaStatus]:
+    """As the page shows them; nobody drives these pools."""
+    rows: list[PoolStatus | ReplicaStatus] = []
+    for pool in sorted({one.pool for one in watched}):
+        members = [one for one in watched if one.pool == pool]
+        first = members[0].found
+        ready = sum(one.found.up for one in members)
+        rows.append(
+            PoolStatus(
+                cluster=cluster,
+                pool=pool,
+                service=first.engine,
+                model=first.model or "model not named",
+                at_us=now_us,
+                desired=len(members),
+                ready=ready,
+                failed=len(members) - ready,
+            )
+        )
+        rows += [
+            ReplicaStatus(
+                cluster=cluster,
+                pool=pool,
+                replica=one.replica,
+                state="ready" if one.found.up else "failed",
+                since_us=now_us,
+                at_us=now_us,
+                address=one.found.address,
+                reason="" if one.found.up else "does not answer",
+            )
+            for one in members
+        ]
+    return rows
