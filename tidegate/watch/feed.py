@@ -11,13 +11,23 @@ from tidegate.watch.understood import Watched
 class Feed(Protocol):
     """Records of what is looked at, with their own instants."""
 
-    watched: Sequence[Watched]
-    interval_s: int
-    """Length of windows in which each replica has a sample."""
-    lateness_s: float
-    """How long after a window its samples may still come."""
-    behind_us: int
-    """How much older than now the newest samples usually are, beyond that."""
+    @property
+    def watched(self) -> Sequence[Watched]: ...
+
+    @property
+    def interval_s(self) -> int:
+        """Length of windows in which each replica has a sample."""
+        ...
+
+    @property
+    def lateness_s(self) -> float:
+        """How long after a window its samples may still come."""
+        ...
+
+    @property
+    def behind_us(self) -> int:
+        """How much older than now the newest samples usually are, beyond that."""
+        ...
 
     def sentences(self) -> list[str]:
         """What was understood, for people."""

@@ -70,8 +70,8 @@ async def _at(url: str, asker: Asker, settings: Settings, now_us: int) -> Look:
         return Look(tried=tuple(tried))
     query = PrometheusQuery(asker, url.partition("/api/v1")[0])
     try:
-        options = {"history_s": settings.watch.history_s, "cluster": settings.cluster}
-        feed = await PrometheusFeed.open(query, now_us, **options)
+        history_s, cluster = settings.watch.history_s, settings.cluster
+        feed = await PrometheusFeed.open(query, now_us, history_s=history_s, cluster=cluster)
     except SourceUnavailableError as exc:
         return Look(tried=(*tried, str(exc)))
     if feed is None:

@@ -60,8 +60,9 @@ class PagesFeed:
 
     async def past(self, now_us: int) -> AsyncIterator[Sequence[msgspec.Struct]]:  # noqa: ARG002
         """An engine remembers nothing."""
-        for nothing in ():
-            yield nothing
+        nothing: tuple[Sequence[msgspec.Struct], ...] = ()
+        for each in nothing:
+            yield each
 
     async def read(self, now_us: int) -> Sequence[msgspec.Struct]:
         if now_us < self._next_us:

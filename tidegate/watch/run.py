@@ -13,7 +13,7 @@ from streams.batch import Message
 from streams.clock import SECOND_US, Clock
 from streams.codec import encode_record
 from streams.errors import SourceUnavailableError
-from streams.schemas.scaling import PoolStatus
+from streams.schemas.scaling import PoolStatus, ReplicaStatus
 from streams.sources.asking import Asker, Credentials
 from tidegate.runfiles import state_dir
 from tidegate.settings import Settings
@@ -66,7 +66,7 @@ class Session:
 
     def __init__(self, feed: Feed, settings: Settings, teller: Teller, clock: Clock) -> None:
         own = settings_for(settings, feed)
-        self.view = View(shards=1)
+        self.view = View(shards=1, stages=("ingest", "watch"))
         self._feed = feed
         self._live = Live(own)
         self._store = Store(_store_path(settings.watch.store), own)
@@ -144,10 +144,9 @@ class Session:
         return verdict
 
 
-def _messages(rows: Iterable[object], now_us: int) -> list[Message]:
+def _messages(rows: Iterable[PoolStatus | ReplicaStatus], now_us: int) -> list[Message]:
     found = []
     for row in rows:
-        assert hasattr(row, "cluster")  # noqa: S101
         key = f"{row.cluster}/{row.pool}"
         key += "" if isinstance(row, PoolStatus) else f"/{row.replica}"
         found.append(Message("pools", 0, 0, now_us, key.encode(), encode_record(row)))
