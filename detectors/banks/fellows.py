@@ -1,4 +1,4 @@
-"""A series against the others of its pool at the same moment: needs no past to know who is apart."""
+"""Each series against the others of its pool at that moment: no past is needed for it."""
 
 import math
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ class FellowsState:
 class FellowsBank:
     """How many times a value is what the median of its fellows shows, in powers of ``ratio``.
 
-    ``score = log(x / median of the others) / log(ratio)``: 1.0 at ``ratio`` times, 2.0 at its square.
+    ``score = log(x / median of the others) / log(ratio)``: 1.0 at ``ratio`` times.
     Alone in its group, or beside fellows that show nothing above 0, a series scores 0.
 
     ratio: more than 1.

@@ -2,8 +2,9 @@
 
 import asyncio
 import base64
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Self
 
 import aiohttp
@@ -20,9 +21,9 @@ _ERROR_CHARS: Final = 300
 class Credentials:
     """A bearer token, or a user with a password; both empty: none."""
 
-    token: SecretStr = SecretStr("")
+    token: SecretStr = field(default_factory=lambda: SecretStr(""))
     username: str = ""
-    password: SecretStr = SecretStr("")
+    password: SecretStr = field(default_factory=lambda: SecretStr(""))
 
     def headers(self) -> dict[str, str]:
         if token := self.token.get_secret_value():
@@ -67,7 +68,7 @@ class Asker:
     async def get(
         self, url: str, params: Mapping[str, str] | None = None, *, max_bytes: int
     ) -> Answer:
-        """At most ``max_bytes`` of the answer. Raises SourceUnavailableError for none, or a redirect."""
+        """At most ``max_bytes``. Raises SourceUnavailableError for no answer, or a redirect."""
         assert self._client is not None  # noqa: S101  entered
         began = asyncio.get_running_loop().time()
         try:
@@ -124,11 +125,16 @@ def refusal(status: int, said: str = "") -> str:
     return f"answers {status}" + (f": {said[:_ERROR_CHARS]}" if said else "")
 
 
+def _said(error: OSError) -> str:
+    """The system's own words; asyncio puts the address in their place."""
+    return os.strerror(error.errno).lower() if (error.errno or 0) > 0 else str(error)
+
+
 def _no_answer(exc: Exception) -> str:
     if isinstance(exc, aiohttp.ClientConnectorCertificateError):
         return f"has a certificate that this machine does not trust ({exc.certificate_error})"
     if isinstance(exc, aiohttp.ClientConnectorError):
-        return f"cannot be reached ({exc.os_error.strerror or exc.os_error})"
+        return f"cannot be reached ({_said(exc.os_error)})"
     if isinstance(exc, aiohttp.InvalidURL | ValueError):
         return "is no address"
     return f"broke off ({type(exc).__name__})"

@@ -1,8 +1,8 @@
 """A Prometheus (or what speaks like one) asked over its query API: what it knows of engines out.
 
 Samples are asked for by a range selector in an instant query (`name[60s]` at a time), which gives
-each as it was scraped, with its own instant; `query_range` would give what was newest at instants of
-our choice, and so count one scrape twice and another never (docs/decisions/0103).
+each as it was scraped, with its own instant; `query_range` would give what was newest at instants
+of our choice, and so count one scrape twice and another never (docs/decisions/0103).
 """
 
 import re
@@ -14,7 +14,7 @@ import msgspec
 from streams.clock import SECOND_US
 from streams.errors import SourceUnavailableError
 from streams.sources.asking import Asker, refusal
-from streams.sources.prometheus_series import SCRAPE_S, UP, Series, TargetKey
+from streams.sources.prometheus_series import SCRAPE_S, UP, Series, TargetKey, target_of
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 MAX_SERIES: Final = 20_000
@@ -62,7 +62,7 @@ class PrometheusQuery:
         self._asker = asker
 
     async def version(self) -> str:
-        """Empty where it does not say. Raises SourceUnavailableError where there is no query API."""
+        """Empty where it does not say. Raises SourceUnavailableError without a query API."""
         await self._ask("query", {"query": "1"})
         try:
             data = await self._ask("status/buildinfo", {})
@@ -75,6 +75,12 @@ class PrometheusQuery:
         by = ", ".join(BY)
         query = f"count by ({by}) ({_named(names)})"
         return [dict(one.metric) for one in await self._results("query", {"query": query})]
+
+    async def scraped(self, jobs: Collection[str]) -> list[tuple[TargetKey, bool]]:
+        """All targets of these jobs, and whether they answered last."""
+        query = f'{UP}{{job=~"{_one_of(jobs)}"}}'
+        results = await self._results("query", {"query": query})
+        return [(target_of(r.metric), bool(r.value and float(r.value[1]))) for r in results]
 
     async def samples(
         self, names: Collection[str], targets: Collection[TargetKey], from_us: int, until_us: int
@@ -164,10 +170,10 @@ def _scrapes_of(targets: Collection[TargetKey]) -> str:
 
 
 def _one_of(values: Collection[str]) -> str:
-    """As the regular expression of a matcher, inside of its quotes.
+    r"""As the regular expression of a matcher, inside of its quotes.
 
-    >>> _one_of({"10.0.0.1:8000"})
-    '10\\\\\\\\.0\\\\\\\\.0\\\\\\\\.1:8000'
+    >>> print(_one_of({"10.0.0.1:8000"}))
+    10\\.0\\.0\\.1:8000
     """
     escaped = (re.sub(r"([.+*?()|\[\]{}^$\\])", r"\\\1", value) for value in sorted(values))
     return "|".join(value.replace("\\", "\\\\").replace('"', '\\"') for value in escaped)

@@ -16,4 +16,13 @@ SERVICES: dict[str, type[Service]] = {
     "prometheus": Prometheus,
 }
 
-__all__ = ["SERVICES", "Chromium", "Influx", "Kafka", "Missing", "Prometheus", "Service", "cache_dir"]
+__all__ = [
+    "SERVICES",
+    "Chromium",
+    "Influx",
+    "Kafka",
+    "Missing",
+    "Prometheus",
+    "Service",
+    "cache_dir",
+]

@@ -9,7 +9,7 @@ STREAMS = 4
 
 
 class EnginePage:
-    """One replica: ``STREAMS`` requests run all the time, each gets a token in ``inter_token_s``."""
+    """One replica: ``STREAMS`` requests run, each of them gets a token in ``inter_token_s``."""
 
     def __init__(self, *, inter_token_s: float = 0.03, model: str = "test/Tide-7B") -> None:
         self.inter_token_s = inter_token_s
@@ -42,7 +42,10 @@ class EnginePage:
     def text(self) -> str:
         now = time.monotonic()
         tokens = STREAMS * (now - self._at) / self.inter_token_s
-        self._tokens, self._token_s = self._tokens + tokens, self._token_s + STREAMS * (now - self._at)
+        self._tokens, self._token_s = (
+            self._tokens + tokens,
+            self._token_s + STREAMS * (now - self._at),
+        )
         self._at = now
         values = {
             "num_requests_running": STREAMS,

@@ -1,4 +1,4 @@
-"""What is looked for where only engines speak: what everybody gets, and fellows beside each other."""
+"""What is looked for where only engines speak: the usual, and fellows beside each other."""
 
 from typing import Final
 

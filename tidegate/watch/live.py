@@ -1,4 +1,4 @@
-"""Records in as they come, what the stages make of them out: the chain of `replay`, on the clock."""
+"""Records in as they come, what the stages make of them out: the chain of `replay`, live."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -47,7 +47,12 @@ class Live:
         self._chain = Chain(settings, [(topic, 0) for topic in _TOPICS.values()])
         self._held: list[Message] = []
         self._counts: defaultdict[str, int] = defaultdict(int)
-        self._clock_us = 0
+        self._clock_us = self._first_us = 0
+
+    @property
+    def known_us(self) -> int:
+        """From the first record to now."""
+        return self._clock_us - self._first_us if self._first_us else 0
 
     def take(self, records: Iterable[msgspec.Struct]) -> None:
         """Those of a kind in the order of their time."""
@@ -55,6 +60,7 @@ class Live:
             assert isinstance(record, Stamped)  # noqa: S101
             topic = _TOPICS[type(record)]
             stamp_us = max(record.at_us, self._clock_us)
+            self._first_us = self._first_us or stamp_us
             offset = self._counts[topic]
             self._counts[topic] += 1
             self._held.append(Message(topic, 0, offset, stamp_us, b"", encode_record(record)))

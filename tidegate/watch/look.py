@@ -58,17 +58,15 @@ async def _at(url: str, asker: Asker, settings: Settings, now_us: int) -> Look:
     """A path is taken at its word first; without one, the usual places are tried."""
     path = urlsplit(url).path.rstrip("/")
     tried: list[str] = []
-    for page in [url] if path.endswith("metrics") else [f"{url.rstrip('/')}/metrics"]:
-        try:
-            answer = await asker.page(page, max_bytes=MAX_BYTES)
-            if found := found_on(page, answer):
-                return Look(page=found)
-            tried.append(f"{page} {NOT_AN_ENGINE}")
-        except SourceUnavailableError as exc:
-            tried.append(str(exc))
-    if path.endswith("metrics"):
-        return Look(tried=tuple(tried))
-    query = PrometheusQuery(asker, url.partition("/api/v1")[0])
+    page = url if path.endswith("metrics") else f"{url.rstrip('/')}/metrics"
+    try:
+        answer = await asker.page(page, max_bytes=MAX_BYTES)
+        if found := found_on(page, answer):
+            return Look(page=found)
+        tried.append(f"{page} {NOT_AN_ENGINE}")
+    except SourceUnavailableError as exc:
+        tried.append(str(exc))
+    query = PrometheusQuery(asker, url.partition("/api/v1")[0].removesuffix("/metrics"))
     try:
         history_s, cluster = settings.watch.history_s, settings.cluster
         feed = await PrometheusFeed.open(query, now_us, history_s=history_s, cluster=cluster)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from socket import socket
 
 import uvicorn
 
@@ -59,6 +60,6 @@ class _Server(uvicorn.Server):
 
     def install_signal_handlers(self) -> None: ...
 
-    async def startup(self, sockets: object = None) -> None:
-        await super().startup()
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        await super().startup(sockets)
         self.ready.set()

@@ -1,6 +1,7 @@
 """A Prometheus as a feed: its past first, at full speed, then what it scrapes from now on."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, Self
 
 import msgspec
@@ -36,7 +37,11 @@ class PrometheusFeed:
     """The engines that a Prometheus scrapes, read as it scraped them."""
 
     def __init__(
-        self, query: PrometheusQuery, version: str, series: Sequence[Mapping[str, str]]
+        self,
+        query: PrometheusQuery,
+        version: str,
+        series: Sequence[Mapping[str, str]],
+        silent: Collection[TargetKey],
     ) -> None:
         self.interval_s = 15
         self.lateness_s = float(POLL_S + SETTLE_S)
@@ -45,7 +50,7 @@ class PrometheusFeed:
         self._version = version
         self._series = len(series)
         self._names = sorted({labels["__name__"] for labels in series})
-        self.watched = called(_found(series))
+        self.watched = called([*(found := _found(series)), *_silent(found, silent)])
         self._targets = {
             key: one for one in self.watched if isinstance(key := one.found.key, TargetKey)
         }
@@ -65,7 +70,8 @@ class PrometheusFeed:
         series = await query.present(ENGINE_OF)
         if not series:
             return None
-        feed = cls(query, version, series)
+        jobs = {key.job for key in map(target_of, series)}
+        feed = cls(query, version, series, _down(await query.scraped(jobs), series))
         feed._meters = {
             key: EngineMeter(cluster=cluster, pool=one.pool, replica=one.replica)
             for key, one in feed._targets.items()
@@ -117,6 +123,27 @@ class PrometheusFeed:
         if not page.up:
             return meter.silent(page.at_us, page.scrape_s)
         return meter.sample(read_engine(page.samples), page.at_us, page.scrape_s)
+
+
+def _down(
+    scraped: Iterable[tuple[TargetKey, bool]], series: Iterable[Mapping[str, str]]
+) -> list[TargetKey]:
+    """Silent targets of jobs in which all that answer are engines: what else should they be."""
+    engines = {target_of(labels) for labels in series}
+    jobs: dict[str, list[tuple[TargetKey, bool]]] = {}
+    for key, up in scraped:
+        jobs.setdefault(key.job, []).append((key, up))
+    alike = [each for each in jobs.values() if all(key in engines for key, up in each if up)]
+    return sorted(key for each in alike for key, up in each if not up and key not in engines)
+
+
+def _silent(found: Sequence[Found], keys: Iterable[TargetKey]) -> Iterator[Found]:
+    """As fellows of those of their job that answer."""
+    fellow = {one.key.job: one for one in found if isinstance(one.key, TargetKey)}
+    for key in keys:
+        yield replace(
+            fellow[key.job], key=key, address=key.instance, replica=key.instance, up=False
+        )
 
 
 def _found(series: Iterable[Mapping[str, str]]) -> list[Found]:

@@ -22,9 +22,12 @@ from tidegate.watch.live import Live, Store, settings_for
 from tidegate.watch.look import look
 from tidegate.watch.tell import Teller
 from tidegate.watch.understood import statuses
-from tidegate.watch.verdict import EXIT, Verdict, judge
+from tidegate.watch.verdict import EXIT, Known, Verdict, judge
 
 POOLS_EVERY_US: Final = 10 * SECOND_US
+FRESH_WINDOWS: Final = 4
+"""So many windows back a sample still speaks of now."""
+HISTORY_TOLD_US: Final = 3_600 * SECOND_US
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +54,7 @@ async def watch(options: Options, settings: Settings, teller: Teller, clock: Clo
         asker = await stack.enter_async_context(Asker(credentials, timeout_s=own.timeout_s))
         feed, failed = await look(options.urls, asker, settings, clock())
         teller.understood(feed.sentences(), failed)
-        session = Session(feed, settings, teller, clock)
+        session = Session(feed, failed, settings, teller, clock)
         stack.callback(session.close)
         if options.page:
             from tidegate.watch.page import serving  # noqa: PLC0415  takes a second to load
@@ -64,10 +67,18 @@ async def watch(options: Options, settings: Settings, teller: Teller, clock: Clo
 class Session:
     """One feed through the chain, into a view, a store and words."""
 
-    def __init__(self, feed: Feed, settings: Settings, teller: Teller, clock: Clock) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        unseen: Sequence[str],
+        settings: Settings,
+        teller: Teller,
+        clock: Clock,
+    ) -> None:
         own = settings_for(settings, feed)
         self.view = View(shards=1, stages=("ingest", "watch"))
         self._feed = feed
+        self._unseen = unseen
         self._live = Live(own)
         self._store = Store(_store_path(settings.watch.store), own)
         self._teller = teller
@@ -86,8 +97,8 @@ class Session:
 
     async def run(self, stop: asyncio.Event, for_s: float | None) -> int:
         """Until ``stop``, or so long after the first verdict; the exit code."""
-        if await self._past():
-            self._wait_us = 0
+        past_us = await self._past(stop)
+        self._wait_us = max(0, self._wait_us - past_us)
         verdict: Verdict | None = None
         until_us = 2**62
         while not stop.is_set() and (now_us := self._clock()) <= until_us:
@@ -103,14 +114,14 @@ class Session:
                 await _until_next_second(stop, self._clock())
         return EXIT[(verdict or self._judged()).state]
 
-    async def _past(self) -> bool:
-        """Whether there was one."""
-        some = False
+    async def _past(self, stop: asyncio.Event) -> int:
+        """How long it was, in microseconds."""
         async for records in self._feed.past(self._began_us):
+            if stop.is_set():
+                break
             self._live.take(records)
             self._spread(await asyncio.to_thread(self._live.through))
-            some = some or bool(records)
-        return some
+        return self._live.known_us
 
     async def _second(self, now_us: int) -> bool:
         """Whether what is looked at could be read; while not, its clock stands still."""
@@ -134,7 +145,14 @@ class Session:
         self._store.keep(written)
 
     def _judged(self) -> Verdict:
-        return judge(self.view, self._feed.watched, self._began_us)
+        recent_s = self._feed.lateness_s + FRESH_WINDOWS * self._feed.interval_s
+        known = Known(
+            watched=self._feed.watched,
+            unseen=self._unseen,
+            fresh_us=self.clock() - round(recent_s * SECOND_US),
+            told_us=self._began_us - HISTORY_TOLD_US,
+        )
+        return judge(self.view, known)
 
     def _go_on(self, before: Verdict) -> Verdict:
         """Another verdict is told where something else is wrong now."""

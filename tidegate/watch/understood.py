@@ -36,7 +36,8 @@ _SHOWN: Final = 8
 class Found:
     """One engine where somebody pointed us to.
 
-    key: how its feed calls it. names: series that it has. place: what tells pools of one model apart.
+    key: how its feed calls it. names: series that it has. place: where it is, in case that a
+        model is in several.
     """
 
     key: Hashable

@@ -1,6 +1,6 @@
 """What the chain has found in, one verdict in plain words out. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
@@ -16,7 +16,6 @@ from tidegate.watch.understood import Watched
 
 State = Literal["healthy", "wrong", "unknown"]
 EXIT: Final[dict[State, int]] = {"healthy": 0, "wrong": 3, "unknown": 1}
-_RECENT_WINDOWS: Final = 4
 _SHOWN: Final = 4
 
 
@@ -29,19 +28,35 @@ class Verdict:
     findings: tuple[str, ...] = ()
 
 
-def judge(view: View, watched: Sequence[Watched], since_us: int) -> Verdict:
-    """As of what the view has been fed.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known beside what the view was fed.
 
-    since_us: incidents that were over before are history that is not told.
+    unseen: one sentence for each address where there was nothing to look at.
+    fresh_us: samples from before say nothing of now.
+    told_us: incidents that were over before are not told.
     """
-    silent = [f"{one.replica} of pool {one.pool} does not answer" for one in _down(watched)]
-    found = [*silent, *(finding(one) for one in view.incidents(state="open"))]
+
+    watched: Sequence[Watched]
+    unseen: Sequence[str] = ()
+    fresh_us: int = 0
+    told_us: int = 0
+
+
+def judge(view: View, known: Known) -> Verdict:
+    """As of what the view has been fed."""
+    silent = [_silent(one) for one in known.watched if not one.found.up]
+    opened = [finding(one) for one in view.incidents(state="open")]
+    found = [*known.unseen, *silent, *opened]
     if found:
         return Verdict(state="wrong", sentence="; ".join(found[:_SHOWN]), findings=tuple(found))
-    pools = [pool for name in sorted({w.pool for w in watched}) if (pool := _pool(view, name))]
+    names = sorted({one.pool for one in known.watched})
+    pools = [pool for name in names if (pool := _pool(view, name, known.fresh_us))]
     if not pools:
-        return Verdict(state="unknown", sentence="no sample has come in yet")
-    over = [one for one in view.incidents(state="resolved") if (one.resolved_at_us or 0) > since_us]
+        return Verdict(state="unknown", sentence="nothing can be said: no sample comes in")
+    over = [
+        one for one in view.incidents(state="resolved") if (one.resolved_at_us or 0) > known.told_us
+    ]
     return Verdict(state="healthy", sentence=f"nothing wrong: {'; '.join(pools)}{_over(over)}")
 
 
@@ -62,16 +77,16 @@ def _over(incidents: Sequence[Incident]) -> str:
     return f". Earlier: {last.title.rstrip('.')}, over since {ended} UTC{more}"
 
 
-def _down(watched: Iterable[Watched]) -> list[Watched]:
-    return [one for one in watched if not one.found.up]
+def _silent(watched: Watched) -> str:
+    return f"pool {watched.pool}: {watched.replica} does not answer"
 
 
-def _pool(view: View, pool: str) -> str:
+def _pool(view: View, pool: str, fresh_us: int) -> str:
     """`codex: 3 replicas answer, 12 requests running, 0 waiting, 0.031 s between tokens`."""
 
     def newest(value: str) -> list[float]:
-        return [n for line in view.series("engine", value, {"pool": pool}) if (n := _last(line))
-                is not None]  # fmt: skip
+        lines = view.series("engine", value, {"pool": pool}, fresh_us)
+        return [number for line in lines if (number := _mean(line)) is not None]
 
     up = newest("up_mean")
     if not up:
@@ -89,7 +104,6 @@ def _pool(view: View, pool: str) -> str:
     return f"{pool}: {', '.join(said)}"
 
 
-def _last(line: Line) -> float | None:
-    seen = line.values[-_RECENT_WINDOWS:]
-    seen = seen[np.isfinite(seen)]
+def _mean(line: Line) -> float | None:
+    seen = line.values[np.isfinite(line.values)]
     return float(seen.mean()) if seen.size else None

@@ -45,7 +45,7 @@ def slow_replica(scene: Scene) -> Iterator[Suspect]:
 
 
 def slower_than_fellows(scene: Scene) -> Iterator[Suspect]:
-    """Replicas that were slow from the first look on: only their fellows show that it is unusual."""
+    """Replicas that were slow from the first look on: only fellows show that it is unusual."""
     apart = [a for a in _late(scene) if a.detector == "fellows" and a.expected > 0]
     for replica in sorted({a.labels["replica"] for a in apart}):
         own = [a for a in _late(scene) if is_of_replica(a, replica)]
