@@ -60,7 +60,7 @@ class Prometheus(Service):
     def start(
         self, targets: Mapping[str, Sequence[str]], *, every_s: int = 1, flags: Sequence[str] = ()
     ) -> None:
-        """``targets``: job -> host:port of its instances."""
+        """Returns when all was scraped once. ``targets``: job -> host:port of its instances."""
         jobs = [
             {"job_name": job, "static_configs": [{"targets": list(instances)}]}
             for job, instances in targets.items()
@@ -74,7 +74,8 @@ class Prometheus(Service):
             f"--web.listen-address=127.0.0.1:{self.port}",
             *flags,
         ]
-        self.spawn(argv, self._answers)
+        count = sum(map(len, targets.values()))
+        self.spawn(argv, lambda: self._answers() and len(self.query("up")) >= count)
 
     def query(self, text: str) -> list[Any]:
         """The result of an instant query."""

@@ -17,7 +17,7 @@ _FELLOWS: Final = tuple(
             "with": {"ratio": 2.0},
             "direction": "above",
             "min_abs": min_abs_s,
-            "after_s": 6,
+            "after_s": 4,
         }
     )
     for value, min_abs_s in (("inter_token_s_mean", 0.02), ("ttft_s_mean", 0.5))

@@ -27,6 +27,8 @@ POLL_S: Final = 5
 """At most so long until a scrape is seen."""
 SETTLE_S: Final = 2
 """From a scrape to where it can be asked for."""
+MOST_WINDOWS: Final = 2_000
+"""Of the past: what takes a few seconds to go through."""
 PROBE_US: Final = 300 * SECOND_US
 """Of so much of the past it is seen how often it scrapes."""
 LONGEST_US: Final = 600 * SECOND_US
@@ -78,12 +80,14 @@ class PrometheusFeed:
         }
         probe = await query.samples(feed._names, (), now_us - PROBE_US, now_us)
         feed.interval_s = whole_seconds(every_us(probe) or feed.interval_s * SECOND_US)
+        feed.lateness_s = float(min(POLL_S, feed.interval_s) + SETTLE_S)
         feed._gauges = PoolGauges(interval_us=feed.interval_s * SECOND_US)
         age_us = max(0, now_us - newest_us(probe))
         feed._age_s = age_us / SECOND_US
         usual_us = (feed.interval_s + POLL_S) * SECOND_US
         feed.behind_us = age_us if age_us > usual_us else 0
-        feed._seen_us = now_us - round(history_s * SECOND_US)
+        past_s = min(history_s, MOST_WINDOWS * feed.interval_s)
+        feed._seen_us = now_us - round(past_s * SECOND_US)
         return feed
 
     def sentences(self) -> list[str]:
