@@ -21,7 +21,7 @@ MAX_SERIES: Final = 20_000
 MAX_POINTS: Final = 200_000
 """In one answer; longer times are asked for in pieces."""
 MAX_TARGETS: Final = 1_000
-SHORTEST_US: Final = 5 * SECOND_US
+SHORTEST_US: Final = SECOND_US
 """A piece that is refused as too much is halved, down to this."""
 BY: Final = (
     "__name__", "cluster", "namespace", "job", "instance", "pod", "model_name", "model",

@@ -20,7 +20,9 @@ class EnginePage:
         self._labels = f'model_name="{model}",engine="0"'
         self._tokens, self._token_s, self._at = 0.0, 0.0, time.monotonic()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.02,), daemon=True
+        )
 
     def __enter__(self) -> Self:
         self._thread.start()

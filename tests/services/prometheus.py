@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.services.base import Missing, Service, cache_dir, call, free_port, need, say
 
-_SCRAPES = """global: {{scrape_interval: {every_s}s, scrape_timeout: {every_s}s}}
+_SCRAPES = """global: {{scrape_interval: 1s, scrape_timeout: 1s}}
 scrape_configs: {jobs}
 """
 
@@ -58,15 +58,18 @@ class Prometheus(Service):
         return f"http://127.0.0.1:{self.port}"
 
     def start(
-        self, targets: Mapping[str, Sequence[str]], *, every_s: int = 1, flags: Sequence[str] = ()
+        self, targets: Mapping[str, Sequence[str]], *, scrapes: int = 1, flags: Sequence[str] = ()
     ) -> None:
-        """Returns when all was scraped once. ``targets``: job -> host:port of its instances."""
+        """Returns when each was scraped ``scrapes`` times, once a second.
+
+        targets: job -> host:port of its instances.
+        """
         jobs = [
             {"job_name": job, "static_configs": [{"targets": list(instances)}]}
             for job, instances in targets.items()
         ]
         config = self.folder / "prometheus.yml"
-        config.write_text(_SCRAPES.format(every_s=every_s, jobs=json.dumps(jobs)))
+        config.write_text(_SCRAPES.format(jobs=json.dumps(jobs)))
         argv = [
             str(self.binary),
             f"--config.file={config}",
@@ -74,8 +77,9 @@ class Prometheus(Service):
             f"--web.listen-address=127.0.0.1:{self.port}",
             *flags,
         ]
+        enough = f"count_over_time(up[1h]) >= {scrapes}"
         count = sum(map(len, targets.values()))
-        self.spawn(argv, lambda: self._answers() and len(self.query("up")) >= count)
+        self.spawn(argv, lambda: self._answers() and len(self.query(enough)) >= count)
 
     def query(self, text: str) -> list[Any]:
         """The result of an instant query."""

@@ -34,8 +34,14 @@ def settings_for(settings: Settings, feed: Feed) -> Settings:
     )
     topics = stream.topics.model_copy(update={"shards": 1, "raw_partitions": 1})
     detection = settings.detection
-    if not detection.detectors:
-        detection = detection.model_copy(update={"detectors": FIRST_LOOK})
+    quiet_s = 2.5 * interval_s  # A window without a hit, and the next is not there yet.
+    detection = detection.model_copy(
+        update={
+            "detectors": detection.detectors or FIRST_LOOK,
+            "anomaly_ends_after_s": max(detection.anomaly_ends_after_s, quiet_s),
+            "incident_resolves_after_s": max(detection.incident_resolves_after_s, quiet_s),
+        }
+    )
     stream = stream.model_copy(update={"windows": windows, "topics": topics})
     return settings.model_copy(update={"stream": stream, "detection": detection})
 
