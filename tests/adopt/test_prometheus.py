@@ -7,7 +7,7 @@ from tests.looked_at import ROOT, scraping
 from tests.services.engine_pages import EnginePage
 
 SCRAPES = 12
-SETTINGS = {"TIDEGATE_WATCH__FIRST_VERDICT_S": "8"}
+SOON = "8"
 
 
 def test_a_look_through_a_prometheus_knows_its_past(tmp_path: Path) -> None:
@@ -16,7 +16,7 @@ def test_a_look_through_a_prometheus_knows_its_past(tmp_path: Path) -> None:
         targets = {"vllm": [page.netloc for page in (one, two, slow)]}
         with scraping(tmp_path / "prometheus", targets, scrapes=SCRAPES) as prometheus:
             typed = command.replace("prometheus:9090", f"127.0.0.1:{prometheus.port}")
-            done = run(typed, tmp_path, PYTHONPATH=str(ROOT), **SETTINGS)
+            done = run(typed, tmp_path, PYTHONPATH=str(ROOT), TIDEGATE_WATCH__FIRST_VERDICT_S=SOON)
 
     assert done.returncode == 3, done.stderr
     understood, verdict = done.stdout.splitlines()
