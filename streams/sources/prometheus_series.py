@@ -7,12 +7,9 @@ from statistics import median
 from typing import Final, NamedTuple
 
 from streams.clock import SECOND_US
-from streams.sources.engines import ENGINES, EngineNames
+from streams.sources.engines import WANTED
 from streams.sources.prometheus_text import Sample
 
-LEVELS: Final = ("running", "waiting", "kv_use_ratio")
-COUNTERS: Final = ("prompt_tokens", "output_tokens", "finished")
-HISTOGRAMS: Final = ("ttft", "inter_token")
 UP: Final = "up"
 SCRAPE_S: Final = "scrape_duration_seconds"
 
@@ -44,15 +41,15 @@ class Page(NamedTuple):
     scrape_s: float
 
 
-def wire_names(names: EngineNames) -> list[str]:
-    """All series of an engine that are read; of histograms sum and count."""
-    plain = [n for field in (*LEVELS, *COUNTERS) for n in getattr(names, field)]
-    both = [n for field in HISTOGRAMS for n in getattr(names, field)]
-    return [*plain, *(f"{name}{suffix}" for name in both for suffix in ("_sum", "_count"))]
-
-
-ENGINE_OF: Final = {name: engine for engine, names in ENGINES.items() for name in wire_names(names)}
-"""Series name -> engine."""
+SERIES: Final = frozenset(
+    part
+    for name in WANTED
+    if not name.endswith("_bucket")
+    for part in (
+        (f"{name}_sum", f"{name}_count") if name.endswith(("_seconds", "_duration")) else (name,)
+    )
+)
+"""What is asked for: of histograms only sum and count, buckets would be twenty times as much."""
 
 
 def target_of(labels: Mapping[str, str]) -> TargetKey:

@@ -10,7 +10,7 @@ from streams.clock import system_clock
 from streams.errors import SourceUnavailableError
 from streams.sources.asking import Asker, Credentials
 from streams.sources.prometheus_query import PrometheusQuery
-from streams.sources.prometheus_series import ENGINE_OF
+from streams.sources.prometheus_series import SERIES
 from tests.looked_at import scraping
 from tests.services.engine_pages import EnginePage
 
@@ -109,9 +109,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
 async def test_a_piece_that_is_too_much_for_it_is_asked_for_in_halves(real: Real) -> None:
     async with Asker(Credentials(), timeout_s=5) as asker:
         now_us = system_clock()
-        found = await PrometheusQuery(asker, real.url).samples(
-            ENGINE_OF, (), now_us - 60 * S, now_us
-        )
+        found = await PrometheusQuery(asker, real.url).samples(SERIES, (), now_us - 60 * S, now_us)
     running = [
         at_us
         for one in found
@@ -124,7 +122,7 @@ async def test_a_piece_that_is_too_much_for_it_is_asked_for_in_halves(real: Real
 async def test_a_real_one_says_what_it_scrapes_and_who_is_silent(real: Real) -> None:
     async with Asker(Credentials(), timeout_s=5) as asker:
         query = PrometheusQuery(asker, real.url)
-        version, present = await query.version(), await query.present(ENGINE_OF)
+        version, present = await query.version(), await query.present(SERIES)
         scraped = await query.scraped({"vllm"})
     assert version.startswith("2.")
     assert {labels["instance"] for labels in present} == {real.page}

@@ -2,31 +2,36 @@
 
 import pytest
 
-from tidegate.watch.understood import Found, called, page_sentence, pools_sentence, statuses
-
-VLLM = frozenset({
-    "vllm:num_requests_running", "vllm:num_requests_waiting", "vllm:kv_cache_usage_perc",
-    "vllm:prompt_tokens_total", "vllm:generation_tokens_total", "vllm:request_success_total",
-    "vllm:inter_token_latency_seconds_sum", "vllm:inter_token_latency_seconds_count",
-})  # fmt: skip
+from streams.sources.prometheus_text import Sample
+from tidegate.watch.understood import (
+    Found,
+    called,
+    missing,
+    page_sentence,
+    pools_sentence,
+    statuses,
+)
 
 
 def found(replica: str, model: str = "org/M", place: str = "", **more: object) -> Found:
-    facts = {"key": replica, "address": replica, "names": VLLM, "model": model} | more
+    facts = {"key": replica, "address": replica, "engine": "vLLM", "model": model} | more
     return Found(replica=replica, place=place, **facts)  # type: ignore[arg-type]
 
 
 def test_a_page_says_what_it_is_and_what_it_lacks() -> None:
-    (one,) = called([found("h:1", address="http://h:1/metrics")])
+    lacks = ("time to first token",)
+    (one,) = called([found("h:1", address="http://h:1/metrics", lacks=lacks)])
     assert page_sentence(one) == (
         "http://h:1/metrics: vLLM, model org/M – replica h:1 of pool M; "
         "1 of 8 signals missing: time to first token"
     )
 
 
-def test_an_engine_behind_our_door_is_called_by_both() -> None:
-    names = frozenset({"tidegate_replica_requests_running", "llamacpp:requests_processing"})
-    assert found("x", names=names).engine == "llama.cpp behind a Tidegate replica"
+def test_what_a_page_does_not_give_is_told() -> None:
+    names = ("vllm:num_requests_running", "vllm:generation_tokens_total")
+    lacks = missing([Sample(name, {}, 1.0) for name in names])
+    assert len(lacks) == 6
+    assert not {"requests running", "output tokens"} & set(lacks)
 
 
 @pytest.mark.parametrize(

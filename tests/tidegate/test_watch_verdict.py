@@ -22,7 +22,7 @@ SLOW = Cause(
 
 
 def watched(replica: str, *, up: bool = True) -> Watched:
-    found = Found(key=replica, address=replica, names=frozenset(), replica=replica, up=up)
+    found = Found(key=replica, address=replica, replica=replica, up=up)
     return Watched(found=found, pool="M", replica=replica)
 
 

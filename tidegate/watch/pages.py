@@ -14,7 +14,7 @@ from streams.sources.asking import Answer, Asker
 from streams.sources.engines import WANTED, EngineMeter, read_engine
 from streams.sources.prometheus_text import MAX_BYTES, Exposition, parse
 from tidegate.watch.gauges import PoolGauges
-from tidegate.watch.understood import Found, Watched, called, page_sentence
+from tidegate.watch.understood import Found, Watched, called, engine_of, missing, page_sentence
 
 _MODEL_LABELS: Final = ("model_name", "model")
 
@@ -27,9 +27,10 @@ def found_on(url: str, answer: Answer) -> Found | None:
     return Found(
         key=url,
         address=url,
-        names=frozenset(sample.name for sample in page.samples),
+        engine=engine_of(sample.name for sample in page.samples),
         model=_model(page),
-        replica=urlsplit(url).netloc.rpartition("@")[2],
+        replica=urlsplit(url).netloc,
+        lacks=missing(page.samples),
     )
 
 

@@ -11,7 +11,7 @@ from streams.schemas.telemetry import EngineSample
 from streams.sources.engines import EngineMeter, read_engine
 from streams.sources.prometheus_query import PrometheusQuery, piece_us
 from streams.sources.prometheus_series import (
-    ENGINE_OF,
+    SERIES,
     Page,
     TargetKey,
     every_us,
@@ -21,7 +21,7 @@ from streams.sources.prometheus_series import (
     whole_seconds,
 )
 from tidegate.watch.gauges import PoolGauges
-from tidegate.watch.understood import Found, called, plain, pools_sentence
+from tidegate.watch.understood import Found, called, engine_of, plain, pools_sentence
 
 POLL_S: Final = 5
 """At most so long until a scrape is seen."""
@@ -69,7 +69,7 @@ class PrometheusFeed:
     ) -> Self | None:
         """None where it has nothing that we know. Raises SourceUnavailableError."""
         version = await query.version()
-        series = await query.present(ENGINE_OF)
+        series = await query.present(SERIES)
         if not series:
             return None
         jobs = {key.job for key in map(target_of, series)}
@@ -166,7 +166,7 @@ def _one(key: TargetKey, series: Sequence[Mapping[str, str]]) -> Found:
     return Found(
         key=key,
         address=key.instance,
-        names=frozenset(labels["__name__"] for labels in series),
+        engine=engine_of(labels["__name__"] for labels in series),
         model=first("model_name", "model"),
         replica=first("pod") or key.instance,
         place=place,

@@ -2,32 +2,35 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from streams.schemas.scaling import PoolStatus, ReplicaStatus
-from streams.sources.engines import ENGINES, EngineNames
-from streams.sources.prometheus_series import COUNTERS, ENGINE_OF, HISTOGRAMS, LEVELS, wire_names
+from streams.sources.engines import EngineMeter, read_engine
+from streams.sources.prometheus_text import Sample
 
 TITLES: Final[Mapping[str, str]] = {
-    "llamacpp": "llama.cpp",
-    "sglang": "SGLang",
-    "tgi": "TGI",
-    "tidegate": "Tidegate replica",
-    "triton": "Triton",
-    "trtllm": "TensorRT-LLM",
-    "vllm": "vLLM",
+    "llamacpp:": "llama.cpp",
+    "nv_": "Triton",
+    "sglang:": "SGLang",
+    "tgi_": "TGI",
+    "trtllm_": "TensorRT-LLM",
+    "vllm:": "vLLM",
+    "tidegate_replica_": "Tidegate replica",
 }
-_SIGNALS: Final[Mapping[str, str]] = {
+"""Beginning of a series' name -> who uses it; the last stands before one of the others."""
+_LEVELS: Final = {
     "running": "requests running",
     "waiting": "requests waiting",
     "kv_use_ratio": "use of the KV cache",
+}
+_COUNTERS: Final = {
     "prompt_tokens": "prompt tokens",
     "output_tokens": "output tokens",
     "finished": "requests finished",
-    "ttft": "time to first token",
-    "inter_token": "time between tokens",
+    "ttft_count": "time to first token",
+    "inter_token_count": "time between tokens",
 }
 _SHOWN: Final = 8
 
@@ -36,21 +39,18 @@ _SHOWN: Final = 8
 class Found:
     """One engine where somebody pointed us to.
 
-    key: how its feed calls it. names: series that it has. place: where it is, in case that a
-        model is in several.
+    key: how its feed calls it. place: where it is, in case that a model is in several.
+    lacks: signals that it does not give, in words.
     """
 
     key: Hashable
     address: str
-    names: frozenset[str]
+    engine: str = ""
     model: str = ""
     replica: str
     place: str = ""
+    lacks: tuple[str, ...] = ()
     up: bool = True
-
-    @property
-    def engine(self) -> str:
-        return " behind a ".join(sorted((title(e) for e in engines_of(self.names)), key=_ours))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,32 +62,24 @@ class Watched:
     replica: str
 
 
-def engines_of(names: Iterable[str]) -> set[str]:
-    return {ENGINE_OF[name] for name in names if name in ENGINE_OF}
+def engine_of(names: Iterable[str]) -> str:
+    """Who uses series of these names.
+
+    >>> engine_of(["tidegate_replica_requests_running", "llamacpp:requests_processing"])
+    'llama.cpp behind a Tidegate replica'
+    """
+    whole = set(names)
+    found = [title for start, title in TITLES.items() if any(n.startswith(start) for n in whole)]
+    return " behind a ".join(found)
 
 
-def title(engine: str) -> str:
-    return TITLES.get(engine, engine)
-
-
-def missing(names: Collection[str]) -> list[str]:
-    """Signals that an engine of this kind could have and this one has not."""
-    engines = [ENGINES[engine] for engine in engines_of(names)]
-    return [
-        words
-        for signal, words in _SIGNALS.items()
-        if not any(name in names for engine in engines for name in _of(engine, signal))
-    ]
-
-
-def _of(engine: EngineNames, signal: str) -> list[str]:
-    assert signal in {*LEVELS, *COUNTERS, *HISTOGRAMS}  # noqa: S101
-    names: tuple[str, ...] = getattr(engine, signal)
-    return wire_names(EngineNames(**{signal: names}))
-
-
-def _ours(name: str) -> bool:
-    return name == TITLES["tidegate"]
+def missing(samples: Sequence[Sample]) -> tuple[str, ...]:
+    """Signals that an engine could give and this page does not."""
+    reading = read_engine(samples)
+    sample = EngineMeter(cluster="", pool="", replica="").sample(reading, 0, 0.0)
+    levels = [words for name, words in _LEVELS.items() if getattr(sample, name) is None]
+    counters = [words for name, words in _COUNTERS.items() if name not in reading.counters]
+    return (*levels, *counters)
 
 
 def called(found: Sequence[Found]) -> list[Watched]:
@@ -130,8 +122,9 @@ def page_sentence(watched: Watched) -> str:
     if found.model:
         said += f", model {found.model}"
     said += f" – replica {watched.replica} of pool {watched.pool}"
-    if lacks := missing(found.names):
-        said += f"; {len(lacks)} of {len(_SIGNALS)} signals missing: {', '.join(lacks)}"
+    if found.lacks:
+        all_ = len(_LEVELS) + len(_COUNTERS)
+        said += f"; {len(found.lacks)} of {all_} signals missing: {', '.join(found.lacks)}"
     return said
 
 
