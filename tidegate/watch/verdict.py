@@ -45,9 +45,10 @@ class Known:
 
 def judge(view: View, known: Known) -> Verdict:
     """As of what the view has been fed."""
-    silent = [_silent(one) for one in known.watched if not one.found.up]
-    opened = [finding(one) for one in view.incidents(state="open")]
-    found = [*known.unseen, *silent, *opened]
+    opened = view.incidents(state="open")
+    told = {one.subject.name for one in opened}
+    silent = [one for one in known.watched if not one.found.up and one.replica not in told]
+    found = [*known.unseen, *map(_silent, silent), *map(finding, opened)]
     if found:
         return Verdict(state="wrong", sentence="; ".join(found[:_SHOWN]), findings=tuple(found))
     names = sorted({one.pool for one in known.watched})
