@@ -72,6 +72,11 @@ def test_an_open_incident_is_told_with_its_cause_and_its_beginning() -> None:
     assert verdict.findings == (f"pool M: b is slow since 11:59:00 UTC – {SLOW.sentence}",)
 
 
+def test_from_outside_nobody_knows_whether_the_silent_are_frozen_or_gone() -> None:
+    silent = incident().but(title="b is frozen", causes=(SLOW.but(kind="replica_frozen"),))
+    assert judge(seen(silent), KNOWN).sentence == "pool M: b does not answer since 11:59:00 UTC"
+
+
 def test_what_is_over_is_only_mentioned() -> None:
     verdict = judge(seen(incident(resolved_at_us=NOW_US)), KNOWN)
     assert verdict.state == "healthy"

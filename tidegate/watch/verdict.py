@@ -64,8 +64,11 @@ def judge(view: View, known: Known) -> Verdict:
 def finding(incident: Incident) -> str:
     """`pool codex: codex-1 is slow since 14:03:11 UTC – time between tokens of …`."""
     began = datetime.fromtimestamp(incident.started_at_us / SECOND_US, UTC).strftime("%H:%M:%S")
-    cause = incident.causes[0].sentence if incident.causes else "the cause is not known yet"
     where = f"pool {incident.pool}: " if incident.pool else ""
+    if incident.causes and incident.causes[0].kind == "replica_frozen":
+        # Frozen or gone: who only looks from outside cannot tell.
+        return f"{where}{incident.subject.name} does not answer since {began} UTC"
+    cause = incident.causes[0].sentence if incident.causes else "the cause is not known yet"
     return f"{where}{incident.title.rstrip('.')} since {began} UTC – {cause}"
 
 
