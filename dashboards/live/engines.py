@@ -8,7 +8,16 @@ import numpy as np
 from autoscaler.api.series_store import Line
 from autoscaler.api.summary import PoolSummary
 from autoscaler.api.view import View
-from dashboards.live.curves import STEP_S, Curve, binned, curve, edge, step_s
+from dashboards.live.curves import (
+    SHORTEST_SPAN_S,
+    SPAN_S,
+    STEP_S,
+    Curve,
+    binned,
+    curve,
+    edge,
+    step_s,
+)
 from streams.clock import SECOND_US
 
 _LOADS: Final = ("running_mean", "waiting_mean")
@@ -29,6 +38,14 @@ def tokens_per_s(view: View, pools: Sequence[PoolSummary]) -> float | None:
 def _newest(line: Line) -> float:
     seen = line.values[-10:][np.isfinite(line.values[-10:])]
     return float(seen.mean()) if seen.size else 0.0
+
+
+def reach_s(view: View, where: dict[str, str], now_us: int) -> int:
+    """How far back charts reach: not further than what was seen."""
+    lines = view.series("engine", _LOADS[0], where)
+    oldest_us = min((int(line.at_us[0]) for line in lines if line.at_us.size), default=now_us)
+    minutes = -(-(now_us - oldest_us) // (60 * SECOND_US))
+    return min(max(60 * minutes, SHORTEST_SPAN_S), SPAN_S)
 
 
 def load_chart(view: View, where: dict[str, str], now_us: int, span_s: int) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from autoscaler.api.summary import PoolSummary
 from autoscaler.api.view import View
 from dashboards.live import wording
 from dashboards.live.cards import card, chips, replica_rows
-from dashboards.live.curves import SPAN_S, demand_chart, latency_charts, span_s
+from dashboards.live.curves import demand_chart, latency_charts, span_s
 from dashboards.live.engines import load_chart, only_looked_at, tokens_per_s
+from dashboards.live.engines import reach_s as engines_reach_s
 from dashboards.live.headline import Facts, headline
 from dashboards.live.story import tell, turns
 from streams.schemas.anomalies import Anomaly
@@ -112,8 +113,8 @@ class Artist:
         frame.fragments[dom_id("replicas", *where)] = self._html("replicas", rows=rows)
         decisions = view.decisions(*where, limit=_DECISIONS_READ)
         if only_looked_at(pool):
-            reach_s = SPAN_S
             labels = {"cluster": pool.cluster, "pool": pool.pool}
+            reach_s = engines_reach_s(view, labels, frame.now_us)
             demand = load_chart(view, labels, frame.now_us, reach_s)
         else:
             reach_s = span_s(decisions, frame.now_us)

@@ -38,7 +38,7 @@ class Page:
         self._draw = draw
         self._sent: dict[str, Any] = {}
         self._pools: ui.element
-        self._shown: tuple[tuple[str, str], ...] = ()
+        self._shown: tuple[object, object] = ((), ())
 
     def build(self) -> None:
         """Lay the page out with what is known now; afterwards only changes travel."""
@@ -76,7 +76,7 @@ class Page:
     def tell(self) -> None:
         """Send what differs from what this browser already shows."""
         frame = self._draw()
-        if frame.pools != self._shown:
+        if (frame.pools, frame.charts.keys()) != self._shown:
             self._pools.clear()
             self._lay_pools(frame)
         news = {
@@ -100,7 +100,7 @@ class Page:
             ui.html(_THEMES, sanitize=False, tag="span").classes("theme")
 
     def _lay_pools(self, frame: Frame) -> None:
-        self._shown = frame.pools
+        self._shown = (frame.pools, frame.charts.keys())
         with self._pools:
             for cluster, pool in frame.pools:
                 with _div("card", "section"):
@@ -109,7 +109,8 @@ class Page:
                         title, key = _DEMAND if (cluster, pool) in frame.driven else _LOAD
                         _chart(dom_id("demand", cluster, pool), title, key)
                         for i in range(2):
-                            _chart(dom_id(f"latency{i}", cluster, pool), "", _LATENCY_KEY)
+                            if (chart := dom_id(f"latency{i}", cluster, pool)) in frame.charts:
+                                _chart(chart, "", _LATENCY_KEY)
                     _fragment(dom_id("replicas", cluster, pool), frame)
                     if (cluster, pool) in frame.driven:
                         _fragment(dom_id("ask", cluster, pool), frame)

@@ -103,7 +103,8 @@ def called(found: Sequence[Found]) -> list[Watched]:
 
 
 def _base(found: Found) -> str:
-    return plain(found.model.rstrip("/").rpartition("/")[2]) or plain(found.engine) or "engines"
+    model = found.model.rstrip("/").rpartition("/")[2]
+    return plain(model) or plain(found.engine.partition(" behind ")[0]) or "engines"
 
 
 def plain(name: str) -> str:
