@@ -9,6 +9,7 @@
   + OwnershipLostError
   + OffsetExpiredError
   + SinkUnavailableError
+  + SourceUnavailableError
   + PoolDriverError
   + PortTakenError
   + MissingRequirementError
@@ -65,6 +66,18 @@ class SinkUnavailableError(TidegateError):
     def __init__(self, sink: str, retry_after_s: float, cause: str) -> None:
         super().__init__(f"sink {sink!r} unavailable ({cause}); retrying in {retry_after_s:g} s")
         self.retry_after_s = retry_after_s
+
+
+class SourceUnavailableError(TidegateError):
+    """What telemetry should come from does not answer, or not with telemetry.
+
+    status: of the HTTP answer, 0 where there was none.
+    """
+
+    def __init__(self, url: str, cause: str, *, status: int = 0) -> None:
+        super().__init__(f"{url} {cause}")
+        self.cause = cause
+        self.status = status
 
 
 class PoolDriverError(TidegateError):

@@ -18,6 +18,7 @@ from tidegate.gpu_commands import add_gpu_commands
 from tidegate.history_command import add_import
 from tidegate.settings import Settings, load_settings
 from tidegate.supervisor import EXIT_SETTINGS
+from tidegate.watch.command import add_watch
 from tidegate.wiring import ROLES, STAGES
 
 EXIT_FAILED: Final = 1
@@ -96,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     worker.add_argument("--pulse", type=Path, default=None, help=argparse.SUPPRESS)
     worker.set_defaults(run=_worker)
 
+    add_watch(commands)
     for role, meaning in _ROLE_HELP.items():
         commands.add_parser(role, help=meaning).set_defaults(run=_role(role))
 

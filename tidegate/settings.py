@@ -14,6 +14,7 @@ from model_backend.settings import BackendSettings
 from streams.errors import InvalidParameterError
 from streams.settings import StreamSettings
 from streams.sources.settings import ScrapeSettings
+from tidegate.watch.settings import WatchSettings
 
 
 class Settings(BaseSettings):
@@ -30,6 +31,7 @@ class Settings(BaseSettings):
     backend: BackendSettings = BackendSettings()
     scaling: ScalingSettings = ScalingSettings()
     api: ApiSettings = ApiSettings()
+    watch: WatchSettings = WatchSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -1,7 +1,7 @@
 """Messages of the result topics in, bounded tables of their newest records out."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, Protocol, TypeVar
 
 import msgspec
@@ -18,6 +18,8 @@ from streams.schemas.system import Quality
 from streams.schemas.telemetry import Change
 
 MAX_DECISIONS_PER_POOL: Final = 900
+STAGES: Final = ("ingest", "watch", "plan", "drive")
+"""Those whose progress shows in what they write."""
 
 PoolKey = tuple[str, str]
 """(cluster, pool)"""
@@ -41,9 +43,10 @@ class Intake:
     """The newest wins; when a table is full, the longest unchanged record is dropped.
 
     shards: how many shards WATCH has, so that one never heard of is missed.
+    stages: those that are expected.
     """
 
-    def __init__(self, *, shards: int) -> None:
+    def __init__(self, *, shards: int, stages: Sequence[str] = STAGES) -> None:
         self.corrupt = 0
         """Messages that could not be read and were left out."""
         self.store = SeriesStore()
@@ -63,10 +66,9 @@ class Intake:
         self.changes: Latest[str, Change] = Latest(500)
         self.quality: Latest[tuple[str, int], Quality] = Latest(500)
         self.newest_us: dict[tuple[str, int | None], int | None] = {
-            ("ingest", None): None,
-            **{("watch", shard): None for shard in range(shards)},
-            ("plan", None): None,
-            ("drive", None): None,
+            (stage, shard): None
+            for stage in stages
+            for shard in (range(shards) if stage == "watch" else (None,))
         }
 
     def feed(self, messages: Iterable[Received]) -> None:
@@ -164,6 +166,8 @@ class Intake:
         self._progress("plan", None, decision.at_us)
 
     def _progress(self, stage: str, shard: int | None, at_us: int) -> None:
+        if shard is None and (stage, None) not in self.newest_us:
+            return  # what looks like its word is only for the page
         if at_us <= 0:
             return  # a shard that has not heard all its sources yet
         self.newest_us[stage, shard] = max(at_us, self.newest_us.get((stage, shard)) or 0)

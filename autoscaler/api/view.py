@@ -6,7 +6,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from autoscaler.api.health import Health, assess
-from autoscaler.api.intake import Intake, Received
+from autoscaler.api.intake import STAGES, Intake, Received
 from autoscaler.api.series_store import Line
 from autoscaler.api.summary import PoolFacts, PoolSummary, summarise
 from autoscaler.api.windows_feed import POOL_KIND
@@ -45,10 +45,11 @@ class View:
     """Everything shown to people, read from bounded tables.
 
     shards: how many shards WATCH has, so that one never heard of counts as waiting.
+    stages: which of the stages there are.
     """
 
-    def __init__(self, *, shards: int) -> None:
-        self._in = Intake(shards=shards)
+    def __init__(self, *, shards: int, stages: Sequence[str] = STAGES) -> None:
+        self._in = Intake(shards=shards, stages=stages)
 
     def feed(self, messages: Iterable[Received]) -> None:
         """Take in messages of any of ``VIEW_TOPICS``, in the order of each partition."""

@@ -157,6 +157,8 @@ def _badges(summary: PoolSummary) -> tuple[str, ...]:
         badges.append("stand-in for a video model")
     if summary.dry_run:
         badges.append("dry run")
+    if not summary.driver:
+        return (*badges, "only looked at")
     badges.append(
         {"full": "scales by itself", "floor": "may only grow"}.get(summary.ladder, summary.ladder)
     )

@@ -1,6 +1,6 @@
 """What the view holds of a pool in, the few numbers a chart needs out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -28,6 +28,7 @@ SPARK_STEP_S: Final = 2
 _ENOUGH: Final = 20
 """Points from which a usual range means something."""
 _LATENCIES: Final = ("ttft_s_p95", "inter_token_s_p95", "duration_s_p95", "queue_s_p95")
+_ENGINE_LATENCIES: Final = ("inter_token_s_mean", "ttft_s_mean")
 
 
 def span_s(decisions: Sequence[Decision], now_us: int) -> int:
@@ -77,22 +78,37 @@ def latency_charts(
     where = {"cluster": cluster, "pool": pool}
     found = ((name, view.series("pool", name, where)) for name in _LATENCIES)
     shown = [(name, lines[0]) for name, lines in found if lines and _seen(lines[0])]
+    if not shown:
+        shown = [(line.value, line) for line in _of_engines(view, where)]
     anomalies = view.anomalies(pool=pool)
     return [_latency(name, line, anomalies, now_us, span_s) for name, line in shown[:2]]
 
 
+def _of_engines(view: View, where: Mapping[str, str]) -> Iterator[Line]:
+    """Where no gateway tells: of all replicas together, so that a step shows the slowest."""
+    for name in _ENGINE_LATENCIES:
+        lines = [one for one in view.series("engine", name, where) if _seen(one)]
+        if lines:
+            at_us = np.concatenate([line.at_us for line in lines])
+            order = np.argsort(at_us, kind="stable")
+            values = np.concatenate([line.values for line in lines])
+            yield Line("engine", {}, name, at_us[order], values[order])
+
+
 def _latency(name: str, line: Line, anomalies: Sequence[Anomaly], now_us: int, span_s: int) -> Json:
-    edge_us = _edge(now_us, STEP_S)
-    since_us = edge_us - span_s * SECOND_US
-    values = binned(line, edge_us, span_s=span_s + USUAL_S, step_s=STEP_S)
-    low, high = usual(values, USUAL_S // STEP_S)
-    shown = span_s // STEP_S
+    step = step_s(line, STEP_S)
+    edge_us = edge(now_us, step)
+    shown = span_s // step
+    since_us = edge_us - shown * step * SECOND_US
+    before = USUAL_S // step
+    values = binned(line, edge_us, span_s=(shown + before) * step, step_s=step)
+    low, high = usual(values, before)
     return {
         "kind": "latency",
-        "title": feature(name),
-        "unit": find_value("request", name).unit,
+        "title": feature(name) + (", slowest replica" if line.kind == "engine" else ""),
+        "unit": find_value("engine" if line.kind == "engine" else "request", name).unit,
         "from": since_us // 1_000,
-        "step": STEP_S * 1_000,
+        "step": step * 1_000,
         "now": now_us // 1_000,
         "value": curve(values[-shown:]),
         "low": curve(low[-shown:]),
@@ -106,7 +122,14 @@ def _latency(name: str, line: Line, anomalies: Sequence[Anomaly], now_us: int, s
     }
 
 
-def _edge(now_us: int, step_s: int) -> int:
+def step_s(line: Line, shortest_s: int) -> int:
+    """As long as its own windows, if those are longer: or there would be gaps between them."""
+    gaps = np.diff(np.unique(line.at_us[np.isfinite(line.values)]))
+    usual_us = float(np.median(gaps)) if gaps.size else 0.0
+    return max(shortest_s, round(usual_us / SECOND_US))
+
+
+def edge(now_us: int, step_s: int) -> int:
     """The end of the step that runs: steps lie on the epoch's grid, so curves do not tremble."""
     step_us = step_s * SECOND_US
     return -(-now_us // step_us) * step_us
@@ -144,7 +167,9 @@ def spark(line: Line | None, now_us: int, *, width: float = 120, height: float =
     """An SVG path of the last two minutes, scaled from 0 to its own largest value."""
     if line is None:
         return ""
-    values = binned(line, _edge(now_us, SPARK_STEP_S), span_s=SPARK_S, step_s=SPARK_STEP_S)
+    step = step_s(line, SPARK_STEP_S)
+    span = max(2, SPARK_S // step) * step
+    values = binned(line, edge(now_us, step), span_s=span, step_s=step)
     top = np.nanmax(values, initial=0.0) or 1.0
     steps = width / (values.size - 1)
     path: list[str] = []

@@ -14,6 +14,8 @@ from autoscaler.api.view import View
 from dashboards.live import wording
 from dashboards.live.cards import card, chips, replica_rows
 from dashboards.live.curves import demand_chart, latency_charts, span_s
+from dashboards.live.engines import load_chart, only_looked_at, tokens_per_s
+from dashboards.live.engines import reach_s as engines_reach_s
 from dashboards.live.headline import Facts, headline
 from dashboards.live.story import tell, turns
 from streams.schemas.anomalies import Anomaly
@@ -34,6 +36,8 @@ class Frame:
     charts: dict[str, dict[str, Any]] = field(default_factory=dict)
     pools: tuple[tuple[str, str], ...] = ()
     """(cluster, pool) of the cards, in their order."""
+    driven: frozenset[tuple[str, str]] = frozenset()
+    """Those of them that a scaler may act on; the others are only looked at."""
 
 
 def dom_id(kind: str, cluster: str, pool: str) -> str:
@@ -79,18 +83,22 @@ class Artist:
             anomalies=open_anomalies,
             decisions=decisions,
             starting=[one for one in view.replicas() if one.state == "starting"],
+            tokens_per_s=tokens_per_s(view, pools),
         )
-        self._put(frame, "headline", head=headline(facts), pools=pools)
+        self._put(frame, "headline", head=headline(facts), pools=pools, facts=facts)
         self._put(frame, "story", chapters=tell(incidents, view.changes(), decisions))
         for pool in pools:
             self._pool(frame, view, pool, incidents)
-        self._put(frame, "incidents", **_incidents(view, incidents, open_anomalies))
+        judges = facts.tokens_per_s is None  # a mere look learns from nobody
+        shown = _incidents(view, incidents, open_anomalies)
+        self._put(frame, "incidents", judges=judges, **shown)
         newest = turns(decisions)[: -_MAX_DECISIONS - 1 : -1]
         self._put(frame, "decisions", decisions=newest)
         self._put(frame, "gpus", gpus=_gpus(view))
         self._put(frame, "health", health=health, quality=view.quality(), corrupt=view.corrupt)
         self._put(frame, "pulse", health=health, lag_s=_lag_s(health))
         frame.pools = tuple((pool.cluster, pool.pool) for pool in pools)
+        frame.driven = frozenset((p.cluster, p.pool) for p in pools if not only_looked_at(p))
         return frame
 
     def _pool(
@@ -104,8 +112,13 @@ class Artist:
         rows = replica_rows(view, drawn.key, shown, frame.now_us)
         frame.fragments[dom_id("replicas", *where)] = self._html("replicas", rows=rows)
         decisions = view.decisions(*where, limit=_DECISIONS_READ)
-        reach_s = span_s(decisions, frame.now_us)
-        demand = demand_chart(decisions, frame.now_us, reach_s)
+        if only_looked_at(pool):
+            labels = {"cluster": pool.cluster, "pool": pool.pool}
+            reach_s = engines_reach_s(view, labels, frame.now_us)
+            demand = load_chart(view, labels, frame.now_us, reach_s)
+        else:
+            reach_s = span_s(decisions, frame.now_us)
+            demand = demand_chart(decisions, frame.now_us, reach_s)
         frame.charts[dom_id("demand", *where)] = demand
         for i, chart in enumerate(latency_charts(view, *where, frame.now_us, reach_s)):
             frame.charts[dom_id(f"latency{i}", *where)] = chart

@@ -26,6 +26,8 @@ class Facts:
     """Open ones."""
     decisions: Sequence[Decision]
     starting: Sequence[ReplicaStatus] = ()
+    tokens_per_s: float | None = None
+    """What engines say, where they are only looked at and no gateway speaks for users."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +60,7 @@ def headline(facts: Facts) -> Headline:
 def _trouble(opened: Sequence[Incident], facts: Facts) -> Headline:
     worst = min(opened, key=lambda one: (one.severity != "critical", one.started_at_us))
     cause = worst.causes[0].sentence if worst.causes else "The cause is not known yet."
-    users = "Users are affected." if worst.users_hurt else "No user is affected so far."
-    lines = [_sentence(cause), users, *_what_was_done(worst, facts)]
+    lines = [_sentence(cause), *_users(worst, facts), *_what_was_done(worst, facts)]
     if others := [one.title for one in opened if one.id != worst.id]:
         lines.append(f"Also: {_sentence('; '.join(others[:3]))}")
     if facts.health.status == "degraded":
@@ -70,6 +71,13 @@ def _trouble(opened: Sequence[Incident], facts: Facts) -> Headline:
         lines=tuple(lines),
         since_us=worst.started_at_us,
     )
+
+
+def _users(incident: Incident, facts: Facts) -> list[str]:
+    """Engines do not know whom they keep waiting."""
+    if facts.tokens_per_s is not None:
+        return []
+    return ["Users are affected." if incident.users_hurt else "No user is affected so far."]
 
 
 def _what_was_done(incident: Incident, facts: Facts) -> list[str]:
@@ -91,8 +99,7 @@ def _quiet(facts: Facts) -> Headline:
     ready = sum(pool.ready for pool in facts.pools)
     lines = [
         f"{count(ready, 'replica')} in {count(len(facts.pools), 'pool')} "
-        f"{'serves' if ready == 1 else 'serve'} "
-        f"{sum(pool.arrivals_per_s for pool in facts.pools):.2g} requests a second."
+        f"{'serves' if ready == 1 else 'serve'} {_served(facts)} a second."
     ]
     if coming := sum(pool.starting for pool in facts.pools):
         lines.append(f"{count(coming, 'replica')} on the way.")
@@ -106,6 +113,12 @@ def _quiet(facts: Facts) -> Headline:
         ago = span(max(0.0, (facts.health.at_us - ended_us) / SECOND_US))
         lines.append(f"Last incident: {last.title.rstrip('.')}, over since {ago}.")
     return Headline(tone="quiet", title="All quiet.", lines=tuple(lines))
+
+
+def _served(facts: Facts) -> str:
+    if facts.tokens_per_s is not None:
+        return f"{facts.tokens_per_s:.3g} tokens"
+    return f"{sum(pool.arrivals_per_s for pool in facts.pools):.2g} requests"
 
 
 def _behind(health: Health) -> str:

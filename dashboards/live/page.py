@@ -22,6 +22,12 @@ _DEMAND_KEY = (
     '<small class="band" style="--key:var(--chart-forecast)">forecast</small>'
     '<small style="--key:var(--chart-capacity)">capacity, dotted: wanted</small>'
 )
+_LOAD_KEY = (
+    '<small style="--key:var(--chart-demand)">running</small>'
+    '<small style="--key:var(--chart-capacity)">waiting</small>'
+)
+_DEMAND = "Demand and capacity", _DEMAND_KEY
+_LOAD = "Requests in the engines", _LOAD_KEY
 _LATENCY_KEY = '<small class="band" style="--key:var(--chart-usual)">usual, last 5 min</small>'
 
 
@@ -32,7 +38,7 @@ class Page:
         self._draw = draw
         self._sent: dict[str, Any] = {}
         self._pools: ui.element
-        self._shown: tuple[tuple[str, str], ...] = ()
+        self._shown: tuple[object, object] = ((), ())
 
     def build(self) -> None:
         """Lay the page out with what is known now; afterwards only changes travel."""
@@ -52,8 +58,9 @@ class Page:
                     ui.html("What happened", sanitize=False, tag="h2")
                     _fragment("story", frame, "story")
                 with _div("rest"):
-                    with _panel("Decisions that changed a pool"):
-                        _fragment("decisions", frame)
+                    if frame.driven or not frame.pools:
+                        with _panel("Decisions that changed a pool"):
+                            _fragment("decisions", frame)
                     with _panel("Pipeline and data quality"):
                         _fragment("health", frame)
             with _div("foot"):
@@ -69,7 +76,7 @@ class Page:
     def tell(self) -> None:
         """Send what differs from what this browser already shows."""
         frame = self._draw()
-        if frame.pools != self._shown:
+        if (frame.pools, frame.charts.keys()) != self._shown:
             self._pools.clear()
             self._lay_pools(frame)
         news = {
@@ -93,17 +100,20 @@ class Page:
             ui.html(_THEMES, sanitize=False, tag="span").classes("theme")
 
     def _lay_pools(self, frame: Frame) -> None:
-        self._shown = frame.pools
+        self._shown = (frame.pools, frame.charts.keys())
         with self._pools:
             for cluster, pool in frame.pools:
                 with _div("card", "section"):
                     _fragment(dom_id("card", cluster, pool), frame)
                     with _div("charts"):
-                        _chart(dom_id("demand", cluster, pool), "Demand and capacity", _DEMAND_KEY)
+                        title, key = _DEMAND if (cluster, pool) in frame.driven else _LOAD
+                        _chart(dom_id("demand", cluster, pool), title, key)
                         for i in range(2):
-                            _chart(dom_id(f"latency{i}", cluster, pool), "", _LATENCY_KEY)
+                            if (chart := dom_id(f"latency{i}", cluster, pool)) in frame.charts:
+                                _chart(chart, "", _LATENCY_KEY)
                     _fragment(dom_id("replicas", cluster, pool), frame)
-                    _fragment(dom_id("ask", cluster, pool), frame)
+                    if (cluster, pool) in frame.driven:
+                        _fragment(dom_id("ask", cluster, pool), frame)
 
 
 def _div(classes: str, tag: str = "div") -> ui.element:

@@ -10,6 +10,7 @@ from typing import Final
 from detectors.banks.base import Bank
 from detectors.banks.cusum import CusumBank
 from detectors.banks.ewma import EwmaBank
+from detectors.banks.fellows import FellowsBank
 from detectors.banks.isolation_forest import IsolationForestBank
 from detectors.banks.limit import LimitBank
 from detectors.banks.rise import RiseBank
@@ -18,6 +19,7 @@ from detectors.banks.river import RiverBank
 BANKS: Final[Mapping[str, Callable[..., Bank]]] = {
     "cusum": CusumBank,
     "ewma": EwmaBank,
+    "fellows": FellowsBank,
     "isolation_forest": IsolationForestBank,
     "limit": LimitBank,
     "rise": RiseBank,

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 import numpy as np
-from sklearn.ensemble import IsolationForest
 
 from detectors.banks.base import Floats, Reading, Rows, bounded, cleared, grown
 from detectors.fellows import group_of
@@ -162,6 +161,8 @@ class IsolationForestBank:
         return forest
 
     def _grown(self, ring: Ring) -> Forest:
+        from sklearn.ensemble import IsolationForest  # noqa: PLC0415  takes a second to load
+
         trees = IsolationForest(
             n_estimators=self._trees,
             max_samples=min(128, len(ring.sample)),

@@ -142,6 +142,7 @@ def test_a_state_of_another_schema_is_refused(bank: Bank) -> None:
 WRONG: dict[str, tuple[dict[str, object], ...]] = {
     "cusum": ({"ratio": 1}, {"evidence": 0}, {"spread": 0}, {"floor": 0}),
     "ewma": ({"half_life_s": 0}, {"sigmas": 0}, {"floor": -1}),
+    "fellows": ({"ratio": 1},),
     "isolation_forest": ({"boundary": 2}, {"size": 3}, {"floors": []}),
     "limit": ({"limit": 0}, {"mask": -1}),
     "rise": ({"limit": 0}, {"over_s": -1}),

@@ -5,6 +5,7 @@ from detectors.defaults import DEFAULTS
 from detectors.panel import Panel
 from detectors.settings import DetectionSettings
 from detectors.watch import KINDS
+from tidegate.watch.detection import FIRST_LOOK
 
 RULES = frozenset({"limit", "rise"})
 
@@ -16,7 +17,7 @@ def test_every_default_can_be_built() -> None:
 
 
 def test_every_bank_is_used() -> None:
-    assert {one.kind for one in DEFAULTS} == set(BANKS)
+    assert {one.kind for one in (*DEFAULTS, *FIRST_LOOK)} == set(BANKS)
 
 
 def test_rules_with_a_fixed_meaning_have_no_grace() -> None:

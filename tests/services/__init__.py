@@ -7,7 +7,22 @@ from tests.services.base import Missing, Service, cache_dir
 from tests.services.browser import Chromium
 from tests.services.influx import Influx
 from tests.services.kafka import Kafka
+from tests.services.prometheus import Prometheus
 
-SERVICES: dict[str, type[Service]] = {"chromium": Chromium, "influx": Influx, "kafka": Kafka}
+SERVICES: dict[str, type[Service]] = {
+    "chromium": Chromium,
+    "influx": Influx,
+    "kafka": Kafka,
+    "prometheus": Prometheus,
+}
 
-__all__ = ["SERVICES", "Chromium", "Influx", "Kafka", "Missing", "Service", "cache_dir"]
+__all__ = [
+    "SERVICES",
+    "Chromium",
+    "Influx",
+    "Kafka",
+    "Missing",
+    "Prometheus",
+    "Service",
+    "cache_dir",
+]

@@ -165,6 +165,16 @@ window.tidegate = (() => {
         ],
       };
     },
+    load(d) {
+      const zip = (values) => values.map((value, i) => [d.from + i * d.step, value]);
+      return {
+        ...frameOf(d.from, d.now, three),
+        series: [
+          curve("waiting", zip(d.waiting), { z: 1, lineStyle: { color: colour("--chart-capacity"), width: 1.5 } }),
+          curve("running", zip(d.running), { z: 3, lineStyle: { color: colour("--chart-demand"), width: 2 } }),
+        ],
+      };
+    },
     latency(d) {
       const at = d.value.map((_, i) => d.from + i * d.step);
       const write = d.unit === "s" ? seconds : three;

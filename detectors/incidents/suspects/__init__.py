@@ -11,7 +11,7 @@ from detectors.incidents.scene import Scene
 from detectors.incidents.suspects.base import Suspect
 from detectors.incidents.suspects.other import faulty_gpu, recent_change
 from detectors.incidents.suspects.silent import lost_or_frozen
-from detectors.incidents.suspects.slow import slow_replica, stalling
+from detectors.incidents.suspects.slow import slow_replica, slower_than_fellows, stalling
 from detectors.incidents.suspects.traffic import capacity_short, refused_client, surge
 
 SUSPECTS: Final[tuple[Callable[[Scene], Iterator[Suspect]], ...]] = (
@@ -21,6 +21,7 @@ SUSPECTS: Final[tuple[Callable[[Scene], Iterator[Suspect]], ...]] = (
     recent_change,
     refused_client,
     slow_replica,
+    slower_than_fellows,
     stalling,
     surge,
 )

@@ -44,6 +44,22 @@ def slow_replica(scene: Scene) -> Iterator[Suspect]:
         )
 
 
+def slower_than_fellows(scene: Scene) -> Iterator[Suspect]:
+    """Replicas that were slow from the first look on: only fellows show that it is unusual."""
+    apart = [a for a in _late(scene) if a.detector == "fellows" and a.expected > 0]
+    for replica in sorted({a.labels["replica"] for a in apart}):
+        own = [a for a in _late(scene) if is_of_replica(a, replica)]
+        worst = max((a for a in own if a in apart), key=lambda a: (_lateness(a), a.id))
+        cause = Cause(
+            kind="replica_slow",
+            subject=Subject(kind="replica", name=replica),
+            weight=0.64,
+            sentence=f"{_WHAT[feature_of(worst)]} of {replica} is {worst.actual:.2g} s, "
+            f"{_lateness(worst):.1f} times the {worst.expected:.2g} s of its fellows",
+        )
+        yield suspect(scene, cause, own, follows_from_replica(replica))
+
+
 def stalling(scene: Scene) -> Iterator[Suspect]:
     """One replica that lets requests wait but answers its scrapes, and no fellow does the same."""
     stalls = [a for a in scene.of(Family.STALLS) if a.labels.get("replica")]
