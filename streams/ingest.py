@@ -9,7 +9,7 @@ from streams import metrics
 from streams.batched import App, Message, RecordBatch
 from streams.codec import decode_record
 from streams.connection import full_name, new_consumer
-from streams.intake import INPUTS, STATE_TOPIC, Ingest
+from streams.intake import STATE_TOPIC, Ingest, inputs, state_partition
 from streams.log_stage import attach_log_stage
 from streams.replay import message_of
 from streams.schemas.system import FrameMark, SourceMark
@@ -68,13 +68,16 @@ def attach(app: App, settings: StreamSettings) -> None:
 
     def handler(topic: str, partition: int) -> IngestHandler:
         return IngestHandler(
-            topic, partition, settings, stored=lambda: stored_marks(settings, partition)
+            topic,
+            partition,
+            settings,
+            stored=lambda: stored_marks(settings, state_partition(topic, partition, settings)),
         )
 
     attach_log_stage(
         app,
         stage=STAGE,
-        topics=INPUTS,
+        topics=inputs(settings),
         handler=handler,
         min_interval_s=settings.windows.commit_interval_s,
     )

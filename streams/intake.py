@@ -16,6 +16,9 @@ from streams.dead_letters import dead_letter
 from streams.decode import Decoder
 from streams.errors import InvalidParameterError
 from streams.frames import shape_of
+from streams.maps.formats import FORMATS
+from streams.maps.reading import MapDecoder
+from streams.maps.settings import MapSettings
 from streams.partials import Deltas, Partials
 from streams.portions import Decoded, Flaw
 from streams.punctuality import Punctuality
@@ -24,7 +27,7 @@ from streams.schemas.system import FrameMark, Quality, SourceMark
 from streams.settings import StreamSettings
 from streams.stage import Out
 from streams.tally import Tally, summed
-from streams.topics import TOPICS
+from streams.topics import TOPICS, is_foreign
 from streams.windows.check import Reject
 from streams.windows.fields import Mask
 from streams.windows.table import Ints
@@ -64,14 +67,11 @@ class Ingest:
         self._topic = topic
         self._partition = partition
         self._repeats = Repeats()
-        self._decoder = Decoder(
-            _record_of(topic),
-            max_message_bytes=settings.topics.max_message_bytes,
-            repeats=self._repeats,
-            shape=shape_of(_record_of(topic)) if topic in KIND_OF else None,
-        )
+        self._decoder = decoder_of(topic, settings, self._repeats)
         self._partials = _partials_of(topic, settings)
-        self._punctuality = Punctuality.of(settings.windows)
+        self._is_changes = isinstance(self._partials, Controls)
+        self._state_partition = state_partition(topic, partition, settings)
+        self._punctuality = Punctuality.of(settings.windows, later_s=later_s(topic, settings))
         self._tally = Tally()
         self._next: int | None = None
 
@@ -92,7 +92,7 @@ class Ingest:
     def step(self, batch: "RecordBatch") -> list[Out]:
         """All there is to write for the log interval [batch.start, batch.next), in one go."""
         # The block of a change has the watermark of just that change, however the log is cut.
-        parts = _by_stamp(batch) if self._topic == "changes" else (batch,)
+        parts = _by_stamp(batch) if self._is_changes else (batch,)
         self.newest = None
         return [out for part in parts for out in self._step(part)]
 
@@ -209,7 +209,38 @@ class Ingest:
         return "/".join([self._topic, str(self._partition), *more])
 
     def _state(self, key: str, value: msgspec.Struct | None) -> Out:
-        return Out(topic=STATE_TOPIC, key=key, value=value, partition=self._partition)
+        return Out(topic=STATE_TOPIC, key=key, value=value, partition=self._state_partition)
+
+
+def inputs(settings: StreamSettings) -> tuple[str, ...]:
+    """All raw topics, also those of others."""
+    return (*INPUTS, *dict.fromkeys(f"/{each.topic}" for each in settings.maps))
+
+
+def state_partition(topic: str, partition: int, settings: StreamSettings) -> int:
+    """Where in ``state.ingest`` the marks of a source are: others may have more partitions."""
+    return partition % settings.topics.raw_partitions if is_foreign(topic) else partition
+
+
+def _maps_of(topic: str, settings: StreamSettings) -> list[MapSettings]:
+    return [each for each in settings.maps if f"/{each.topic}" == topic]
+
+
+def later_s(topic: str, settings: StreamSettings) -> float:
+    return max((each.lateness_s for each in _maps_of(topic, settings)), default=0.0)
+
+
+def decoder_of(topic: str, settings: StreamSettings, repeats: Repeats) -> Decoder | MapDecoder:
+    limit = settings.topics.max_message_bytes
+    if maps := _maps_of(topic, settings):
+        mappings = [each.mapping() for each in maps]
+        return MapDecoder(FORMATS[maps[0].format](), mappings, max_message_bytes=limit)
+    return Decoder(
+        _record_of(topic),
+        max_message_bytes=limit,
+        repeats=repeats,
+        shape=shape_of(_record_of(topic)) if topic in KIND_OF else None,
+    )
 
 
 def _record_of(topic: str) -> type[msgspec.Struct]:
@@ -221,12 +252,14 @@ def _record_of(topic: str) -> type[msgspec.Struct]:
 
 def _partials_of(topic: str, settings: StreamSettings) -> Partials:
     shards, block_bytes = settings.topics.shards, settings.topics.block_bytes
-    if topic not in KIND_OF:
+    maps = _maps_of(topic, settings)
+    kind = maps[0].record if maps else KIND_OF.get(topic, "change")
+    if kind == "change":
         return Controls(shards=shards, block_bytes=block_bytes)
     windows = settings.windows
-    interval_s = windows.gpu_interval_s if topic == "gpu" else windows.interval_s
+    interval_s = windows.gpu_interval_s if kind == "gpu" else windows.interval_s
     return Deltas(
-        KIND_OF[topic],
+        kind,
         interval_us=interval_s * SECOND_US,
         shards=shards,
         block_bytes=block_bytes,

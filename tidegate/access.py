@@ -87,6 +87,8 @@ def grants(role: str, settings: StreamSettings) -> Iterator[Grant]:
     access, prefix = ACCESS[role], settings.topics.prefix
     for topic in access.reads:
         yield Grant("Read", "topic", prefix + topic)
+    for other in sorted({each.topic for each in settings.maps} if role == "ingest" else ()):
+        yield Grant("Read", "topic", other)
     for topic in access.writes:
         yield Grant("Write", "topic", prefix + topic)
     if access.stage:
