@@ -135,6 +135,17 @@ SINK_SPOOLED: Final = Gauge(
 )
 SINK_DOWN: Final = Gauge("tidegate_sink_down", "1 while a sink takes nothing.", _SINK)
 
+DOOR_ITEMS: Final = Counter(
+    "tidegate_door_items",
+    "Data points, spans and samples that senders pushed: taken, or ignored as none we know.",
+    ("door", "outcome"),
+)
+DOOR_REFUSED: Final = Counter(
+    "tidegate_door_refused",
+    "Requests, points and spans that a door did not take.",
+    ("door", "reason"),
+)
+
 
 def show_from_start(stage: str) -> None:
     """Let what has not happened yet be scraped as 0: a rate needs to begin somewhere."""

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from streams.maps.settings import MapSettings, RegistrySettings
+from streams.receive.settings import ReceiveSettings
 
 
 class BrokerSettings(BaseModel, frozen=True, extra="forbid"):
@@ -120,6 +121,7 @@ class StreamSettings(BaseModel, frozen=True, extra="forbid"):
     maps: tuple[MapSettings, ...] = ()
     """Topics that others write, read as ours are (`docs/adopt/existing-topics.md`)."""
     registry: RegistrySettings = RegistrySettings()
+    receive: ReceiveSettings = ReceiveSettings()
     stuck_after_s: Annotated[float, Field(ge=5)] = 30.0
     """A stage that has more to read and shows no sign of life for this long is started anew."""
 

@@ -158,6 +158,7 @@ def _add_recordings(commands: "argparse._SubParsersAction[argparse.ArgumentParse
 _ROLE_HELP: Final = {
     "gateway": "the OpenAI-compatible door in front of the pools",
     "api": "control API and live page",
+    "receive": "take in what is pushed: OTLP over HTTP, Prometheus remote write",
     "agent": "scrape replicas, processes and GPUs of this machine",
 }
 
