@@ -9,6 +9,7 @@
   + OwnershipLostError
   + OffsetExpiredError
   + SinkUnavailableError
+  + RegistryUnavailableError
   + PoolDriverError
   + PortTakenError
   + MissingRequirementError
@@ -65,6 +66,13 @@ class SinkUnavailableError(TidegateError):
     def __init__(self, sink: str, retry_after_s: float, cause: str) -> None:
         super().__init__(f"sink {sink!r} unavailable ({cause}); retrying in {retry_after_s:g} s")
         self.retry_after_s = retry_after_s
+
+
+class RegistryUnavailableError(TidegateError):
+    """The Schema Registry does not answer: its topics wait, and nothing is lost."""
+
+    def __init__(self, url: str, cause: str) -> None:
+        super().__init__(f"schema registry {url} unavailable ({cause}); its topics wait")
 
 
 class PoolDriverError(TidegateError):

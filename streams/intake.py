@@ -1,6 +1,6 @@
 """One source partition in, batch by batch; blocks, dead letters and marks out: INGEST, pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
@@ -13,12 +13,8 @@ from streams.clock import SECOND_US
 from streams.codec import BlockHeader
 from streams.controls import Controls
 from streams.dead_letters import dead_letter
-from streams.decode import Decoder
-from streams.errors import InvalidParameterError
-from streams.frames import shape_of
-from streams.maps.formats import FORMATS
+from streams.inputs import INPUTS, KIND_OF, decoder_of, later_s, maps_of, state_partition
 from streams.maps.reading import MapDecoder
-from streams.maps.settings import MapSettings
 from streams.partials import Deltas, Partials
 from streams.portions import Decoded, Flaw
 from streams.punctuality import Punctuality
@@ -27,17 +23,16 @@ from streams.schemas.system import FrameMark, Quality, SourceMark
 from streams.settings import StreamSettings
 from streams.stage import Out
 from streams.tally import Tally, summed
-from streams.topics import TOPICS, is_foreign
 from streams.windows.check import Reject
-from streams.windows.fields import Mask
+from streams.windows.fields import Fields, Mask
 from streams.windows.table import Ints
 
 if TYPE_CHECKING:
     from streams.batch import RecordBatch, Records
 
+__all__ = ["INPUTS", "KIND_OF", "STATE_TOPIC", "Ingest"]
+
 STATE_TOPIC: Final = "state.ingest"
-KIND_OF: Final = {"requests": "request", "engine": "engine", "gpu": "gpu"}
-INPUTS: Final = (*KIND_OF, "changes")
 _FAR: Final = "event time is {:.3f} s after the append time, allowed are {:g} s"
 
 
@@ -67,7 +62,7 @@ class Ingest:
         self._topic = topic
         self._partition = partition
         self._repeats = Repeats()
-        self._decoder = decoder_of(topic, settings, self._repeats)
+        self.decoder = decoder_of(topic, settings, self._repeats)
         self._partials = _partials_of(topic, settings)
         self._is_changes = isinstance(self._partials, Controls)
         self._state_partition = state_partition(topic, partition, settings)
@@ -101,7 +96,7 @@ class Ingest:
             self._read_again()
         records = batch.records
         gathering = self._partials.gather()
-        decoded = self._decoder.decode(records.values, gathering.add)
+        decoded = self._decoded(records, gathering.add)
         found = self._sort(gathering.at_us(), decoded.message, records)
         made = gathering.make(found.fit, self._header(batch.start, batch.next))
         far = {at: self._far(int(-found.behind_us[at])) for at in found.far}
@@ -115,6 +110,11 @@ class Ingest:
             *self._frame_marks(decoded),
             *self._progress(batch.next, self._tally.add(counts)),
         ]
+
+    def _decoded(self, records: "Records", add: Callable[[Fields], None]) -> Decoded:
+        if isinstance(self.decoder, MapDecoder):
+            return self.decoder.decode(records.values, add, records.timestamps_us.tolist())
+        return self.decoder.decode(records.values, add)
 
     def idle(self, position: int, clock_us: int) -> list[Out]:
         """The log ends at ``position``; the clock showed ``clock_us`` before that was found."""
@@ -185,7 +185,7 @@ class Ingest:
         message, line = decoded.message, decoded.line
         by_message = sorted(rejects, key=lambda at: int(message[at]))
         for number, places in groupby(by_message, key=lambda at: int(message[at])):
-            raw = self._decoder.raw_of(records.values[number] or b"")
+            raw = self.decoder.raw_of(records.values[number] or b"")
             for at in places:
                 yield Flaw(number, int(line[at]), rejects[at], raw(int(line[at])))
 
@@ -212,47 +212,9 @@ class Ingest:
         return Out(topic=STATE_TOPIC, key=key, value=value, partition=self._state_partition)
 
 
-def inputs(settings: StreamSettings) -> tuple[str, ...]:
-    """All raw topics, also those of others."""
-    return (*INPUTS, *dict.fromkeys(f"/{each.topic}" for each in settings.maps))
-
-
-def state_partition(topic: str, partition: int, settings: StreamSettings) -> int:
-    """Where in ``state.ingest`` the marks of a source are: others may have more partitions."""
-    return partition % settings.topics.raw_partitions if is_foreign(topic) else partition
-
-
-def _maps_of(topic: str, settings: StreamSettings) -> list[MapSettings]:
-    return [each for each in settings.maps if f"/{each.topic}" == topic]
-
-
-def later_s(topic: str, settings: StreamSettings) -> float:
-    return max((each.lateness_s for each in _maps_of(topic, settings)), default=0.0)
-
-
-def decoder_of(topic: str, settings: StreamSettings, repeats: Repeats) -> Decoder | MapDecoder:
-    limit = settings.topics.max_message_bytes
-    if maps := _maps_of(topic, settings):
-        mappings = [each.mapping() for each in maps]
-        return MapDecoder(FORMATS[maps[0].format](), mappings, max_message_bytes=limit)
-    return Decoder(
-        _record_of(topic),
-        max_message_bytes=limit,
-        repeats=repeats,
-        shape=shape_of(_record_of(topic)) if topic in KIND_OF else None,
-    )
-
-
-def _record_of(topic: str) -> type[msgspec.Struct]:
-    record = TOPICS[topic].record if topic in INPUTS else None
-    if record is None:
-        raise InvalidParameterError("topic", topic, f"one of {', '.join(INPUTS)}")
-    return record
-
-
 def _partials_of(topic: str, settings: StreamSettings) -> Partials:
     shards, block_bytes = settings.topics.shards, settings.topics.block_bytes
-    maps = _maps_of(topic, settings)
+    maps = maps_of(topic, settings)
     kind = maps[0].record if maps else KIND_OF.get(topic, "change")
     if kind == "change":
         return Controls(shards=shards, block_bytes=block_bytes)

@@ -140,7 +140,7 @@ class StreamSettings(BaseModel, frozen=True, extra="forbid"):
         first: dict[str, MapSettings] = {}
         for each in self.maps:
             other = first.setdefault(each.topic, each)
-            for name in ("format", "record", "lateness_s"):
+            for name in ("format", "record", "lateness_s", "late"):
                 if getattr(each, name) != getattr(other, name):
                     raise ValueError(f"maps of topic {each.topic!r} must have the same {name}")
             if each.topic.startswith(self.topics.prefix or "\0"):

@@ -16,9 +16,10 @@ from streams.clock import SECOND_US
 from streams.codec import encode_record
 from streams.connection import new_consumer, wait_for_broker
 from streams.errors import InvalidParameterError
-from streams.intake import decoder_of, later_s
+from streams.inputs import decoder_of, later_s
 from streams.maps.formats import shown
 from streams.maps.reading import MapDecoder
+from streams.maps.registry import teach
 from streams.redact import redacted_head
 from streams.repeats import Repeats
 from streams.replay import message_of
@@ -50,6 +51,7 @@ async def run(topic: str, settings: StreamSettings, console: Console) -> int:
         raise InvalidParameterError("TOPIC", topic, f"one of those in stream.maps ({known})")
     await wait_for_broker(settings, [topic])
     messages, by_producers = await newest(topic, settings)
+    await teach(decoder.format, settings.registry, [message.value for message in messages])
     found = list(tried(messages, decoder, _allowed_s(topic, settings)))
     console.print(_table(found))
     refused = sum(one.refused for one in found)

@@ -1,14 +1,20 @@
 """Bytes of one message in, the documents that it holds out; one member per format."""
 
-from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from streams.codec import MAX_FRAME_RECORDS
 from streams.decode import json_lines
+from streams.maps.registered import avro, protobuf
+from streams.maps.settings import MapSettings
+from streams.receive.settings import ReceiveSettings
 from streams.rejects import reject_of, shortened
 from streams.windows.check import Reject
+
+if TYPE_CHECKING:
+    from streams.receive.otlp import Encoding
 
 
 class Format(Protocol):
@@ -45,9 +51,21 @@ def _json(value: bytes) -> object:
         return reject_of(exc, value)
 
 
-FORMATS: Final[Mapping[str, type[Format]]] = {
-    "json": Json,
-}
+def format_of(settings: MapSettings, receive: ReceiveSettings) -> Format:
+    """How this topic is written; raises MissingRequirementError if an extra is missing."""
+    match settings.format:
+        case "json":
+            return Json()
+        case "avro":
+            return avro()
+        case "protobuf":
+            return protobuf()
+        case "otlp_proto" | "otlp_json" as name:
+            from streams.maps.otlp import OtlpFormat  # noqa: PLC0415  -- loads much for few
+
+            encoding: Encoding = "json" if name == "otlp_json" else "proto"
+            of_spans = settings.record == "request"
+            return OtlpFormat(encoding, receive, settings.cluster, of_spans=of_spans)
 
 
 def shown(document: object) -> bytes:

@@ -63,6 +63,14 @@ class Mapping:
         return self.record(**values)
 
 
+@dataclass(frozen=True, slots=True)
+class AsItIs:
+    """A mapping for documents that are records already."""
+
+    def of(self, document: object) -> msgspec.Struct | Reject | None:
+        return document if isinstance(document, msgspec.Struct) else None
+
+
 def mapping_of(
     record: str,
     fields: Table[str, Expression],

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, model_validator
 
 from streams.maps.expression import MISSING, Expression, steps
+from streams.maps.mapping import AsItIs, mapping_of
 from streams.maps.mapping import Mapping as FieldMapping
-from streams.maps.mapping import mapping_of
 from streams.maps.units import text
 
 Scalar = str | int | float | bool
@@ -35,7 +35,7 @@ class MapSettings(BaseModel, frozen=True, extra="forbid"):
     """One topic of somebody else's, without our prefix, and what its messages mean."""
 
     topic: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
-    format: Literal["json"] = "json"
+    format: Literal["json", "avro", "protobuf", "otlp_proto", "otlp_json"] = "json"
     record: Literal["request", "engine", "gpu", "change"] = "request"
     fields: dict[str, Scalar | FieldSettings] = {}
     """Field of ours (`at` and `event` for short) -> expression."""
@@ -43,17 +43,32 @@ class MapSettings(BaseModel, frozen=True, extra="forbid"):
         dict[str, tuple[Annotated[str, BeforeValidator(text)], ...]], BeforeValidator(_worded)
     ] = {}
     """Path -> texts: only documents that have one of them there are meant."""
+    cluster: str = "local"
+    """Of records whose fields do not name one."""
+    late: Literal["count", "now"] = "count"
+    """What is too late for its window: counted as late and dropped, or `now`: it counts as of when
+    it was appended."""
     lateness_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
     """How much later than others its records may come; final windows of all wait so much longer."""
 
     @model_validator(mode="after")
     def _can_be_read(self) -> Self:
+        if self.format.startswith("otlp") and (
+            self.fields or self.where or self.record not in {"request", "engine"}
+        ):
+            raise ValueError(
+                f"{self.format} has fields of its own: leave out fields and where; record must be "
+                f"request (of spans) or engine (of metrics), got {self.record}"
+            )
         self.mapping()
         return self
 
-    def mapping(self) -> FieldMapping:
+    def mapping(self) -> FieldMapping | AsItIs:
         """What the fields say; raises InvalidParameterError that names the field."""
+        if self.format.startswith("otlp"):
+            return AsItIs()
         fields = {name: _expression(name, given) for name, given in self.fields.items()}
+        fields.setdefault("cluster", Expression(otherwise=self.cluster))
         where = {path: (steps("where", path), texts) for path, texts in self.where.items()}
         return mapping_of(self.record, fields, where)
 

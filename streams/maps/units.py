@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
 from streams.clock import SECOND_US
@@ -45,6 +46,8 @@ def reader(field: str, unit: str) -> Callable[[object], object]:
 
 def number(value: object) -> float:
     """A finite number, also from text; true and false are 1 and 0."""
+    if isinstance(value, Decimal):
+        value = float(value)
     if isinstance(value, str):
         try:
             value = int(value) if value.strip().lstrip("+-").isdecimal() else float(value)
@@ -85,15 +88,17 @@ def _instant(unit: str) -> Callable[[object], int]:
     if unit == "ns":
         return lambda value: int(number(value) // 1_000)
     scale = _INSTANTS[unit]
-    return lambda value: round(number(value) * scale)
+    return lambda value: (
+        _iso(value) if isinstance(value, datetime) else round(number(value) * scale)
+    )
 
 
 def _iso(value: object) -> int:
-    """UTC unless it says otherwise."""
+    """UTC unless it says otherwise; Avro has instants of its own, in any unit."""
     try:
-        at = datetime.fromisoformat(value) if isinstance(value, str) else None
+        at = datetime.fromisoformat(value) if isinstance(value, str) else value
     except ValueError:
         at = None
-    if at is None:
-        raise ValueError("a time such as 2026-01-31T12:00:00Z")
+    if not isinstance(at, datetime):
+        raise ValueError("a time such as 2026-01-31T12:00:00Z")  # noqa: TRY004  -- as above
     return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH) // timedelta(microseconds=1)

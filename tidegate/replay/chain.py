@@ -12,7 +12,8 @@ from detectors.incidents.respond import Respond
 from detectors.watch import Watch
 from streams.batch import Message, RecordBatch
 from streams.codec import encode_record
-from streams.intake import INPUTS, Ingest, inputs
+from streams.inputs import INPUTS, inputs
+from streams.intake import Ingest
 from streams.settings import StreamSettings
 from streams.stage import Out, Thinker
 from streams.ticked import held_us, intervals_us

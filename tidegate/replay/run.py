@@ -12,7 +12,7 @@ from streams.batch import Message
 from streams.clock import SECOND_US
 from streams.connection import wait_for_broker
 from streams.errors import CorruptMessageError, InvalidParameterError
-from streams.intake import INPUTS, inputs
+from streams.inputs import INPUTS, inputs
 from streams.ordered import read_ordered
 from streams.recording import RecordingWriter, read_recording
 from streams.settings import StreamSettings
