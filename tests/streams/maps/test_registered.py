@@ -168,7 +168,7 @@ def message(name: str, *fields: tuple[str, int, int, str], nested: tuple[Any, ..
 
     made = descriptor_pb2.DescriptorProto(name=name, nested_type=nested)
     for number, (field, kind, label, of) in enumerate(fields, 1):
-        made.field.add(name=field, number=number, type=kind, label=label, type_name=of or None)  # type: ignore[arg-type]
+        made.field.add(name=field, number=number, type=kind, label=label, type_name=of or None)
     return made
 
 
