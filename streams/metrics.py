@@ -137,7 +137,7 @@ SINK_DOWN: Final = Gauge("tidegate_sink_down", "1 while a sink takes nothing.", 
 
 DOOR_ITEMS: Final = Counter(
     "tidegate_door_items",
-    "Data points, spans and samples that senders pushed: taken, or ignored as none we know.",
+    "What senders pushed: taken, ignored as none of ours, or events moved to when they came.",
     ("door", "outcome"),
 )
 DOOR_REFUSED: Final = Counter(

@@ -92,9 +92,9 @@ def at(document: object, path: Sequence[str]) -> object:
     'a'
     """
     for step in path:
-        if isinstance(document, Mapping):
+        if isinstance(document, dict):
             document = document.get(step)
-        elif isinstance(document, Sequence) and not isinstance(document, str | bytes):
+        elif isinstance(document, list):
             place = int(step) if step.isdecimal() else -1
             document = document[place] if 0 <= place < len(document) else None
         else:

@@ -43,6 +43,7 @@ class Mapping:
     """What a document means; give it documents whose texts and numbers are Python's."""
 
     record: type[msgspec.Struct]
+    constants: Table[str, object]
     fields: Sequence[_Field]
     where: Sequence[tuple[tuple[str, ...], tuple[str, ...]]] = ()
 
@@ -50,7 +51,7 @@ class Mapping:
         """The record; None if the document is not among those that are meant."""
         if not all(_matches(document, path, texts) for path, texts in self.where):
             return None
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = {**self.constants}
         for each in self.fields:
             found = _value(each, document)
             if isinstance(found, Reject):
@@ -91,7 +92,9 @@ def mapping_of(
             f"fields of {record}", list(fields), f"with {needed} among them"
         )
     made = [_field(known[name], said, fields[said], kind) for name, said in names.items()]
-    return Mapping(kind, made, tuple(where.values()))
+    constants = {each.name: _value(each, {}) for each in made if not each.expression.steps}
+    read = [each for each in made if each.expression.steps]
+    return Mapping(kind, constants, read, tuple(where.values()))
 
 
 def _field(
