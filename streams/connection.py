@@ -14,6 +14,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 from streams.errors import BrokerRefusedError, BrokerUnavailableError, InvalidParameterError
 from streams.refusal import NOBODY, Refusal, refusal
 from streams.settings import BrokerSettings, StreamSettings
+from streams.topics import is_foreign
 
 PATIENCE_S: Final = 20.0
 """How long a starting process waits for a broker that does not answer yet."""
@@ -84,12 +85,20 @@ def new_admin(settings: StreamSettings) -> AIOKafkaAdminClient:
 
 
 def full_name(settings: StreamSettings, topic: str) -> str:
-    """The topic's name at the broker: prefix and name."""
-    return settings.topics.prefix + topic
+    """The topic's name at the broker: prefix and name, or just that after a slash.
+
+    >>> full_name(StreamSettings(), "requests"), full_name(StreamSettings(), "/llm-requests")
+    ('tidegate.requests', 'llm-requests')
+    """
+    return topic[1:] if is_foreign(topic) else settings.topics.prefix + topic
 
 
 def bare_name(settings: StreamSettings, topic: str) -> str:
-    return topic.removeprefix(settings.topics.prefix)
+    """Of a topic at the broker; ``full_name`` gives the same back."""
+    prefix = settings.topics.prefix
+    if topic in {each.topic for each in settings.maps} or not topic.startswith(prefix):
+        return f"/{topic}"
+    return topic.removeprefix(prefix)
 
 
 async def wait_for_broker(

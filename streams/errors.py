@@ -10,6 +10,7 @@
   + OffsetExpiredError
   + SinkUnavailableError
   + SourceUnavailableError
+  + RegistryUnavailableError
   + PoolDriverError
   + PortTakenError
   + MissingRequirementError
@@ -78,6 +79,13 @@ class SourceUnavailableError(TidegateError):
         super().__init__(f"{url} {cause}")
         self.cause = cause
         self.status = status
+
+
+class RegistryUnavailableError(TidegateError):
+    """The Schema Registry does not answer: its topics wait, and nothing is lost."""
+
+    def __init__(self, url: str, cause: str) -> None:
+        super().__init__(f"schema registry {url} unavailable ({cause}); its topics wait")
 
 
 class PoolDriverError(TidegateError):

@@ -9,8 +9,11 @@ from streams import metrics
 from streams.batched import App, Message, RecordBatch
 from streams.codec import decode_record
 from streams.connection import full_name, new_consumer
-from streams.intake import INPUTS, STATE_TOPIC, Ingest
+from streams.inputs import inputs, state_partition
+from streams.intake import STATE_TOPIC, Ingest
 from streams.log_stage import attach_log_stage
+from streams.maps.reading import MapDecoder
+from streams.maps.registry import teach
 from streams.replay import message_of
 from streams.schemas.system import FrameMark, SourceMark
 from streams.settings import StreamSettings
@@ -30,6 +33,7 @@ class IngestHandler:
     ) -> None:
         self._key = f"{topic}/{partition}"
         self._ingest = Ingest(topic, partition, settings)
+        self._registry = settings.registry
         self._stored = stored
 
     async def restore(self, replay: AsyncIterator[RecordBatch]) -> None:  # noqa: ARG002 -- empty
@@ -48,6 +52,8 @@ class IngestHandler:
             self._ingest.remember(decode_record(mark, FrameMark))
 
     async def handle(self, batch: RecordBatch) -> Sequence[Out]:
+        if isinstance(self._ingest.decoder, MapDecoder):
+            await teach(self._ingest.decoder.format, self._registry, batch.records.values)
         out = self._ingest.step(batch)
         counts = self._ingest.newest
         if counts is not None:
@@ -68,13 +74,16 @@ def attach(app: App, settings: StreamSettings) -> None:
 
     def handler(topic: str, partition: int) -> IngestHandler:
         return IngestHandler(
-            topic, partition, settings, stored=lambda: stored_marks(settings, partition)
+            topic,
+            partition,
+            settings,
+            stored=lambda: stored_marks(settings, state_partition(topic, partition, settings)),
         )
 
     attach_log_stage(
         app,
         stage=STAGE,
-        topics=INPUTS,
+        topics=inputs(settings),
         handler=handler,
         min_interval_s=settings.windows.commit_interval_s,
     )

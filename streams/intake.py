@@ -1,6 +1,6 @@
 """One source partition in, batch by batch; blocks, dead letters and marks out: INGEST, pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
@@ -13,9 +13,8 @@ from streams.clock import SECOND_US
 from streams.codec import BlockHeader
 from streams.controls import Controls
 from streams.dead_letters import dead_letter
-from streams.decode import Decoder
-from streams.errors import InvalidParameterError
-from streams.frames import shape_of
+from streams.inputs import INPUTS, KIND_OF, decoder_of, later_s, maps_of, state_partition
+from streams.maps.reading import MapDecoder
 from streams.partials import Deltas, Partials
 from streams.portions import Decoded, Flaw
 from streams.punctuality import Punctuality
@@ -24,17 +23,16 @@ from streams.schemas.system import FrameMark, Quality, SourceMark
 from streams.settings import StreamSettings
 from streams.stage import Out
 from streams.tally import Tally, summed
-from streams.topics import TOPICS
 from streams.windows.check import Reject
-from streams.windows.fields import Mask
+from streams.windows.fields import Fields, Mask
 from streams.windows.table import Ints
 
 if TYPE_CHECKING:
     from streams.batch import RecordBatch, Records
 
+__all__ = ["INPUTS", "KIND_OF", "STATE_TOPIC", "Ingest"]
+
 STATE_TOPIC: Final = "state.ingest"
-KIND_OF: Final = {"requests": "request", "engine": "engine", "gpu": "gpu"}
-INPUTS: Final = (*KIND_OF, "changes")
 _FAR: Final = "event time is {:.3f} s after the append time, allowed are {:g} s"
 
 
@@ -64,14 +62,11 @@ class Ingest:
         self._topic = topic
         self._partition = partition
         self._repeats = Repeats()
-        self._decoder = Decoder(
-            _record_of(topic),
-            max_message_bytes=settings.topics.max_message_bytes,
-            repeats=self._repeats,
-            shape=shape_of(_record_of(topic)) if topic in KIND_OF else None,
-        )
+        self.decoder = decoder_of(topic, settings, self._repeats)
         self._partials = _partials_of(topic, settings)
-        self._punctuality = Punctuality.of(settings.windows)
+        self._is_changes = isinstance(self._partials, Controls)
+        self._state_partition = state_partition(topic, partition, settings)
+        self._punctuality = Punctuality.of(settings.windows, later_s=later_s(topic, settings))
         self._tally = Tally()
         self._next: int | None = None
 
@@ -92,7 +87,7 @@ class Ingest:
     def step(self, batch: "RecordBatch") -> list[Out]:
         """All there is to write for the log interval [batch.start, batch.next), in one go."""
         # The block of a change has the watermark of just that change, however the log is cut.
-        parts = _by_stamp(batch) if self._topic == "changes" else (batch,)
+        parts = _by_stamp(batch) if self._is_changes else (batch,)
         self.newest = None
         return [out for part in parts for out in self._step(part)]
 
@@ -101,7 +96,7 @@ class Ingest:
             self._read_again()
         records = batch.records
         gathering = self._partials.gather()
-        decoded = self._decoder.decode(records.values, gathering.add)
+        decoded = self._decoded(records, gathering.add)
         found = self._sort(gathering.at_us(), decoded.message, records)
         made = gathering.make(found.fit, self._header(batch.start, batch.next))
         far = {at: self._far(int(-found.behind_us[at])) for at in found.far}
@@ -115,6 +110,11 @@ class Ingest:
             *self._frame_marks(decoded),
             *self._progress(batch.next, self._tally.add(counts)),
         ]
+
+    def _decoded(self, records: "Records", add: Callable[[Fields], None]) -> Decoded:
+        if isinstance(self.decoder, MapDecoder):
+            return self.decoder.decode(records.values, add, records.timestamps_us.tolist())
+        return self.decoder.decode(records.values, add)
 
     def idle(self, position: int, clock_us: int) -> list[Out]:
         """The log ends at ``position``; the clock showed ``clock_us`` before that was found."""
@@ -185,7 +185,7 @@ class Ingest:
         message, line = decoded.message, decoded.line
         by_message = sorted(rejects, key=lambda at: int(message[at]))
         for number, places in groupby(by_message, key=lambda at: int(message[at])):
-            raw = self._decoder.raw_of(records.values[number] or b"")
+            raw = self.decoder.raw_of(records.values[number] or b"")
             for at in places:
                 yield Flaw(number, int(line[at]), rejects[at], raw(int(line[at])))
 
@@ -209,24 +209,19 @@ class Ingest:
         return "/".join([self._topic, str(self._partition), *more])
 
     def _state(self, key: str, value: msgspec.Struct | None) -> Out:
-        return Out(topic=STATE_TOPIC, key=key, value=value, partition=self._partition)
-
-
-def _record_of(topic: str) -> type[msgspec.Struct]:
-    record = TOPICS[topic].record if topic in INPUTS else None
-    if record is None:
-        raise InvalidParameterError("topic", topic, f"one of {', '.join(INPUTS)}")
-    return record
+        return Out(topic=STATE_TOPIC, key=key, value=value, partition=self._state_partition)
 
 
 def _partials_of(topic: str, settings: StreamSettings) -> Partials:
     shards, block_bytes = settings.topics.shards, settings.topics.block_bytes
-    if topic not in KIND_OF:
+    maps = maps_of(topic, settings)
+    kind = maps[0].record if maps else KIND_OF.get(topic, "change")
+    if kind == "change":
         return Controls(shards=shards, block_bytes=block_bytes)
     windows = settings.windows
-    interval_s = windows.gpu_interval_s if topic == "gpu" else windows.interval_s
+    interval_s = windows.gpu_interval_s if kind == "gpu" else windows.interval_s
     return Deltas(
-        KIND_OF[topic],
+        kind,
         interval_us=interval_s * SECOND_US,
         shards=shards,
         block_bytes=block_bytes,

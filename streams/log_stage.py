@@ -15,6 +15,7 @@ from streams.ends import Ends
 from streams.partition import Partition
 from streams.replay import replayed
 from streams.settings import StreamSettings
+from streams.topics import is_foreign
 from streams.transaction import Atomic, Ordered, Transaction, transactional_id
 from streams.work import Keeping, LogHandler, Work, never
 
@@ -141,7 +142,20 @@ class PartitionLog:
         return await self._app.consumer.is_member()
 
     async def committed(self) -> int | None:
-        return await self._app.consumer.committed(self._tp)
+        found = await self._app.consumer.committed(self._tp)
+        if found is None and is_foreign(bare_name(self._app.settings, self._tp.topic)):
+            return await self._begin_at_end()
+        return found
+
+    async def _begin_at_end(self) -> int:
+        """What a topic of others holds from days before would keep all windows waiting.
+
+        Committed before anything is read, and by a member of the group only: so it is done once.
+        """
+        tp = TopicPartition(self._tp.topic, self._tp.partition)
+        end: int = (await (await self._ends()).end_offsets([tp]))[tp]
+        await self._app.consumer.commit_offset(self._tp, end)
+        return end
 
     async def begin(self) -> int:
         tp = TopicPartition(self._tp.topic, self._tp.partition)

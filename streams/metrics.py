@@ -154,6 +154,16 @@ SCRAPE_SKIPPED: Final = Counter(
 DISCOVERY_ERRORS: Final = Counter(
     "tidegate_discovery_errors", "Times a list of targets could not be had.", ("kind",)
 )
+DOOR_ITEMS: Final = Counter(
+    "tidegate_door_items",
+    "What senders pushed: taken, ignored as none of ours, or events moved to when they came.",
+    ("door", "outcome"),
+)
+DOOR_REFUSED: Final = Counter(
+    "tidegate_door_refused",
+    "Requests, points and spans that a door did not take.",
+    ("door", "reason"),
+)
 
 
 def show_from_start(stage: str) -> None:

@@ -25,9 +25,10 @@ class Punctuality:
     watermark_us: int = 0
 
     @classmethod
-    def of(cls, settings: WindowSettings) -> Self:
+    def of(cls, settings: WindowSettings, *, later_s: float = 0.0) -> Self:
+        """``later_s``: how much later than others this source may be."""
         return cls(
-            lateness_us=round(settings.lateness_s * SECOND_US),
+            lateness_us=round((settings.lateness_s + later_s) * SECOND_US),
             max_skew_us=round(settings.max_skew_s * SECOND_US),
             max_clock_error_us=round(settings.max_clock_error_s * SECOND_US),
         )

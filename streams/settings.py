@@ -4,6 +4,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, SecretStr, model_validator
 
+from streams.maps.settings import MapSettings, RegistrySettings
+from streams.receive.settings import ReceiveSettings
+
 
 class BrokerSettings(BaseModel, frozen=True, extra="forbid"):
     """Where Kafka is and what it can do."""
@@ -115,6 +118,10 @@ class StreamSettings(BaseModel, frozen=True, extra="forbid"):
     windows: WindowSettings = WindowSettings()
     snapshots: SnapshotSettings = SnapshotSettings()
     sinks: SinkSettings = SinkSettings()
+    maps: tuple[MapSettings, ...] = ()
+    """Topics that others write, read as ours are (`docs/adopt/existing-topics.md`)."""
+    registry: RegistrySettings = RegistrySettings()
+    receive: ReceiveSettings = ReceiveSettings()
     stuck_after_s: Annotated[float, Field(ge=5)] = 30.0
     """A stage that has more to read and shows no sign of life for this long is started anew."""
 
@@ -126,6 +133,20 @@ class StreamSettings(BaseModel, frozen=True, extra="forbid"):
                 f"windows.max_hold_s must not be less than windows.stall_s, got {max_hold_s:g} "
                 f"and {stall_s:g}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _maps_of_a_topic_agree(self) -> Self:
+        first: dict[str, MapSettings] = {}
+        for each in self.maps:
+            other = first.setdefault(each.topic, each)
+            for name in ("format", "record", "lateness_s", "late"):
+                if getattr(each, name) != getattr(other, name):
+                    raise ValueError(f"maps of topic {each.topic!r} must have the same {name}")
+            if each.topic.startswith(self.topics.prefix or "\0"):
+                raise ValueError(
+                    f"maps are for topics of others, got {each.topic!r}, which has our prefix"
+                )
         return self
 
     @model_validator(mode="after")

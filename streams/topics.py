@@ -144,6 +144,15 @@ _TABLE: Final = (
 
 TOPICS: Final[Mapping[str, Topic]] = {topic.name: topic for topic in _TABLE}
 
+
+def is_foreign(topic: str) -> bool:
+    """Whether a topic is somebody else's: its name begins with a slash in place of our prefix.
+
+    No name at a broker has a slash.
+    """
+    return topic.startswith("/")
+
+
 POOL_RECORDS: Final = (PoolStatus, ReplicaStatus)
 """`pools` carries two kinds, told apart by the number of slashes in the key."""
 

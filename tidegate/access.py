@@ -71,6 +71,7 @@ ACCESS: Final[Mapping[str, Access]] = {
         stage=False,
     ),
     "agent": Access(reads=("pools",), writes=("engine", "gpu"), stage=False),
+    "receive": Access(writes=("requests", "engine"), stage=False),
     "api": Access(
         reads=(
             *("windows", "anomalies", "incidents", "decisions", "alerts", "pools", "rules"),
@@ -87,6 +88,8 @@ def grants(role: str, settings: StreamSettings) -> Iterator[Grant]:
     access, prefix = ACCESS[role], settings.topics.prefix
     for topic in access.reads:
         yield Grant("Read", "topic", prefix + topic)
+    for other in sorted({each.topic for each in settings.maps} if role == "ingest" else ()):
+        yield Grant("Read", "topic", other)
     for topic in access.writes:
         yield Grant("Write", "topic", prefix + topic)
     if access.stage:

@@ -116,6 +116,11 @@ def _parser() -> argparse.ArgumentParser:
     config.set_defaults(run=_config)
     _add_topics(commands.add_parser("topics", help="list, check, create, mend or grow the topics"))
     _add_recordings(commands)
+    try_map = commands.add_parser(
+        "try-map", help="the newest messages of a mapped topic, and what becomes of them"
+    )
+    try_map.add_argument("topic", metavar="TOPIC", help="of somebody else, in stream.maps")
+    try_map.set_defaults(run=_try_map)
     return parser
 
 
@@ -159,6 +164,7 @@ def _add_recordings(commands: "argparse._SubParsersAction[argparse.ArgumentParse
 _ROLE_HELP: Final = {
     "gateway": "the OpenAI-compatible door in front of the pools",
     "api": "control API and live page",
+    "receive": "take in what is pushed: OTLP over HTTP, Prometheus remote write",
     "agent": "scrape replicas, processes and GPUs of this machine",
 }
 
@@ -238,6 +244,13 @@ def _topics(arguments: argparse.Namespace, settings: Settings) -> int:
 
     configure_logging("error")  # what matters is said in one sentence
     return asyncio.run(run(arguments.action, settings.stream, arguments.topic, arguments.total))
+
+
+def _try_map(arguments: argparse.Namespace, settings: Settings) -> int:
+    from tidegate.try_map import run  # noqa: PLC0415
+
+    configure_logging("error")
+    return asyncio.run(run(arguments.topic, settings.stream, Console()))
 
 
 def _record(arguments: argparse.Namespace, settings: Settings) -> int:

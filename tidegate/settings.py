@@ -1,11 +1,11 @@
 """The settings tree: defaults < file (``TIDEGATE_CONFIG``) < environment (``TIDEGATE_*``)."""
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from autoscaler.settings import ApiSettings, ScalingSettings
@@ -50,7 +50,7 @@ NOT_SETTINGS = {"TIDEGATE_CONFIG", "TIDEGATE_CACHE", "TIDEGATE_STATE", "TIDEGATE
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Settings from the file named in ``TIDEGATE_CONFIG`` (JSON), overridden by the environment.
+    """Settings from the YAML or JSON file in ``TIDEGATE_CONFIG``, overridden by the environment.
 
     Raises InvalidParameterError for a misspelt ``TIDEGATE_*`` name (pydantic would ignore it) or
     an unreadable file, pydantic's ValidationError for a wrong value.
@@ -78,11 +78,11 @@ def _from_file(path: str) -> dict[str, Any]:
     if not path:
         return {}
     try:
-        loaded = json.loads(Path(path).read_text())
-    except (OSError, ValueError) as exc:
+        loaded = yaml.safe_load(Path(path).read_text())
+    except (OSError, ValueError, yaml.YAMLError) as exc:
         raise InvalidParameterError(
-            "TIDEGATE_CONFIG", path, f"a readable JSON file ({exc})"
+            "TIDEGATE_CONFIG", path, f"a readable YAML or JSON file ({exc})"
         ) from exc
     if not isinstance(loaded, dict):
-        raise InvalidParameterError("TIDEGATE_CONFIG", path, "a JSON object")
+        raise InvalidParameterError("TIDEGATE_CONFIG", path, "a table of settings")
     return loaded

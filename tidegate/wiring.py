@@ -106,6 +106,12 @@ def run_agent(settings: Settings) -> int:
     return run(settings.stream, cluster=settings.cluster, scrape=settings.scrape)
 
 
+def run_receive(settings: Settings) -> int:
+    from streams.receive.run import run_receiver as run  # noqa: PLC0415
+
+    return run(settings.stream, cluster=settings.cluster)
+
+
 def run_api(settings: Settings) -> int:
     from tidegate.api import run  # noqa: PLC0415
 
@@ -116,4 +122,5 @@ ROLES: Final[Mapping[str, Callable[[Settings], int]]] = {
     "agent": run_agent,
     "api": run_api,
     "gateway": run_gateway,
+    "receive": run_receive,
 }

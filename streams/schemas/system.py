@@ -13,7 +13,7 @@ class DeadLetter(Record, frozen=True, kw_only=True):
     offset: int
     reason: str
     """`not_json`, `missing_field`, `wrong_type`, `not_finite`, `far_future`, `too_large`,
-    `too_deep`, `out_of_range`, `corrupt_frame`, `unknown_kind`."""
+    `too_deep`, `out_of_range`, `corrupt_frame`, `unknown_kind`, `unknown_schema`."""
     detail: str
     sha256: str
     size_bytes: int

@@ -12,7 +12,8 @@ from detectors.incidents.respond import Respond
 from detectors.watch import Watch
 from streams.batch import Message, RecordBatch
 from streams.codec import encode_record
-from streams.intake import INPUTS, Ingest
+from streams.inputs import INPUTS, inputs
+from streams.intake import Ingest
 from streams.settings import StreamSettings
 from streams.stage import Out, Thinker
 from streams.ticked import held_us, intervals_us
@@ -22,7 +23,7 @@ from tidegate.settings import Settings
 Source = tuple[str, int]
 
 RECORDED: Final = (*INPUTS, "pools", "commands")
-"""What comes from outside, and so is all that a recording has to hold."""
+"""What comes from outside, and so is, with mapped topics, all that a recording has to hold."""
 
 
 class Chain:
@@ -37,6 +38,7 @@ class Chain:
     def __init__(self, settings: Settings, sources: Collection[Source] = ()) -> None:
         stream, detection = settings.stream, settings.detection
         self._stream = stream
+        self._inputs = inputs(stream)
         self._sources = {source: _Source(*source, stream) for source in sources}
         size = stream.topics.block_bytes
         self._shards = [
@@ -72,7 +74,7 @@ class Chain:
     def _ingested(self, messages: Iterable[Message], clock_us: int) -> list[Message]:
         by_source: defaultdict[Source, list[Message]] = defaultdict(list)
         for message in messages:
-            if message.topic in INPUTS:
+            if message.topic in self._inputs:
                 by_source[message.topic, message.partition].append(message)
         for source in by_source.keys() - self._sources.keys():
             self._expect(source)

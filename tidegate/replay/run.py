@@ -12,6 +12,7 @@ from streams.batch import Message
 from streams.clock import SECOND_US
 from streams.connection import wait_for_broker
 from streams.errors import CorruptMessageError, InvalidParameterError
+from streams.inputs import INPUTS, inputs
 from streams.ordered import read_ordered
 from streams.recording import RecordingWriter, read_recording
 from streams.settings import StreamSettings
@@ -67,7 +68,7 @@ async def record(path: Path, settings: StreamSettings, *, from_us: int, until_us
     except OSError as exc:
         raise InvalidParameterError("FILE", str(path), f"writable ({exc.strerror})") from exc
     with writer:
-        async for message in read_ordered(settings, RECORDED, since_us=from_us or None):
+        async for message in read_ordered(settings, _recorded(settings), since_us=from_us or None):
             if message.timestamp_us < until_us:
                 writer.write(message)
     return writer.entries
@@ -139,10 +140,15 @@ async def _source(options: Options, settings: StreamSettings) -> AsyncIterator[M
             yield message
         return
     prefix, topics = named(options.source)
+    topics = _recorded(settings) if topics == RECORDED else topics
     names = settings.topics.model_copy(update={"prefix": prefix})
     at_broker = settings.model_copy(update={"topics": names})
     async for message in read_ordered(at_broker, topics, since_us=options.from_us or None):
         yield message
+
+
+def _recorded(settings: StreamSettings) -> tuple[str, ...]:
+    return (*inputs(settings), *RECORDED[len(INPUTS) :])
 
 
 def named(source: str) -> tuple[str, Sequence[str]]:

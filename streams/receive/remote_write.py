@@ -1,0 +1,134 @@
+"""Prometheus remote write, versions 1 and 2, unpacked, in; points out: no state.
+
+Of the protocol's messages only what is read is declared; everything else is skipped.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Final, Literal
+
+from streams.errors import CorruptMessageError, MissingRequirementError
+from streams.receive.pages import Point, place_of
+from streams.receive.vocabulary import HISTOGRAM_PARTS, engine_name
+from streams.rejects import shortened
+
+Version = Literal[1, 2]
+
+MAX_POINTS: Final = 500_000
+MAX_LABELS: Final = 200
+_COUNTER_ENDINGS: Final = ("_total", *HISTOGRAM_PARTS, "_success")
+
+_STRING, _DOUBLE, _INT64, _UINT32, _MESSAGE = 9, 1, 3, 13, 11
+_ONE, _MANY = 1, 3
+_Field = tuple[str, int, int, int, str]
+"""Name, number, type, label and, of messages, which."""
+_MESSAGES: Final[Mapping[str, Sequence[_Field]]] = {
+    "Label": [("name", 1, _STRING, _ONE, ""), ("value", 2, _STRING, _ONE, "")],
+    "Sample": [("value", 1, _DOUBLE, _ONE, ""), ("timestamp", 2, _INT64, _ONE, "")],
+    "Series1": [("labels", 1, _MESSAGE, _MANY, "Label"), ("samples", 2, _MESSAGE, _MANY, "Sample")],
+    "Series2": [
+        ("labels_refs", 1, _UINT32, _MANY, ""),
+        ("samples", 2, _MESSAGE, _MANY, "Sample"),
+    ],
+    "Request1": [("timeseries", 1, _MESSAGE, _MANY, "Series1")],
+    "Request2": [
+        ("symbols", 4, _STRING, _MANY, ""),
+        ("timeseries", 5, _MESSAGE, _MANY, "Series2"),
+    ],
+}
+
+
+@dataclass(slots=True)
+class Written:
+    """What a request held; ``samples`` counts all. refused: reason -> how many samples."""
+
+    points: list[Point] = field(default_factory=list)
+    samples: int = 0
+    ignored: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+
+
+class RemoteWrite:
+    """Reads write requests. Raises MissingRequirementError, CorruptMessageError."""
+
+    def __init__(self, pools: tuple[str, ...], replicas: tuple[str, ...]) -> None:
+        self._pools = pools
+        self._replicas = replicas
+        try:
+            self._decode_error = import_module("google.protobuf.message").DecodeError
+            self._requests: Mapping[Version, Any] = _requests()
+        except ImportError as exc:
+            raise MissingRequirementError("protobuf", "pip install tidegate[otlp]") from exc
+
+    def read(self, body: bytes, version: Version) -> Written:
+        request = self._requests[version]()
+        try:
+            request.ParseFromString(body)
+        except self._decode_error as exc:
+            raise CorruptMessageError(f"no write request: {shortened(str(exc))}") from exc
+        written = Written()
+        for series in request.timeseries:
+            written.samples += len(series.samples)
+            labels = _labels(request, series, version)
+            if labels is None:
+                written.refused["labels"] += len(series.samples)
+            else:
+                self._series(labels, series.samples, written)
+        return written
+
+    def _series(self, labels: dict[str, str], samples: Sequence[Any], written: Written) -> None:
+        given = labels.pop("__name__", "")
+        name = given if given == "up" else engine_name(given)
+        place = place_of(labels, self._pools, self._replicas) if name else None
+        if name is None or place is None:
+            written.ignored += len(samples)
+            return
+        for sample in samples:
+            if not math.isfinite(sample.value):
+                # Among them Prometheus' mark that the series has ended: then nothing follows.
+                written.ignored += 1
+            elif len(written.points) >= MAX_POINTS:
+                written.refused["too_many"] += 1
+            else:
+                written.points.append(
+                    Point(
+                        place=place,
+                        at_us=sample.timestamp * 1_000,
+                        name=name,
+                        value=sample.value,
+                        labels=tuple(sorted(labels.items())),
+                        kind="total" if name.endswith(_COUNTER_ENDINGS) else "level",
+                    )
+                )
+
+
+def _labels(request: Any, series: Any, version: Version) -> dict[str, str] | None:
+    """None if they refer to nothing, or are too many."""
+    if version == 1:
+        found = {label.name: label.value for label in series.labels}
+        return found if 0 < len(found) <= MAX_LABELS else None
+    refs, symbols = series.labels_refs, request.symbols
+    if not refs or len(refs) % 2 or len(refs) > 2 * MAX_LABELS or max(refs) >= len(symbols):
+        return None
+    texts = [symbols[ref] for ref in refs]
+    return dict(zip(texts[::2], texts[1::2], strict=True))
+
+
+def _requests() -> Mapping[Version, Any]:
+    descriptors = import_module("google.protobuf.descriptor_pb2")
+    pool = import_module("google.protobuf.descriptor_pool").DescriptorPool()
+    factory = import_module("google.protobuf.message_factory")
+    file = descriptors.FileDescriptorProto(name="write.proto", package="tidegate", syntax="proto3")
+    for name, fields in _MESSAGES.items():
+        message = file.message_type.add(name=name)
+        for field_name, number, kind, label, of in fields:
+            made = message.field.add(name=field_name, number=number, type=kind, label=label)
+            if of:
+                made.type_name = f".tidegate.{of}"
+    pool.Add(file)
+    found = (pool.FindMessageTypeByName(f"tidegate.Request{version}") for version in (1, 2))
+    one, two = map(factory.GetMessageClass, found)
+    return {1: one, 2: two}

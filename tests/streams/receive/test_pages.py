@@ -1,0 +1,115 @@
+from typing import Any
+
+import pytest
+
+from streams.clock import SECOND_US
+from streams.receive.pages import HOLD_US, Pages, Point
+from streams.schemas.telemetry import EngineSample
+from streams.sources.engines import WANTED
+from tests.streams.samples import T0
+
+PLACE = ("codex", "codex-1")
+TOKENS = "vllm:generation_tokens_total"
+RUNNING = "vllm:num_requests_running"
+TTFT = "vllm:time_to_first_token_seconds"
+
+
+def point(second: int, name: str, value: float, kind: Any = "total", start: int = 0) -> Point:
+    start_us = T0 + start * SECOND_US if start else 0
+    at_us = T0 + second * SECOND_US
+    return Point(place=PLACE, at_us=at_us, name=name, value=value, kind=kind, start_us=start_us)
+
+
+def samples(*points: Point) -> list[EngineSample]:
+    pages = Pages("local")
+    for each in points:
+        pages.take(each, T0)
+    return sorted(pages.due(T0 + HOLD_US), key=lambda sample: sample.at_us)
+
+
+def tokens(*points: Point) -> list[int]:
+    return [sample.output_tokens for sample in samples(*points)]
+
+
+@pytest.mark.parametrize(
+    ("points", "increases"),
+    [
+        pytest.param([(0, 100), (1, 130), (2, 130)], [0, 30, 0], id="differences"),
+        pytest.param([(0, 100), (1, 40)], [0, 40], id="it-went-down"),
+        pytest.param([(0, 100, 1), (1, 140, 2)], [0, 140], id="it-counts-from-another-start"),
+        pytest.param([(0, 100, 1), (1, 140, 1)], [0, 40], id="it-counts-from-the-same-start"),
+    ],
+)
+def test_totals_become_differences(points: list[tuple[int, ...]], increases: list[int]) -> None:
+    made = [point(at, TOKENS, value, "total", *start) for at, value, *start in points]
+
+    assert tokens(*made) == increases
+
+
+def test_increases_count_from_the_first_on() -> None:
+    made = [point(at, TOKENS, value, "increase", -10) for at, value in [(1, 7), (2, 5)]]
+
+    assert tokens(*made) == [7, 5]
+
+
+def test_totals_and_increases_of_one_series_may_be_mixed() -> None:
+    made = [point(0, TOKENS, 10), point(1, TOKENS, 7, "increase"), point(2, TOKENS, 12)]
+
+    assert tokens(*made)[:2] == [0, 7]
+
+
+def test_what_was_read_at_one_instant_is_put_together_again() -> None:
+    pages = Pages("local")
+    for second, total in ((0, 0.0), (10, 3.0)):
+        pages.take(point(second, f"{TTFT}_count", total), T0)
+        pages.take(point(second, RUNNING, 4, "level"), T0 + 1)
+        pages.take(point(second, f"{TTFT}_sum", total / 2), T0 + 2)
+
+    assert not list(pages.due(T0 + HOLD_US - 1))
+    _, sample = pages.due(T0 + HOLD_US)
+
+    assert (sample.pool, sample.replica, sample.running, sample.up) == (*PLACE, 4, 1)
+    assert (sample.ttft_s, sample.interval_s) == (0.5, 10)
+
+
+def test_an_older_value_is_refused_and_the_same_again_changes_nothing() -> None:
+    pages = Pages("local")
+    said = [
+        pages.take(point(second, TOKENS, value, "increase"), T0)
+        for second, value in [(5, 7), (5, 7), (4, 1), (5, 8)]
+    ]
+
+    (sample,) = pages.due(T0 + HOLD_US)
+    assert said == [None, None, "out_of_order", "out_of_order"]
+    assert sample.output_tokens == 7
+
+
+def test_an_engine_that_is_down_is_told_by_up_and_others_are_not_our_business() -> None:
+    pages = Pages("local")
+    pages.take(point(0, "up", 0, "level"), T0)
+    assert not list(pages.due(T0 + HOLD_US))
+
+    pages.take(point(0, RUNNING, 1, "level"), T0)
+    list(pages.due(T0 + HOLD_US))
+    pages.take(point(1, "up", 0, "level"), T0)
+
+    assert [sample.up for sample in pages.due(T0 + HOLD_US)] == [0]
+
+
+def test_what_is_full_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.receive.pages.MAX_SERIES", 2)
+    pages = Pages("local")
+
+    said = [pages.take(point(0, name, 1), T0) for name in WANTED[:4]]
+
+    assert said == [None, None, "too_many", "too_many"]
+
+
+def test_silent_replicas_are_forgotten() -> None:
+    pages = Pages("local")
+    pages.take(point(0, TOKENS, 100), T0)
+    list(pages.due(T0 + 7_200 * SECOND_US))
+    pages.take(point(7_300, TOKENS, 300), T0 + 7_300 * SECOND_US)
+
+    (sample,) = pages.due(T0 + 7_400 * SECOND_US)
+    assert sample.output_tokens == 0
