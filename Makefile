@@ -95,7 +95,7 @@ bench-failover: setup services  ## A worker killed inside a transaction: when do
 
 lock:  ## Resolve the dependencies anew.
 	@$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv
-	@$(COMPILE) pyproject.toml --extra demo --group dev -o requirements.lock
+	@$(COMPILE) pyproject.toml --all-extras --group dev -o requirements.lock
 	@$(COMPILE) --python-version 3.11 benchmarks/ingest/requirements.in -o benchmarks/ingest/requirements.lock
 
 clean:  ## Remove what was made here; the cache of services stays.
