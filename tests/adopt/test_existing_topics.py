@@ -30,7 +30,7 @@ async def test_the_page_shows_what_becomes_of_the_newest_messages(
     (typed,) = PAGE.commands()
     more = variables(settings, TIDEGATE_CONFIG="tidegate.yaml", COLUMNS="200")
 
-    done = await asyncio.to_thread(partial(run, typed, tmp_path, **more))
+    done = await asyncio.to_thread(partial(run, typed, tmp_path, timeout_s=60.0, **more))
 
     assert done.returncode == 1
     assert '"pool":"codex"' in done.stdout

@@ -27,7 +27,7 @@ async def test_the_page_brings_a_call_in(broker_url: str, tmp_path: Path) -> Non
 
     async with asyncio.timeout(40), running(receive, tmp_path, port, **more):
         typed = call.replace(":4318", f":{port}")
-        done = await asyncio.to_thread(partial(run, typed, tmp_path, **more))
+        done = await asyncio.to_thread(partial(run, typed, tmp_path, timeout_s=60.0, **more))
         assert (done.stdout, done.stderr) == ("{}", "")
         message = await first(settings, "requests", lambda _: True)
 
