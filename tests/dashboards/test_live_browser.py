@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
@@ -92,7 +93,8 @@ def test_news_arrive_without_asking(browser: webdriver.Chrome, live_page: LivePa
     solved = incident.but(state="resolved", resolved_at_us=live_page.clock())
     live_page.view.feed([message("incidents", solved, solved.id)])
     try:
-        WebDriverWait(browser, 20).until(
+        # The headline may be replaced between being found and being read.
+        WebDriverWait(browser, 20, ignored_exceptions=(StaleElementReferenceException,)).until(
             lambda driver: driver.find_element(By.TAG_NAME, "h1").text == "All quiet."
         )
     finally:
