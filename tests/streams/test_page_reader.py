@@ -23,6 +23,9 @@ def read(one: PageReader, text: bytes) -> dict[str, float]:
         pytest.param(PAGE % (3, 4), {'a{x="1"}': 3, "b_total": 4}, id="other-numbers"),
         pytest.param(b"new 1\n" + PAGE % (3, 4), {'a{x="1"}': 3, "b_total": 4}, id="a-line-more"),
         pytest.param(b'#\na{x="2"} 3\n\n\n', {'a{x="2"}': 3}, id="another-label"),
+        pytest.param(
+            b'#\na{x="2"} 3\nother 5\nb_total 4\n', {'a{x="2"}': 3, "b_total": 4}, id="its-twin"
+        ),
         pytest.param(b"#\nother 5\na 3\nb_total 4\n", {"a": 3, "b_total": 4}, id="another-order"),
         pytest.param(PAGE.replace(b"%d\no", b"x\no") % 4, {"b_total": 4}, id="a-broken-value"),
         pytest.param(b"", {}, id="nothing"),

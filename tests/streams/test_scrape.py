@@ -46,7 +46,7 @@ async def endless(request: web.Request) -> web.StreamResponse:
 
 
 async def login(_: web.Request) -> web.Response:
-    raise web.HTTPFound("https://login.example/?next=metrics")
+    raise web.HTTPFound("/sound?next=login")
 
 
 async def html(_: web.Request) -> web.Response:
