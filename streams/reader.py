@@ -66,8 +66,7 @@ class TopicReader:
         try:
             await self._consumer.start()
             found = await self._wait_for_partitions(self._consumer)
-            self._consumer.assign(found)
-            await self._go_to_start(self._consumer, found)
+            await self._assign_at_start(self._consumer, found)
             await self._check_caught_up(self._consumer)
         except BaseException:
             await self._consumer.stop()
@@ -194,7 +193,9 @@ class TopicReader:
                 raise BrokerUnavailableError(self._settings.broker.url, f"no topic {names}")
             await asyncio.sleep(0.25)
 
-    async def _go_to_start(self, consumer: AIOKafkaConsumer, found: set[TopicPartition]) -> None:
+    async def _assign_at_start(
+        self, consumer: AIOKafkaConsumer, found: set[TopicPartition]
+    ) -> None:
         begins = await consumer.beginning_offsets(list(found))
         self._ends = await consumer.end_offsets(list(found))
         starts = self._ends if self._start == "latest" else begins
@@ -202,6 +203,8 @@ class TopicReader:
             stamp_ms = -(-self._since_us // 1000)
             times = await consumer.offsets_for_times(dict.fromkeys(found, stamp_ms))
             starts = {tp: at.offset if at else self._ends[tp] for tp, at in times.items()}
+        # Not sooner: what is asked behind a fetch that waits for records waits as long.
+        consumer.assign(found)
         for tp in found:
             kept = self._positions.get(self._source(tp))
             if kept is not None and kept < begins[tp]:
