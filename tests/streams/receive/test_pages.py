@@ -113,3 +113,22 @@ def test_silent_replicas_are_forgotten() -> None:
 
     (sample,) = pages.due(T0 + 7_400 * SECOND_US)
     assert sample.output_tokens == 0
+
+
+def test_one_of_several_series_may_be_reset_alone() -> None:
+    engines = ((("engine", "0"),), (("engine", "1"),))
+    totals = ((100, 1_000), (40, 1_700))
+    made = [
+        Point(
+            place=PLACE,
+            at_us=T0 + at * SECOND_US,
+            name=TOKENS,
+            value=value,
+            labels=labels,
+            kind="total",
+        )
+        for at, values in enumerate(totals)
+        for labels, value in zip(engines, values, strict=True)
+    ]
+
+    assert tokens(*made) == [0, 740]
