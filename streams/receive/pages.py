@@ -10,8 +10,9 @@ from typing import Final, Literal
 
 from streams.clock import SECOND_US
 from streams.schemas.telemetry import EngineSample
-from streams.sources.engines import WANTED, EngineMeter, read_engine
+from streams.sources.engines import EngineMeter, read_engine
 from streams.sources.prometheus_text import Sample
+from streams.sources.vocabulary import EVERYTHING
 
 HOLD_US: Final = SECOND_US
 FORGOTTEN_US: Final = 3_600 * SECOND_US
@@ -78,7 +79,7 @@ class Pages:
             if point.place in self._heard_us:
                 self._page(point, now_us).up = point.value
             return None
-        if not point.name.startswith(WANTED):
+        if point.name not in EVERYTHING:
             return None
         key = (point.place, point.name, point.labels)
         known = self._series.get(key)

@@ -12,14 +12,13 @@ from typing import Any, Final, Literal
 
 from streams.errors import CorruptMessageError, MissingRequirementError
 from streams.receive.pages import Point, place_of
-from streams.receive.vocabulary import HISTOGRAM_PARTS, engine_name
+from streams.receive.vocabulary import TOTALS, engine_name
 from streams.rejects import shortened
 
 Version = Literal[1, 2]
 
 MAX_POINTS: Final = 500_000
 MAX_LABELS: Final = 200
-_COUNTER_ENDINGS: Final = ("_total", *HISTOGRAM_PARTS, "_success")
 
 _STRING, _DOUBLE, _INT64, _UINT32, _MESSAGE = 9, 1, 3, 13, 11
 _ONE, _MANY = 1, 3
@@ -100,7 +99,7 @@ class RemoteWrite:
                         name=name,
                         value=sample.value,
                         labels=tuple(sorted(labels.items())),
-                        kind="total" if name.endswith(_COUNTER_ENDINGS) else "level",
+                        kind="total" if name in TOTALS else "level",
                     )
                 )
 

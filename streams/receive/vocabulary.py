@@ -4,8 +4,15 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from streams.sources.engines import WANTED
+from streams.sources.vocabulary import COUNTERS, EVERYTHING, TIMINGS
 
+TOTALS: Final = frozenset(
+    [
+        *(one.name for found in COUNTERS.values() for one in found),
+        *(part for found in TIMINGS.values() for timing in found for part in timing.parts),
+    ]
+)
+"""What engines count since their start."""
 HISTOGRAM_PARTS: Final = ("_sum", "_count", "_bucket")
 
 _SAID_BY_OTEL: Final[Mapping[str, str]] = {
@@ -19,9 +26,15 @@ def _loose(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9]", "_", name)
 
 
+def _whole(name: str) -> str:
+    """Of a part of a histogram."""
+    return next((name.removesuffix(p) for p in HISTOGRAM_PARTS if name.endswith(p)), name)
+
+
 _KNOWN: Final[Mapping[str, str]] = {
-    **{_loose(name.removesuffix("_total")): name for name in WANTED},
-    **{_loose(name): name for name in WANTED},
+    **{_loose(_whole(name)): _whole(name) for name in EVERYTHING},
+    **{_loose(name.removesuffix("_total")): name for name in EVERYTHING},
+    **{_loose(name): name for name in EVERYTHING},
     **{_loose(name): said for name, said in _SAID_BY_OTEL.items()},
 }
 
@@ -33,6 +46,8 @@ def engine_name(name: str) -> str | None:
     ('vllm:num_requests_running', 'vllm:prompt_tokens_total')
     >>> engine_name("vllm_time_to_first_token_seconds_sum"), engine_name("go_gc_seconds")
     ('vllm:time_to_first_token_seconds_sum', None)
+    >>> engine_name("vllm.time_to_first_token_seconds"), engine_name("tgi_request_success")
+    ('vllm:time_to_first_token_seconds', 'tgi_request_success')
     """
     loose = _loose(name)
     if loose in _KNOWN:

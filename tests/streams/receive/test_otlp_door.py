@@ -212,6 +212,8 @@ async def test_the_real_sdk_sends_metrics(door: Client, kept: Kept) -> None:
 
     assert (sample.pool, sample.replica, sample.running) == ("codex", "codex-1", 3)
     assert sample.ttft_s == pytest.approx(0.25)
+    assert sample.ttft_spread
+    assert sample.queue_s == pytest.approx(1.5)
 
 
 async def test_the_real_sdk_sends_spans(door: Client, kept: Kept) -> None:
@@ -245,6 +247,7 @@ def _measure(url: str) -> None:
     ttft = meter.create_histogram("gen_ai.server.time_to_first_token", "s")
     ttft.record(0.2)
     ttft.record(0.3)
+    meter.create_histogram("vllm.request_queue_time_seconds", "s").record(1.5)
     meter.create_up_down_counter("vllm.num_requests_running").add(3)
     provider.shutdown()
 
