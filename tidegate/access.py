@@ -71,7 +71,7 @@ ACCESS: Final[Mapping[str, Access]] = {
         stage=False,
     ),
     "agent": Access(reads=("pools",), writes=("engine", "gpu"), stage=False),
-    "receive": Access(writes=("requests", "engine"), stage=False),
+    "receive": Access(writes=("requests", "engine", "gpu"), stage=False),
     "api": Access(
         reads=(
             *("windows", "anomalies", "incidents", "decisions", "alerts", "pools", "rules"),

@@ -7,6 +7,7 @@ from streams.receive.genai import Naming, events
 from streams.receive.otlp import Encoding, Otlp
 from streams.receive.pages import Pages
 from streams.receive.settings import ReceiveSettings
+from streams.schemas.telemetry import EngineSample
 from streams.windows.check import Reject
 
 _EVER_US = 2**62
@@ -53,4 +54,5 @@ class OtlpFormat:
             if why is not None:
                 refused[why] += 1
         rejects = [Reject("wrong_type", f"{count} points: {why}") for why, count in refused.items()]
-        return [*pages.due(_EVER_US), *rejects]
+        samples = [one for one in pages.due(_EVER_US) if isinstance(one, EngineSample)]
+        return [*samples, *rejects]

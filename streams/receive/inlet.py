@@ -11,7 +11,7 @@ from streams.codec import encode_record
 from streams.receive.bodies import BodyError
 from streams.receive.genai import Naming, Span, events
 from streams.receive.pages import HOLD_US, Pages, Point
-from streams.schemas.telemetry import EngineSample, RequestEvent
+from streams.schemas.telemetry import EngineSample, GpuSample, RequestEvent
 from streams.stage import Out
 
 FLUSH_S: Final = 0.25
@@ -106,6 +106,8 @@ def _message(found: Sequence[RequestEvent]) -> Out:
     return Out(topic="requests", key=found[0].request_id, value=value)
 
 
-def _out(sample: EngineSample) -> Out:
+def _out(sample: EngineSample | GpuSample) -> Out:
+    if isinstance(sample, GpuSample):
+        return Out(topic="gpu", key=f"{sample.cluster}/{sample.node}", value=sample)
     key = f"{sample.cluster}/{sample.pool}/{sample.replica}"
     return Out(topic="engine", key=key, value=sample)

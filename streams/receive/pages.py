@@ -1,4 +1,4 @@
-"""Points of metrics in, engine samples out: pure.
+"""Points of metrics in, samples of engines and GPUs out: pure.
 
 Senders cut what they read at one instant into several requests. So points of a replica at an
 instant are put together on a page, and a page is read a second after its first point came.
@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from streams.clock import SECOND_US
-from streams.schemas.telemetry import EngineSample
+from streams.schemas.telemetry import EngineSample, GpuSample
+from streams.sources import dcgm
+from streams.sources.dcgm import DcgmMeter
 from streams.sources.engines import EngineMeter, read_engine
 from streams.sources.prometheus_text import Sample
 from streams.sources.vocabulary import EVERYTHING
@@ -57,6 +59,7 @@ class _Page:
     since_us: int = 0
     before: list[Sample] = field(default_factory=list)
     now: list[Sample] = field(default_factory=list)
+    gpus: list[Sample] = field(default_factory=list)
     up: float | None = None
 
 
@@ -72,14 +75,17 @@ class Pages:
         self._series: dict[tuple[Place, str, Labels], _Series] = {}
         self._pages: dict[tuple[Place, int], _Page] = {}
         self._heard_us: dict[Place, int] = {}
+        self._engines: set[Place] = set()
+        self._meters: dict[Place, DcgmMeter] = {}
 
     def take(self, point: Point, now_us: int) -> Refusal | None:
         """None if it was taken, or if it is none of what engines say; an older one is refused."""
         if point.name == "up":
-            if point.place in self._heard_us:
+            if point.place in self._engines:
                 self._page(point, now_us).up = point.value
             return None
-        if point.name not in EVERYTHING:
+        of_gpu = point.name.startswith(dcgm.WANTED)
+        if point.name not in EVERYTHING and not of_gpu:
             return None
         key = (point.place, point.name, point.labels)
         known = self._series.get(key)
@@ -97,22 +103,37 @@ class Pages:
             before = series.total
         labels = dict(point.labels)
         page.at_us = max(page.at_us, point.at_us)
+        if of_gpu:  # Cumulative counters of GPUs stay cumulative.
+            page.gpus.append(Sample(point.name, labels, point.value))
+            return None
+        self._engines.add(point.place)
         if point.kind != "level" and since_us:
             page.since_us = min(page.since_us or since_us, since_us)
         page.before.append(Sample(point.name, labels, before))
         page.now.append(Sample(point.name, labels, series.total))
         return None
 
-    def due(self, now_us: int) -> Iterator[EngineSample]:
+    def due(self, now_us: int) -> Iterator[EngineSample | GpuSample]:
         """What is complete by now; call about once a second."""
         for key, page in list(self._pages.items()):
             if page.due_us <= now_us:
                 del self._pages[key]
-                yield _sample(self._cluster, key[0], page)
+                yield from self._gpu_samples(key[0], page)
+                if page.now or page.up is not None:
+                    yield _sample(self._cluster, key[0], page)
         silent = {at for at, us in self._heard_us.items() if us < now_us - FORGOTTEN_US}
         if silent:
             self._heard_us = {at: us for at, us in self._heard_us.items() if at not in silent}
             self._series = {key: s for key, s in self._series.items() if key[0] not in silent}
+            self._engines -= silent
+            self._meters = {at: m for at, m in self._meters.items() if at not in silent}
+
+    def _gpu_samples(self, place: Place, page: _Page) -> list[GpuSample]:
+        if not page.gpus:
+            return []
+        node = place[1].rpartition(":")[0] or place[1]
+        meter = self._meters.setdefault(place, DcgmMeter(cluster=self._cluster, node=node))
+        return meter.samples(page.gpus, page.at_us)
 
     def _page(self, point: Point, now_us: int) -> _Page:
         key = (point.place, point.at_us // SECOND_US)

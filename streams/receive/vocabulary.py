@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from streams.sources import dcgm
 from streams.sources.vocabulary import COUNTERS, EVERYTHING, TIMINGS
 
 TOTALS: Final = frozenset(
@@ -40,7 +41,7 @@ _KNOWN: Final[Mapping[str, str]] = {
 
 
 def engine_name(name: str) -> str | None:
-    """What an engine calls it on the wire; None if none does.
+    """What an engine calls it on the wire, or dcgm-exporter; None if none does.
 
     >>> engine_name("vllm.num_requests_running"), engine_name("vllm:prompt_tokens")
     ('vllm:num_requests_running', 'vllm:prompt_tokens_total')
@@ -49,6 +50,8 @@ def engine_name(name: str) -> str | None:
     >>> engine_name("vllm.time_to_first_token_seconds"), engine_name("tgi_request_success")
     ('vllm:time_to_first_token_seconds', 'tgi_request_success')
     """
+    if name.startswith(dcgm.WANTED):
+        return name
     loose = _loose(name)
     if loose in _KNOWN:
         return _KNOWN[loose]

@@ -4,7 +4,7 @@ import pytest
 
 from streams.clock import SECOND_US
 from streams.receive.pages import HOLD_US, Pages, Point
-from streams.schemas.telemetry import EngineSample
+from streams.schemas.telemetry import EngineSample, GpuSample
 from streams.sources.engines import WANTED
 from tests.streams.samples import T0
 
@@ -24,7 +24,11 @@ def samples(*points: Point) -> list[EngineSample]:
     pages = Pages("local")
     for each in points:
         pages.take(each, T0)
-    return sorted(pages.due(T0 + HOLD_US), key=lambda sample: sample.at_us)
+    return sorted(engines(pages), key=lambda sample: sample.at_us)
+
+
+def engines(pages: Pages, now_us: int = T0 + HOLD_US) -> list[EngineSample]:
+    return [sample for sample in pages.due(now_us) if isinstance(sample, EngineSample)]
 
 
 def tokens(*points: Point) -> list[int]:
@@ -66,7 +70,7 @@ def test_what_was_read_at_one_instant_is_put_together_again() -> None:
         pages.take(point(second, f"{TTFT}_sum", total / 2), T0 + 2)
 
     assert not list(pages.due(T0 + HOLD_US - 1))
-    _, sample = pages.due(T0 + HOLD_US)
+    _, sample = engines(pages)
 
     assert (sample.pool, sample.replica, sample.running, sample.up) == (*PLACE, 4, 1)
     assert (sample.ttft_s, sample.interval_s) == (0.5, 10)
@@ -79,7 +83,7 @@ def test_an_older_value_is_refused_and_the_same_again_changes_nothing() -> None:
         for second, value in [(5, 7), (5, 7), (4, 1), (5, 8)]
     ]
 
-    (sample,) = pages.due(T0 + HOLD_US)
+    (sample,) = engines(pages)
     assert said == [None, None, "out_of_order", "out_of_order"]
     assert sample.output_tokens == 7
 
@@ -93,7 +97,7 @@ def test_an_engine_that_is_down_is_told_by_up_and_others_are_not_our_business() 
     list(pages.due(T0 + HOLD_US))
     pages.take(point(1, "up", 0, "level"), T0)
 
-    assert [sample.up for sample in pages.due(T0 + HOLD_US)] == [0]
+    assert [sample.up for sample in engines(pages)] == [0]
 
 
 def test_what_is_full_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,12 +115,12 @@ def test_silent_replicas_are_forgotten() -> None:
     list(pages.due(T0 + 7_200 * SECOND_US))
     pages.take(point(7_300, TOKENS, 300), T0 + 7_300 * SECOND_US)
 
-    (sample,) = pages.due(T0 + 7_400 * SECOND_US)
+    (sample,) = engines(pages, T0 + 7_400 * SECOND_US)
     assert sample.output_tokens == 0
 
 
 def test_one_of_several_series_may_be_reset_alone() -> None:
-    engines = ((("engine", "0"),), (("engine", "1"),))
+    labelled = ((("engine", "0"),), (("engine", "1"),))
     totals = ((100, 1_000), (40, 1_700))
     made = [
         Point(
@@ -128,7 +132,25 @@ def test_one_of_several_series_may_be_reset_alone() -> None:
             kind="total",
         )
         for at, values in enumerate(totals)
-        for labels, value in zip(engines, values, strict=True)
+        for labels, value in zip(labelled, values, strict=True)
     ]
 
     assert tokens(*made) == [0, 740]
+
+
+def test_gpus_of_dcgm_exporter_are_samples_of_their_own() -> None:
+    pages, labels = Pages("local"), (("Hostname", "node-1"), ("UUID", "GPU-1"))
+    gpu: dict[str, Any] = {"place": ("dcgm", "node-1:9400"), "labels": labels}
+    for second, xid in ((0, 0), (1, 79)):
+        at_us = T0 + second * SECOND_US
+        for name, value in (("XID_ERRORS", xid), ("POWER_USAGE", 300)):
+            pages.take(Point(at_us=at_us, name=f"DCGM_FI_DEV_{name}", value=value, **gpu), T0)
+        pages.take(Point(at_us=at_us, name="up", value=1, **gpu), T0)
+
+    found = list(pages.due(T0 + HOLD_US))
+
+    assert all(isinstance(sample, GpuSample) for sample in found)
+    assert [(s.node, s.gpu_uuid, s.power_w, s.xid) for s in found if isinstance(s, GpuSample)] == [
+        ("node-1", "GPU-1", 300, 0),
+        ("node-1", "GPU-1", 300, 79),
+    ]
