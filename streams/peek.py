@@ -15,7 +15,7 @@ from streams.ticks import MAX_EARLY, WARY_US, Inputs
 
 log = get_logger(__name__)
 
-PERIOD_S: Final = 0.25
+PERIOD_S: Final = 0.1
 
 
 async def peek(settings: StreamSettings, series_kind: str, inputs: Inputs, clock: Clock) -> None:
@@ -25,18 +25,25 @@ async def peek(settings: StreamSettings, series_kind: str, inputs: Inputs, clock
     back everybody else, and what WATCH has not taken does not matter, only what is the case now.
     """
     while True:
-        await asyncio.sleep(PERIOD_S)
-        if not inputs.wary(clock()):
-            continue
         try:
-            since_us = clock() - WARY_US
-            reader = TopicReader(
-                settings, ["partials"], since_us=since_us, isolation_level="read_uncommitted"
-            )
-            async with reader:
-                while inputs.wary(clock()):
-                    for message in (await reader.poll(PERIOD_S))[-MAX_EARLY:]:
-                        if (arrival := glimpse(message, series_kind)) is not None:
-                            inputs.add_early(arrival)
+            # Open and idle meanwhile: connecting takes longer than the start of a stall allows.
+            async with TopicReader(
+                settings, ["partials"], start="latest", isolation_level="read_uncommitted"
+            ) as reader:
+                await _look(reader, series_kind, inputs, clock)
         except (KafkaError, BrokerUnavailableError) as exc:
             log.debug("nothing_to_see", error=str(exc))
+            await asyncio.sleep(PERIOD_S)
+
+
+async def _look(reader: TopicReader, series_kind: str, inputs: Inputs, clock: Clock) -> None:
+    while True:
+        reader.hold(reader.sources)
+        while not inputs.wary(clock()):  # noqa: ASYNC110  # so says the clock, nobody tells
+            await asyncio.sleep(PERIOD_S)
+        await reader.go_to(clock() - WARY_US)
+        reader.hold(())
+        while inputs.wary(clock()):
+            for message in (await reader.poll(PERIOD_S))[-MAX_EARLY:]:
+                if (arrival := glimpse(message, series_kind)) is not None:
+                    inputs.add_early(arrival)

@@ -164,6 +164,13 @@ class TopicReader:
             if held != (tp in consumer.paused()):
                 (consumer.pause if held else consumer.resume)(tp)
 
+    async def go_to(self, since_us: int) -> None:
+        """Read on from the first record stamped then or later; where there is none, stay."""
+        consumer = self._opened()
+        starts = await _first_since(consumer, consumer.assignment(), since_us)
+        for tp, offset in starts.items():
+            consumer.seek(tp, offset)
+
     def _source(self, tp: TopicPartition) -> Source:
         return bare_name(self._settings, tp.topic), tp.partition
 
@@ -200,9 +207,7 @@ class TopicReader:
         self._ends = await consumer.end_offsets(list(found))
         starts = self._ends if self._start == "latest" else begins
         if self._since_us is not None:
-            stamp_ms = -(-self._since_us // 1000)
-            times = await consumer.offsets_for_times(dict.fromkeys(found, stamp_ms))
-            starts = {tp: at.offset if at else self._ends[tp] for tp, at in times.items()}
+            starts = self._ends | await _first_since(consumer, found, self._since_us)
         # Not sooner: what is asked behind a fetch that waits for records waits as long.
         consumer.assign(found)
         for tp in found:
@@ -235,3 +240,12 @@ class TopicReader:
         consumer.assign(known | new)
         for tp in known | new:
             consumer.seek(tp, positions.get(tp, 0))
+
+
+async def _first_since(
+    consumer: AIOKafkaConsumer, found: Collection[TopicPartition], since_us: int
+) -> dict[TopicPartition, int]:
+    """Offsets, of the partitions that have a record stamped then or later."""
+    stamp_ms = -(-since_us // 1000)
+    times = await consumer.offsets_for_times(dict.fromkeys(found, stamp_ms))
+    return {tp: at.offset for tp, at in times.items() if at}
