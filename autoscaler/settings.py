@@ -12,7 +12,7 @@ class ScalingSettings(BaseModel, frozen=True, extra="forbid"):
     """A pool climbs by a human's word only: compare, recommend, only raise, act fully."""
     dry_run: bool = True
     """Decide and publish, but leave every pool alone. Off only by choice."""
-    decide_every_s: Annotated[float, Field(ge=1)] = 2.0
+    decide_every_s: Annotated[float, Field(ge=1)] = 1.0
     forecaster: str = "blend"
     """A name of ``autoscaler.forecasters.FORECASTERS``."""
     target_ratio: Annotated[float, Field(gt=0, le=1)] = 0.7
