@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("streams", "detectors", "model_backend", "autoscaler", "dashboards", "tidegate")
+PACKAGES = (
+    "streams",
+    "detectors",
+    "model_backend",
+    "autoscaler",
+    "dashboards",
+    "tidegate",
+    "clients",
+)
 MAX_LINES = 300
 BANNED_NAMES = {"utils", "helpers", "common", "manager", "handler", "processor", "misc"}
 

@@ -35,6 +35,11 @@ def test_a_request_tells_all_there_is_to_tell(told: Told) -> None:
     assert finished["at_us"] > arrived["at_us"]
 
 
+def test_a_long_label_is_cut_to_what_a_label_may_have(told: Told) -> None:
+    told.client.request(pool="p" * 300)
+    assert told.events()[0]["pool"] == "p" * 256
+
+
 def test_only_the_first_end_counts(told: Told) -> None:
     with told.client.request(pool="chat") as request:
         request.rejected(503, "queue_full")

@@ -194,6 +194,24 @@ def test_a_full_spool_lets_the_oldest_go(tmp_path: Path) -> None:
     assert [int(name) for name in kept] == [3, 4, 5]
 
 
+def test_a_frame_that_made_room_while_on_its_way_counts_as_dropped_only(tmp_path: Path) -> None:
+    broker = Broker(answers=False)
+    bench = Bench(broker, spool=tmp_path, max_bytes=3 * 4096)
+    bench.emit(15)
+    bench.step()
+    bench.emit(5)
+    bench.step()
+    for outcome in broker.links[0].outcomes:
+        outcome.settle()
+    broker.answers = True
+
+    for _ in range(3):
+        bench.step()
+
+    counters = bench.tally.counters()
+    assert (counters.sent, counters.spooled, counters.dropped) == (15, 0, {"spool_full": 5})
+
+
 def test_a_spool_that_cannot_be_written_costs_records_not_the_service(tmp_path: Path) -> None:
     bench = Bench(Broker(up=False), spool=tmp_path / "file")
     (tmp_path / "file").write_text("in the way")

@@ -11,6 +11,8 @@ from streams.reader import TopicReader
 from streams.settings import StreamSettings
 from tests.clients.cutting import CuttingProxy
 from tests.clients.ingested import ingested
+from tests.services import Kafka
+from tests.services.kafka import PASSWORD
 from tests.streams.toys import new_prefix, toy_settings
 
 if TYPE_CHECKING:
@@ -82,3 +84,25 @@ async def test_frames_whose_answer_was_lost_count_once(kafka_url: str) -> None:
     assert proxy.cuts == 0
     assert client.counters.failures
     assert await ingested(settings, REQUESTS) == (said(), 0)
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize(
+    ("password", "sent"),
+    [pytest.param(PASSWORD, 1, id="right"), pytest.param("close-sesame", 0, id="wrong")],
+)
+async def test_a_login_over_tls(
+    kafka: Kafka, password: str, sent: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = toy_settings(kafka.url, new_prefix(), "exactly_once", raw_partitions=1)
+    await create_topics(settings)
+    client = Client(
+        broker=kafka.login_url, prefix=settings.topics.prefix, security="sasl_ssl",
+        username="admin", password=password, ca_file=str(kafka.certificates.authority),
+    )  # fmt: skip
+    client.request(pool="chat")
+    await client.aclose(4.0)
+
+    assert client.counters.sent == sent
+    assert password not in caplog.text
+    assert sent or "uthentication" in caplog.text

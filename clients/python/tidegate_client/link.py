@@ -87,7 +87,7 @@ class KafkaLink:
             knock(settings.broker)
         self._prefix = settings.prefix
         self._partitions: dict[str, int] = {}
-        self._producer = KafkaProducer(**_options(settings))
+        self._producer = _producer(_options(settings))
         # Its own closing at exit would come before ours and wait once more.
         getattr(self._producer, "_unregister_cleanup", lambda: None)()
 
@@ -123,6 +123,23 @@ class KafkaLink:
     def abandon(self) -> None:
         # Else it closes the parent's connection when it is collected, or waits for its locks.
         self._producer._closed = True  # noqa: SLF001
+
+
+def _producer(options: dict[str, Any]) -> KafkaProducer:
+    """One that cannot log in or hears no answer would leave its sockets and thread behind."""
+    new_client = options.get("kafka_client", KafkaProducer.DEFAULT_CONFIG["kafka_client"])
+    clients: list[Any] = []
+
+    def remembered(**config: Any) -> Any:
+        clients.append(new_client(**config))
+        return clients[-1]
+
+    try:
+        return KafkaProducer(**{**options, "kafka_client": remembered})
+    except BaseException:
+        for client in clients:
+            client.close()
+        raise
 
 
 def knock(broker: str) -> None:

@@ -10,8 +10,8 @@ from tidegate_client.fields import FIELDS, REQUIRED, Field
 
 Row = tuple[Any, ...]
 
-MAX_TEXT_CHARS: Final = 256
-"""Of a text; what is longer is cut: Tidegate takes no longer labels, and memory is bounded."""
+MAX_TEXT_CHARS: Final = 16_384
+"""Of a text: memory is bounded."""
 
 DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
     topic: {field.name: field.default for field in fields} for topic, fields in FIELDS.items()
@@ -41,4 +41,6 @@ def _fit(topic: str, field: Field, value: Any) -> Any:
     if field.choices and value not in field.choices:
         allowed = ", ".join(field.choices)
         raise UnfitRecordError(f"{field.name} of {topic} must be one of {allowed}, got {value!r}")
-    return value[:MAX_TEXT_CHARS] if field.sort == "text" else value
+    if field.sort == "text" and len(value) > MAX_TEXT_CHARS:
+        raise UnfitRecordError(f"{field.name} of {topic} has {len(value)} characters")
+    return value

@@ -6,8 +6,10 @@ from asyncio import CancelledError
 from types import TracebackType
 from typing import Any, Callable, Final, NamedTuple, Union
 
-from tidegate_client.records import MAX_TEXT_CHARS, Row
+from tidegate_client.records import Row
 
+MAX_LABEL_CHARS: Final = 256
+"""Tidegate takes no longer ones; they are cut."""
 LEFT: Final = 499
 """Status of a request whose client left first, as nginx has it."""
 GONE: Final = (CancelledError, GeneratorExit)
@@ -142,5 +144,5 @@ class Request:
 def text(value: object) -> str:
     """Whatever came, as a label."""
     if isinstance(value, str):
-        return value[:MAX_TEXT_CHARS]
-    return "" if value is None else str(value)[:MAX_TEXT_CHARS]
+        return value[:MAX_LABEL_CHARS]
+    return "" if value is None else str(value)[:MAX_LABEL_CHARS]
