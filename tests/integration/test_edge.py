@@ -58,7 +58,7 @@ def site(path: Path) -> Iterator[tuple[Spool, Memory]]:
 
 @asynccontextmanager
 async def sending(stream: StreamSettings, spool: Spool) -> AsyncIterator[Line]:
-    line = Line(partial(Centre, stream, SITE, 3), spool)
+    line = Line(partial(Centre, stream, SITE), spool)
     task = asyncio.create_task(line.run())
     try:
         yield line

@@ -28,7 +28,7 @@ PASSWORD: Final = "open-sesame-5f1c"
 """Of every user; must never be seen in any output."""
 USERS: Final = (
     "admin", "ingest", "watch", "respond", "alert", "plan", "drive", "sink", "gateway", "agent",
-    "api", "receive", "nobody",
+    "api", "edge", "receive", "nobody",
 )  # fmt: skip
 """`admin` may do everything, the others what access lists give them."""
 

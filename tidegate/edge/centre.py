@@ -12,16 +12,19 @@ from streams.stage import Out
 from streams.transaction import Atomic, Ordered, Transaction, transactional_id
 
 STAGE: Final = "edge"
-SENT: Final = "windows"
-"""The topic on whose partition the group's committed offset is the position of a site."""
+SENT: Final = "quality"
+"""The group's committed offset on partition 0 of this topic is the position of a site.
+
+Kafka asks for the right to read the topic: here there is least to see.
+"""
 
 
 class Centre:
     """A ``Far``: messages and position in one transaction, under the site's own id."""
 
-    def __init__(self, settings: StreamSettings, site: str, shard: int) -> None:
+    def __init__(self, settings: StreamSettings, site: str) -> None:
         group = group_id(settings, f"{STAGE}-{site}")
-        self._place = TopicPartition(full_name(settings, SENT), shard)
+        self._place = TopicPartition(full_name(settings, SENT), 0)
         self._offsets: AIOKafkaConsumer = new_consumer(settings, group_id=group)
         self._transaction: Transaction
         if settings.broker.delivery == "exactly_once":

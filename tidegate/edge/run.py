@@ -3,21 +3,20 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from streams.batch import Message
 from streams.clock import Clock, system_clock
-from streams.codec import encode_record
 from streams.errors import InvalidParameterError
 from streams.log import get_logger
-from streams.schemas.scaling import ReplicaStatus
+from streams.metrics import serve_metrics
 from streams.series import shard_of
-from streams.sources import SOURCES
-from streams.sources.agent import Agent, Replicas
+from streams.sources.agent import Agent, Replicas, as_out, sources_here
+from streams.sources.aim import Aim
+from streams.sources.discovery import discovery
+from streams.sources.scrape import Scraper
 from streams.stage import Out
 from streams.together import until_one_ends
 from tidegate.edge.centre import Centre
@@ -33,7 +32,7 @@ log = get_logger(__name__)
 
 STEP_S: Final = 1.0
 MAX_UNREAD: Final = 10_000
-"""Records between two steps; more are dropped, as they would be by a slow broker."""
+"""Records between two steps; more are dropped, and a line says how many."""
 
 
 class Read:
@@ -44,6 +43,7 @@ class Read:
 
     def offer(self, *out: Out) -> bool:
         if len(self._records) + len(out) > MAX_UNREAD:
+            log.warning("edge_records_dropped", records=len(out))
             return False
         self._records.extend(out)
         return True
@@ -53,7 +53,44 @@ class Read:
         return records
 
 
-async def think(read: Read, memory: Memory, line: Line, clock: Clock) -> None:
+def run(settings: Settings) -> int:
+    """Run until SIGTERM or SIGINT; raises a TidegateError for settings it cannot run by."""
+    if not settings.edge.site:
+        raise InvalidParameterError("edge.site", "", "the name of this site, such as paris-2")
+    if settings.scrape.metrics_port:
+        serve_metrics(settings.scrape.metrics_port)
+    asyncio.run(_run(settings, system_clock))
+    return 0
+
+
+async def _run(settings: Settings, clock: Clock) -> None:
+    edge = settings.edge
+    sender = Sender(site=edge.site, shard=shard_of(edge.site, settings.stream.topics.shards))
+    spool = Spool(_path(edge), max_bytes=edge.spool_bytes, born=clock())
+    with closing(spool):
+        memory = await asyncio.to_thread(Memory, settings_of(settings), spool, sender)
+        line = Line(partial(Centre, settings.stream, edge.site), spool)
+        read = Read()
+        await until_one_ends(
+            _look(settings, read, clock), _think(read, memory, line, clock), line.run(), _stopped()
+        )
+
+
+async def _look(settings: Settings, read: Read, clock: Clock) -> None:
+    """All that an agent reads, but for replicas that a broker would have to name."""
+    site, scrape = settings.edge.site, settings.scrape
+    sources = list(sources_here(site, socket.gethostname()))
+    scraper = Scraper(scrape, lambda sample: read.offer(as_out(sample)), clock)
+    found = [discovery(each, site, every_s=scrape.discover_every_s) for each in scrape.targets]
+    agent, aim = Agent(Replicas(), sources, read.offer), Aim(found, scraper.aim)
+    try:
+        await until_one_ends(agent.run(clock), scraper.run(), aim.run())
+    finally:
+        for source in sources:
+            await source.close()
+
+
+async def _think(read: Read, memory: Memory, line: Line, clock: Clock) -> None:
     """A step a second, until cancelled."""
     while True:
         await asyncio.sleep(STEP_S)
@@ -61,68 +98,11 @@ async def think(read: Read, memory: Memory, line: Line, clock: Clock) -> None:
             line.more.set()
 
 
-def run(settings: Settings) -> int:
-    """The exit code; a TidegateError is told by whoever called."""
-    asyncio.run(run_edge(settings))
-    return 0
-
-
-async def run_edge(settings: Settings, clock: Clock = system_clock) -> None:
-    """Until SIGTERM or SIGINT."""
-    if not settings.edge.site:
-        raise InvalidParameterError("edge.site", "", "the name of this site, such as paris-2")
+async def _stopped() -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    edge = settings.edge
-    replicas = Replicas()
-    replicas.feed(statuses(edge.engines, edge.site, clock()))
-    sources = [make(edge.site, socket.gethostname()) for make in SOURCES.values()]
-    shard = shard_of(edge.site, settings.stream.topics.shards)
-    spool = Spool(_path(edge), max_bytes=edge.spool_bytes, born=clock())
-    with closing(spool):
-        memory = await asyncio.to_thread(
-            Memory, settings_of(settings), spool, Sender(site=edge.site, shard=shard)
-        )
-        line = Line(partial(Centre, settings.stream, edge.site, shard), spool)
-        read = Read()
-        try:
-            await until_one_ends(
-                Agent(replicas, sources, read.offer).run(clock),
-                think(read, memory, line, clock),
-                line.run(),
-                stop.wait(),
-            )
-        finally:
-            for source in sources:
-                await source.close()
-
-
-def statuses(engines: Sequence[str], site: str, now_us: int) -> list[Message]:
-    """Records of `pools` for engines named in the settings. Raises InvalidParameterError."""
-    return [
-        Message("pools", 0, 0, now_us, key.encode(), encode_record(status))
-        for status in (_status(line, site, now_us) for line in engines)
-        for key in (f"{status.cluster}/{status.pool}/{status.replica}",)
-    ]
-
-
-def _status(line: str, site: str, now_us: int) -> ReplicaStatus:
-    name, _, address = line.partition("=")
-    pool, _, replica = name.partition("/")
-    if not (
-        pool and replica and "/" not in replica and address.startswith(("http://", "https://"))
-    ):
-        raise InvalidParameterError("edge.engines", line, "POOL/REPLICA=http://HOST:PORT")
-    return ReplicaStatus(
-        cluster=site,
-        pool=pool,
-        replica=replica,
-        state="ready",
-        since_us=now_us,
-        at_us=now_us,
-        address=address.rstrip("/"),
-    )
+    await stop.wait()
 
 
 def _path(edge: EdgeSettings) -> Path:

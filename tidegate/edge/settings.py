@@ -6,12 +6,13 @@ from pydantic import BaseModel, Field
 
 
 class EdgeSettings(BaseModel, frozen=True, extra="forbid"):
-    """`tidegate edge`: a site that goes on while its line to the broker is down."""
+    """`tidegate edge`: a site that goes on while its line to the broker is down.
+
+    What it reads there is set under `scrape`.
+    """
 
     site: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,100}$")] = ""
     """Its name, and the `cluster` of everything it reads; must be its own among all sites."""
-    engines: tuple[str, ...] = ()
-    """One line each: `POOL/REPLICA=http://HOST:PORT`, whose `/metrics` is read each second."""
     spool: str = ""
     """SQLite file with what waits to be sent; empty: `edge-SITE.sqlite` under `TIDEGATE_STATE`."""
     spool_bytes: Annotated[int, Field(ge=1_000_000)] = 2_000_000_000
