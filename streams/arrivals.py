@@ -76,8 +76,8 @@ def glimpse(message: Message, series_kind: str) -> Arrival | None:
 def _block(message: Message, interval_us: Mapping[str, int]) -> Read:
     block = decode_block(message.value or b"")
     header = block.header
-    if header.provisional:
-        return Read()
+    if header.provisional or header.source:
+        return Read()  # What an edge site found: it has responded, and no second waits for it.
     if message.topic == "windows":
         arrivals = _windows(message, block)
     else:

@@ -49,7 +49,7 @@ class BlockHeader(Record, frozen=True, kw_only=True):
     schema: int = 1
     shard: int
     source: str = ""
-    """Topic it was made from; empty for windows and anomalies."""
+    """Topic it was made from; of windows and anomalies the edge site, empty for WATCH's own."""
     partition: int = 0
     from_offset: int = 0
     next_offset: int = 0

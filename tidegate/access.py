@@ -13,11 +13,15 @@ Kind = Literal["topic", "group", "transactional-id"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """What a role needs; ``stage`` for one that is a group and writes in transactions."""
+    """What a role needs; ``stage`` for one that is a group and writes in transactions.
+
+    many: each that runs has a group of its own, whose name goes on after the role's.
+    """
 
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     stage: bool = True
+    many: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,11 @@ ACCESS: Final[Mapping[str, Access]] = {
         writes=("requests", "engine", "changes", "drains", "usage"),
         stage=False,
     ),
+    "edge": Access(
+        reads=("quality",),
+        writes=("windows", "anomalies", "incidents", "quality", "dead-letters"),
+        many=True,
+    ),
     "agent": Access(reads=("pools",), writes=("engine", "gpu"), stage=False),
     "receive": Access(writes=("requests", "engine", "gpu"), stage=False),
     "api": Access(
@@ -93,7 +102,7 @@ def grants(role: str, settings: StreamSettings) -> Iterator[Grant]:
     for topic in access.writes:
         yield Grant("Write", "topic", prefix + topic)
     if access.stage:
-        yield Grant("Read", "group", group_id(settings, role))
+        yield Grant("Read", "group", group_id(settings, role), prefixed=access.many)
         yield Grant("Write", "transactional-id", f"{prefix}{role}", prefixed=True)
 
 

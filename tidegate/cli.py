@@ -166,6 +166,7 @@ _ROLE_HELP: Final = {
     "api": "control API and live page",
     "receive": "take in what is pushed: OTLP over HTTP, Prometheus remote write",
     "agent": "scrape replicas, processes and GPUs of this machine",
+    "edge": "window and detect at a far site, send when its line is up",
 }
 
 

@@ -109,7 +109,7 @@ class Observer:
         kind = "provisional" if header.provisional else header.series_kind
         if rows:
             seen.window_rows[kind] += rows
-        if not header.provisional:
+        if not header.provisional and not header.source:
             before = seen.watermark_us.get(header.shard, 0)
             seen.watermark_us[header.shard] = max(before, header.watermark_us)
 

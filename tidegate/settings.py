@@ -14,6 +14,7 @@ from model_backend.settings import BackendSettings
 from streams.errors import InvalidParameterError
 from streams.settings import StreamSettings
 from streams.sources.settings import ScrapeSettings
+from tidegate.edge.settings import EdgeSettings
 from tidegate.watch.settings import WatchSettings
 
 
@@ -32,6 +33,7 @@ class Settings(BaseSettings):
     scaling: ScalingSettings = ScalingSettings()
     api: ApiSettings = ApiSettings()
     watch: WatchSettings = WatchSettings()
+    edge: EdgeSettings = EdgeSettings()
 
     @classmethod
     def settings_customise_sources(

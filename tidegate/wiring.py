@@ -112,6 +112,12 @@ def run_receive(settings: Settings) -> int:
     return run(settings.stream, cluster=settings.cluster)
 
 
+def run_edge(settings: Settings) -> int:
+    from tidegate.edge.run import run  # noqa: PLC0415
+
+    return run(settings)
+
+
 def run_api(settings: Settings) -> int:
     from tidegate.api import run  # noqa: PLC0415
 
@@ -121,6 +127,7 @@ def run_api(settings: Settings) -> int:
 ROLES: Final[Mapping[str, Callable[[Settings], int]]] = {
     "agent": run_agent,
     "api": run_api,
+    "edge": run_edge,
     "gateway": run_gateway,
     "receive": run_receive,
 }

@@ -64,7 +64,7 @@ class Intake:
             2_000, spare=lambda anomaly: anomaly.ended_at_us is None
         )
         self.changes: Latest[str, Change] = Latest(500)
-        self.quality: Latest[tuple[str, int], Quality] = Latest(500)
+        self.quality: Latest[tuple[str, str, int], Quality] = Latest(500)
         self.newest_us: dict[tuple[str, int | None], int | None] = {
             (stage, shard): None
             for stage in stages
@@ -81,8 +81,9 @@ class Intake:
 
     def _take_quality(self, quality: Quality) -> None:
         if quality.shard is None:  # a shard's WATCH says nothing of what was sent
-            self.quality.put((quality.source, quality.partition), quality)
-            self._progress("ingest", None, quality.at_us)
+            self.quality.put((quality.site, quality.source, quality.partition), quality)
+            if not quality.site:
+                self._progress("ingest", None, quality.at_us)
 
     def _take(self, message: Received) -> None:
         key = (message.key or b"").decode(errors="replace")
@@ -112,7 +113,8 @@ class Intake:
         if value is None:
             return
         block = decode_block(value)
-        self._progress("watch", block.header.shard, block.header.watermark_us)
+        if not block.header.source:
+            self._progress("watch", block.header.shard, block.header.watermark_us)
         if block.header.columns:
             self._feed.take(block)
 

@@ -20,15 +20,15 @@ MAX_PARTS: Final = 64
 
 
 class WindowsFeed:
-    """Per shard and kind, the parts of the block being received (at most 64 of them)."""
+    """Per edge site, shard and kind, the parts of the block being received (at most 64 of them)."""
 
     def __init__(self, store: SeriesStore) -> None:
         self._store = store
-        self._parts: dict[tuple[int, str, bool], list[Table]] = {}
+        self._parts: dict[tuple[str, int, str, bool], list[Table]] = {}
 
     def take(self, block: Block) -> None:
         header = block.header
-        key = (header.shard, header.series_kind, header.provisional)
+        key = (header.source, header.shard, header.series_kind, header.provisional)
         parts = self._parts.setdefault(key, [])
         if header.part == 1 or len(parts) >= MAX_PARTS:
             parts.clear()

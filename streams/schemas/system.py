@@ -48,6 +48,10 @@ class Quality(Record, frozen=True, kw_only=True):
     """Silent for so long that the shard's windows close without it, until it is heard again."""
     missed_rows: int = 0
     """Rows of windows that had closed while the shard did not wait for the source; dropped."""
+    site: str = ""
+    """Set where an edge site speaks of what it reads."""
+    lost: int = 0
+    """Messages that the site has dropped unsent for want of room, since its file was made."""
 
 
 class FrameMark(Record, frozen=True, kw_only=True):

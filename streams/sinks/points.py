@@ -37,7 +37,7 @@ _FIELDS: Final = {
     "replica": "state ready since_ms gpus node reason",
     "change": "id title actor replica node",
     "quality": "records accepted late far_future dead duplicate_frames behind_s given_up "
-    "missed_rows",
+    "missed_rows lost",
 }
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     **{measurement: tuple(fields.split()) for measurement, fields in _FIELDS.items()},
@@ -153,6 +153,7 @@ def _quality(q: Quality) -> Point | None:
         "source": q.source,
         "partition": str(q.partition),
         "shard": "" if q.shard is None else str(q.shard),
+        "site": q.site,
     }
     return _of("quality", q, q.at_us, tags, given_up=int(q.given_up))
 

@@ -85,7 +85,7 @@ class Agent:
         """One reading of everything, stamped ``now_us``; returns the number of records."""
         serving = self._replicas.serving()
         found = await asyncio.gather(*(source.read(serving, now_us) for source in self._sources))
-        out = [_out(record) for records in found for record in records]
+        out = [as_out(record) for records in found for record in records]
         if out and not self._offer(*out):
             log.warning("telemetry_dropped", records=len(out))
         return len(out)
@@ -106,7 +106,7 @@ def until_next(now_us: int) -> int:
     return SECOND_US - (now_us - OFFSET_US) % SECOND_US
 
 
-def _out(record: msgspec.Struct) -> Out:
+def as_out(record: msgspec.Struct) -> Out:
     match record:
         case EngineSample():
             key = f"{record.cluster}/{record.pool}/{record.replica}"
@@ -145,12 +145,12 @@ async def _run(
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    sources = list(_made(cluster, node))
+    sources = list(sources_here(cluster, node))
     replicas = Replicas()
     try:
         async with TopicReader(stream, ["pools"]) as reader, Publisher(stream) as publisher:
             agent = Agent(replicas, sources, publisher.offer)
-            scraper = Scraper(scrape, lambda sample: publisher.offer(_out(sample)), clock)
+            scraper = Scraper(scrape, lambda sample: publisher.offer(as_out(sample)), clock)
             aim = Aim(discoveries, scraper.aim)
             await until_one_ends(
                 _follow(reader, replicas, aim),
@@ -164,7 +164,7 @@ async def _run(
             await source.close()
 
 
-def _made(cluster: str, node: str) -> Iterator[Source]:
+def sources_here(cluster: str, node: str) -> Iterator[Source]:
     """Those whose libraries are here; a line says what the others need."""
     for name, make in SOURCES.items():
         try:

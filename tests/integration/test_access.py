@@ -31,6 +31,7 @@ from tests.streams.samples import request
 from tests.streams.toys import eventually, new_prefix, running, toy_settings
 from tidegate.access import ACCESS, Grant, grants
 from tidegate.cli import main
+from tidegate.edge.centre import Centre
 from tidegate.settings import Settings
 from tidegate.wiring import STAGES
 
@@ -161,3 +162,15 @@ def test_who_sees_no_topic_is_told_that_it_may_be_hidden(
     assert main(["topics", "check"]) == 1
 
     assert capsys.readouterr().out.startswith("there are no topics, or nobody may not see them\n")
+
+
+async def test_a_site_sends_with_what_the_table_gives_it(
+    settings: StreamSettings, kafka: Kafka
+) -> None:
+    centre = Centre(logged_in(settings, kafka, "edge"), "paris-2")
+    try:
+        assert await centre.open() is None
+        for topic in ACCESS["edge"].writes:
+            await centre.commit([Out(topic=topic, key="k", value=b"{}")], 7)
+    finally:
+        await centre.close()

@@ -28,7 +28,7 @@ PASSWORD: Final = "open-sesame-5f1c"
 """Of every user; must never be seen in any output."""
 USERS: Final = (
     "admin", "ingest", "watch", "respond", "alert", "plan", "drive", "sink", "gateway", "agent",
-    "api", "receive", "nobody",
+    "api", "edge", "receive", "nobody",
 )  # fmt: skip
 """`admin` may do everything, the others what access lists give them."""
 
@@ -38,9 +38,9 @@ _PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
 _PROPERTIES = """process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},LOGIN://127.0.0.1:{login},MUTUAL://127.0.0.1:{mutual},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port},LOGIN://127.0.0.1:{login},MUTUAL://127.0.0.1:{mutual}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,LOGIN:SASL_SSL,MUTUAL:SSL
+listeners=PLAINTEXT://127.0.0.1:{port},LOGIN://127.0.0.1:{login},MUTUAL://127.0.0.1:{mutual},FAR://127.0.0.1:{far},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},LOGIN://127.0.0.1:{login},MUTUAL://127.0.0.1:{mutual},FAR://127.0.0.1:{far_end}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,LOGIN:SASL_SSL,MUTUAL:SSL,FAR:PLAINTEXT
 controller.listener.names=CONTROLLER
 log.dirs={logs}
 offsets.topic.replication.factor=1
@@ -90,8 +90,9 @@ def _written(cert: trustme.LeafCert, path: Path) -> Path:
 class Kafka(Service):
     """One broker with transactions and access lists; ``restart`` keeps its data.
 
-    Three doors: ``url`` for whom everything is allowed, ``login_url`` with TLS and SASL,
-    ``mutual_url`` with TLS that asks for a certificate.
+    Four doors: ``url`` for whom everything is allowed, ``login_url`` with TLS and SASL,
+    ``mutual_url`` with TLS that asks for a certificate, and ``far_url``, where clients find
+    whatever a test puts between ``far_end`` and the broker's own port ``far``.
     """
 
     size = "54 MB download, 12 s"
@@ -116,6 +117,7 @@ class Kafka(Service):
         super().__init__(folder)
         self.libraries = f"{self.prepare()}/lib/*"
         self.port, self.login, self.mutual = free_port(), free_port(), free_port()
+        self.far, self.far_end = free_port(), free_port()
         self.certificates = Certificates(folder)
         self.properties = folder / "server.properties"
         self.properties.write_text(
@@ -123,6 +125,8 @@ class Kafka(Service):
                 port=self.port,
                 login=self.login,
                 mutual=self.mutual,
+                far=self.far,
+                far_end=self.far_end,
                 controller=free_port(),
                 logs=folder / "logs",
                 scram=_SCRAM,
@@ -154,6 +158,10 @@ class Kafka(Service):
     @property
     def mutual_url(self) -> str:
         return f"kafka://127.0.0.1:{self.mutual}"
+
+    @property
+    def far_url(self) -> str:
+        return f"kafka://127.0.0.1:{self.far_end}"
 
     def start(self) -> None:
         self.spawn(
