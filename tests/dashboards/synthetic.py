@@ -98,7 +98,9 @@ def _windows(now_us: int, rng: random.Random, *, trouble: bool) -> Iterator[Mess
             at_us=at(-10, now_us), node="gpu-a1", gpu_uuid=f"GPU-7c2e-{n}",
             util_ratio=0.71 - 0.2 * n,
             memory_used_bytes=61e9, power_w=512.0 - 80 * n, temperature_c=64.0 - n,
-            sm_clock_mhz=1_755.0, ecc_uncorrected=0.0,
+            sm_clock_mhz=1_755.0, ecc_uncorrected=0.0, tensor_active_ratio=0.34,
+            encoder_util_ratio=0.0, pcie_bytes_per_s=2.1e9, nvlink_bytes_per_s=38e9,
+            held_idle_s=0.0, recovery_action=0.0,
         )
         for n in range(2)
     ]  # fmt: skip
