@@ -12,6 +12,8 @@ from tests.looked_at import said, scraping, watching
 from tests.services import Prometheus
 from tests.services.engine_pages import EnginePage
 
+pytestmark = pytest.mark.slow
+
 SOON_S = 60
 
 

@@ -38,7 +38,7 @@ def test_what_comes_out_is_the_same_whatever_happens(steps: list[Step]) -> None:
 
 
 @pytest.mark.slow
-@settings(BOUNDED, max_examples=120)
+@settings(BOUNDED, max_examples=60)
 @given(schedules(longest=15))
 def test_it_is_the_same_whatever_happens_for_long(steps: list[Step]) -> None:
     judge(steps)
