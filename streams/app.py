@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -15,6 +14,7 @@ from streams.connection import wait_for_broker
 from streams.errors import TidegateError
 from streams.log import get_logger
 from streams.settings import StreamSettings
+from streams.together import stop_on_signals
 
 __all__ = ["App", "create_app", "run_app"]
 
@@ -42,10 +42,7 @@ def run_app(app: App) -> int:
 
 
 async def _run(app: App) -> int:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = stop_on_signals()
     asked = asyncio.create_task(stop.wait())
     beating = asyncio.create_task(app.vitals.beat(), name="beat")
     if not await _done_before(asked, wait_for_broker(app.settings, app.subscribed)):

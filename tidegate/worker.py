@@ -3,7 +3,6 @@
 import asyncio
 import math
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -11,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from streams.settling import settle
+from streams.together import stop_on_signals
 from tidegate.settings import Settings
 from tidegate.supervisor import Supervisor
 from tidegate.wiring import run_stage
@@ -48,9 +48,7 @@ def numbered(stages: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 async def _supervise(stages: Sequence[str], settings: Settings, metrics_port: int) -> int:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = stop_on_signals()
     with tempfile.TemporaryDirectory(prefix="tidegate-worker-") as name:
         folder = Path(name)
         supervisor = Supervisor(

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import signal
 import ssl
 import sys
 from typing import Final
@@ -22,6 +21,7 @@ from streams.reader import TopicReader
 from streams.retry import Attempts, persist
 from streams.schemas.scaling import PoolStatus, ReplicaStatus
 from streams.settings import StreamSettings
+from streams.together import stop_on_signals
 
 GRACE_S: Final = 10.0
 """After SIGTERM, so long may streams go on."""
@@ -49,7 +49,7 @@ async def serve(
 
     Raises PortTakenError, or InvalidParameterError for keys or certificates that will not do.
     """
-    stopped = _stop_on_signals()
+    stopped = stop_on_signals()
     view = PoolsView(settings.pools, cluster=cluster)
     tls = server_tls(settings.gateway)
     async with Publisher(stream, buffer=settings.gateway.emit_buffer) as publisher:
@@ -132,10 +132,3 @@ async def _follow(view: PoolsView, stream: StreamSettings) -> None:
         _log.warning("pools_unread", cause=str(exc))
 
     await persist(read, on_error=lost, attempts=Attempts())
-
-
-def _stop_on_signals() -> asyncio.Event:
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    return stopped

@@ -17,6 +17,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from streams.errors import PortTakenError
+from streams.together import stop_on_signals
 
 MAX_BODY_BYTES: Final = 1_048_576
 PARENT_CHECK_S: Final = 1.0
@@ -137,7 +138,7 @@ async def serve(replica: Replica, options: ReplicaOptions) -> None:
     app = create_replica_app(replica, options)
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=2.0)
     await runner.setup()
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
     watching = asyncio.create_task(_stop_with_parent(options.parent_pid, stop))
     loading = asyncio.create_task(_load_or_stop(app, replica, options, stop))
     try:
@@ -178,13 +179,6 @@ async def _listen(runner: web.AppRunner, options: ReplicaOptions) -> None:
         await web.TCPSite(runner, "127.0.0.1", options.port).start()
     except OSError as exc:
         raise PortTakenError(f"replica {options.name}", options.port, "--port") from exc
-
-
-def _stop_on_signals() -> asyncio.Event:
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    return stopped
 
 
 async def _stop_with_parent(parent_pid: int, stop: asyncio.Event) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import signal
 import ssl
 import sys
 from typing import Any, Final
@@ -20,6 +19,7 @@ from streams.receive.otlp import Otlp
 from streams.receive.remote_write import RemoteWrite
 from streams.receive.settings import ReceiveSettings
 from streams.settings import StreamSettings
+from streams.together import stop_on_signals
 
 GRACE_S: Final = 5.0
 UNPACKED_BY_US: Final[dict[str, Any]] = {"auto_decompress": False}
@@ -51,9 +51,7 @@ def receiver(
 
 
 async def _serve(stream: StreamSettings, cluster: str) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = stop_on_signals()
     async with Publisher(stream) as publisher:
         app = receiver(stream, cluster, publisher)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_S, **UNPACKED_BY_US)

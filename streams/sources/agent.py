@@ -1,7 +1,6 @@
 """``tidegate agent``: pages of engines, processes of replicas and the GPUs here, as records."""
 
 import asyncio
-import signal
 import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,7 +27,7 @@ from streams.sources.scrape import Scraper
 from streams.sources.settings import ScrapeSettings
 from streams.sources.targets import target_of
 from streams.stage import Out
-from streams.together import until_one_ends
+from streams.together import stop_on_signals, until_one_ends
 
 SERVING: Final = frozenset({"ready", "draining"})
 OFFSET_US: Final = 100_000
@@ -142,9 +141,7 @@ async def _run(
 ) -> None:
     every_s = scrape.discover_every_s
     discoveries = [discovery(line, cluster, every_s=every_s) for line in scrape.targets]
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = stop_on_signals()
     sources = list(sources_here(cluster, node))
     replicas = Replicas()
     try:

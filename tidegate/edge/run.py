@@ -1,7 +1,6 @@
 """The edge role: reads what is at the site, thinks, keeps, and sends when the line is up."""
 
 import asyncio
-import signal
 import socket
 from contextlib import closing
 from functools import partial
@@ -18,7 +17,7 @@ from streams.sources.aim import Aim
 from streams.sources.discovery import discovery
 from streams.sources.scrape import Scraper
 from streams.stage import Out
-from streams.together import until_one_ends
+from streams.together import stop_on_signals, until_one_ends
 from tidegate.edge.centre import Centre
 from tidegate.edge.line import Line
 from tidegate.edge.memory import Memory
@@ -72,7 +71,10 @@ async def _run(settings: Settings, clock: Clock) -> None:
         line = Line(partial(Centre, settings.stream, edge.site), spool)
         read = Read()
         await until_one_ends(
-            _look(settings, read, clock), _think(read, memory, line, clock), line.run(), _stopped()
+            _look(settings, read, clock),
+            _think(read, memory, line, clock),
+            line.run(),
+            stop_on_signals().wait(),
         )
 
 
@@ -96,13 +98,6 @@ async def _think(read: Read, memory: Memory, line: Line, clock: Clock) -> None:
         await asyncio.sleep(STEP_S)
         if await asyncio.to_thread(memory.step, read.taken(), clock()):
             line.more.set()
-
-
-async def _stopped() -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await stop.wait()
 
 
 def _path(edge: EdgeSettings) -> Path:

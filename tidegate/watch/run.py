@@ -1,7 +1,6 @@
 """`tidegate watch URL…`: look, say what was understood, judge, and go on watching."""
 
 import asyncio
-import signal
 from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from streams.codec import encode_record
 from streams.errors import SourceUnavailableError
 from streams.schemas.scaling import PoolStatus, ReplicaStatus
 from streams.sources.asking import Asker, Credentials
+from streams.together import stop_on_signals
 from tidegate.runfiles import state_dir
 from tidegate.settings import Settings
 from tidegate.watch.feed import Feed
@@ -45,9 +45,7 @@ class Options:
 
 async def watch(options: Options, settings: Settings, teller: Teller, clock: Clock) -> int:
     """The exit code: 0 healthy, 3 something is wrong, 1 could not look."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = stop_on_signals()
     own = settings.watch
     credentials = Credentials(token=own.token, username=own.username, password=own.password)
     async with AsyncExitStack() as stack:
