@@ -11,7 +11,7 @@ from streams import metrics
 from streams.batch import RecordBatch
 from streams.batched import App
 from streams.errors import SnapshotError
-from streams.intake import INPUTS
+from streams.inputs import INPUTS
 from streams.log_stage import attach_log_stage
 from streams.packing import pack, unpack
 from streams.schemas.system import Quality

@@ -10,7 +10,8 @@ from streams.admin import Admin, partition_counts
 from streams.connection import full_name, wait_for_broker
 from streams.controls import announced
 from streams.errors import InvalidParameterError
-from streams.intake import INPUTS, STATE_TOPIC
+from streams.inputs import INPUTS
+from streams.intake import STATE_TOPIC
 from streams.publisher import Publisher
 from streams.settings import StreamSettings
 

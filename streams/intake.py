@@ -13,7 +13,7 @@ from streams.clock import SECOND_US
 from streams.codec import BlockHeader
 from streams.controls import Controls
 from streams.dead_letters import dead_letter
-from streams.inputs import INPUTS, KIND_OF, decoder_of, later_s, maps_of, state_partition
+from streams.inputs import KIND_OF, decoder_of, later_s, maps_of, state_partition
 from streams.maps.reading import MapDecoder
 from streams.partials import Deltas, Partials
 from streams.portions import Decoded, Flaw
@@ -29,8 +29,6 @@ from streams.windows.table import Ints
 
 if TYPE_CHECKING:
     from streams.batch import RecordBatch, Records
-
-__all__ = ["INPUTS", "KIND_OF", "STATE_TOPIC", "Ingest"]
 
 STATE_TOPIC: Final = "state.ingest"
 _FAR: Final = "event time is {:.3f} s after the append time, allowed are {:g} s"

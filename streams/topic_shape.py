@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from streams.intake import INPUTS
+from streams.inputs import INPUTS
 from streams.settings import StreamSettings
 from streams.topics import DAY_MS, HOUR_MS, TOPICS, Topic
 

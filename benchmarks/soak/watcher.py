@@ -11,7 +11,7 @@ from streams.batched import group_id
 from streams.clock import SECOND_US, system_clock
 from streams.codec import decode_block
 from streams.connection import full_name, new_consumer
-from streams.intake import INPUTS
+from streams.inputs import INPUTS
 from streams.reader import TopicReader
 from streams.settings import StreamSettings
 from tests.chaos.crew import Crew

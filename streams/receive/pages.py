@@ -12,7 +12,8 @@ from streams.clock import SECOND_US
 from streams.schemas.telemetry import EngineSample, GpuSample
 from streams.sources import dcgm
 from streams.sources.dcgm import DcgmMeter
-from streams.sources.engines import EngineMeter, read_engine
+from streams.sources.engines import read_engine
+from streams.sources.meter import EngineMeter
 from streams.sources.prometheus_text import Sample
 from streams.sources.vocabulary import EVERYTHING
 

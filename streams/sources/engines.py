@@ -9,7 +9,7 @@ import numpy as np
 
 from streams.sources.cumulative import Cumulative
 from streams.sources.engine_names import ENGINES, Timing
-from streams.sources.meter import EngineMeter, EngineReading, Labels
+from streams.sources.meter import EngineReading, Labels
 from streams.sources.prometheus_text import Sample
 from streams.sources.vocabulary import (
     ADAPTERS,
@@ -17,11 +17,8 @@ from streams.sources.vocabulary import (
     ENGINE_OF,
     LEVELS,
     TIMINGS,
-    WANTED,
     Selector,
 )
-
-__all__ = ["WANTED", "EngineMeter", "EngineReading", "PagePlan", "plan_page", "read_engine"]
 
 _SHARDS: Final = frozenset({"tp_rank", "pp_rank", "moe_ep_rank"})
 """Ranks that work on the same requests: each reports all of them."""

@@ -7,8 +7,8 @@ from statistics import median
 from typing import Final, NamedTuple
 
 from streams.clock import SECOND_US
-from streams.sources.engines import WANTED
 from streams.sources.prometheus_text import Sample
+from streams.sources.vocabulary import WANTED
 
 UP: Final = "up"
 SCRAPE_S: Final = "scrape_duration_seconds"

@@ -15,7 +15,7 @@ from streams import metrics
 from streams.admin import create_topics
 from streams.app import App, create_app, run_app
 from streams.batch import Message
-from streams.intake import INPUTS
+from streams.inputs import INPUTS
 from streams.log import configure_logging
 from streams.publisher import Publisher
 from streams.reader import TopicReader

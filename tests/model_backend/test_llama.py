@@ -20,9 +20,10 @@ from model_backend.replicas.llama import LlamaReplica
 from model_backend.settings import PoolSettings
 from streams.clock import system_clock
 from streams.errors import InvalidParameterError, MissingRequirementError
-from streams.sources.engines import WANTED, read_engine
+from streams.sources.engines import read_engine
 from streams.sources.prometheus_text import parse
 from streams.sources.recognise import recognise
+from streams.sources.vocabulary import WANTED
 
 CAP = 20.0
 POOL = PoolSettings(

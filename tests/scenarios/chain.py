@@ -9,7 +9,7 @@ from detectors.settings import DetectionSettings
 from detectors.watch import Watch
 from streams.batch import Message
 from streams.codec import decode_block, decode_record, encode_record
-from streams.intake import INPUTS
+from streams.inputs import INPUTS
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.incidents import Incident
 from streams.settings import StreamSettings, TopicSettings, WindowSettings

@@ -4,9 +4,10 @@ import pytest
 
 from streams.clock import SECOND_US
 from streams.schemas.telemetry import EngineSample
-from streams.sources.engines import WANTED, read_engine
+from streams.sources.engines import read_engine
 from streams.sources.meter import EngineMeter, EngineReading, Labels
 from streams.sources.prometheus_text import parse
+from streams.sources.vocabulary import WANTED
 
 LLAMA = b"""
 # TYPE llamacpp:prompt_tokens_total counter

@@ -10,7 +10,7 @@ from streams import connection
 from streams.batch import Message
 from streams.clock import SECOND_US
 from streams.codec import encode_record
-from streams.intake import INPUTS
+from streams.inputs import INPUTS
 from streams.recording import RecordingWriter
 from streams.schemas.scaling import PoolStatus
 from streams.sinks.embedded import EmbeddedSink

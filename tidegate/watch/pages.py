@@ -11,8 +11,10 @@ from streams.clock import SECOND_US
 from streams.errors import SourceUnavailableError
 from streams.schemas.telemetry import EngineSample
 from streams.sources.asking import Answer, Asker
-from streams.sources.engines import WANTED, EngineMeter, read_engine
+from streams.sources.engines import read_engine
+from streams.sources.meter import EngineMeter
 from streams.sources.prometheus_text import MAX_BYTES, Exposition, parse
+from streams.sources.vocabulary import WANTED
 from tidegate.watch.gauges import PoolGauges
 from tidegate.watch.understood import Found, Watched, called, engine_of, missing, page_sentence
 

@@ -7,7 +7,8 @@ import msgspec
 
 from streams.clock import SECOND_US
 from streams.schemas.telemetry import EngineSample
-from streams.sources.engines import EngineMeter, read_engine
+from streams.sources.engines import read_engine
+from streams.sources.meter import EngineMeter
 from streams.sources.prometheus_query import PrometheusQuery, piece_us
 from streams.sources.prometheus_series import (
     SERIES,

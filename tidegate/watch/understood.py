@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from streams.schemas.scaling import PoolStatus, ReplicaStatus
-from streams.sources.engines import EngineMeter, read_engine
+from streams.sources.engines import read_engine
+from streams.sources.meter import EngineMeter
 from streams.sources.prometheus_text import Sample
 
 TITLES: Final[Mapping[str, str]] = {

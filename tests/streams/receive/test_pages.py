@@ -5,7 +5,7 @@ import pytest
 from streams.clock import SECOND_US
 from streams.receive.pages import HOLD_US, Pages, Point
 from streams.schemas.telemetry import EngineSample, GpuSample
-from streams.sources.engines import WANTED
+from streams.sources.vocabulary import WANTED
 from tests.streams.samples import T0
 
 PLACE = ("codex", "codex-1")
