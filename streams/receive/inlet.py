@@ -11,7 +11,8 @@ from streams.codec import encode_record
 from streams.receive.bodies import BodyError
 from streams.receive.genai import Naming, Span, events
 from streams.receive.pages import HOLD_US, Pages, Point
-from streams.schemas.telemetry import EngineSample, GpuSample, RequestEvent
+from streams.schemas.telemetry import RequestEvent
+from streams.sources.base import as_out
 from streams.stage import Out
 
 FLUSH_S: Final = 0.25
@@ -80,7 +81,7 @@ class Inlet:
             self.flush(self._clock() + HOLD_US)
 
     def flush(self, now_us: int) -> None:
-        self._backlog += map(_out, self._pages.due(now_us))
+        self._backlog += map(as_out, self._pages.due(now_us))
         if self._backlog and self._publisher.offer(*self._backlog):
             self._backlog = []
 
@@ -104,10 +105,3 @@ def in_time_us(lateness_s: float) -> int:
 def _message(found: Sequence[RequestEvent]) -> Out:
     value = b"\n".join(map(encode_record, found))
     return Out(topic="requests", key=found[0].request_id, value=value)
-
-
-def _out(sample: EngineSample | GpuSample) -> Out:
-    if isinstance(sample, GpuSample):
-        return Out(topic="gpu", key=f"{sample.cluster}/{sample.node}", value=sample)
-    key = f"{sample.cluster}/{sample.pool}/{sample.replica}"
-    return Out(topic="engine", key=key, value=sample)

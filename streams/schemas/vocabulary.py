@@ -4,19 +4,14 @@
 """
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from streams.schemas.telemetry import Change, EngineSample, GpuSample, RequestEvent
+from streams.topics import TOPICS
 
-_TOPICS: Final[Mapping[str, type[msgspec.Struct]]] = {
-    "requests": RequestEvent,
-    "engine": EngineSample,
-    "gpu": GpuSample,
-    "changes": Change,
-}
+_SENT: Final = ("requests", "engine", "gpu", "changes")
 
 _HEAD: Final = '''"""Names, sorts and defaults of all that can be sent. Generated: ``make docs``."""
 
@@ -46,7 +41,9 @@ class Field(NamedTuple):
 def module() -> str:
     """The text of ``tidegate_client/fields.py``."""
     lines = ["FIELDS: dict[str, tuple[Field, ...]] = {"]
-    for topic, record in _TOPICS.items():
+    for topic in _SENT:
+        record = TOPICS[topic].record
+        assert record is not None  # noqa: S101
         lines += [f'    "{topic}": (', *_fields(record), "    ),"]
     return _HEAD + "\n".join([*lines, "}", ""])
 

@@ -6,8 +6,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-import msgspec
-
 from streams.batch import Message
 from streams.clock import SECOND_US, Clock, system_clock
 from streams.codec import decode_record
@@ -17,16 +15,14 @@ from streams.metrics import serve_metrics
 from streams.publisher import Publisher
 from streams.reader import TopicReader
 from streams.schemas.scaling import ReplicaStatus
-from streams.schemas.telemetry import EngineSample, GpuSample
 from streams.settings import StreamSettings
 from streams.sources import SOURCES
 from streams.sources.aim import Aim
-from streams.sources.base import Source
+from streams.sources.base import Source, as_out
 from streams.sources.discovery import discovery
 from streams.sources.scrape import Scraper
 from streams.sources.settings import ScrapeSettings
 from streams.sources.targets import target_of
-from streams.stage import Out
 from streams.together import stop_on_signals, until_one_ends
 
 SERVING: Final = frozenset({"ready", "draining"})
@@ -103,17 +99,6 @@ def until_next(now_us: int) -> int:
     (100000, 1000000, 800000)
     """
     return SECOND_US - (now_us - OFFSET_US) % SECOND_US
-
-
-def as_out(record: msgspec.Struct) -> Out:
-    match record:
-        case EngineSample():
-            key = f"{record.cluster}/{record.pool}/{record.replica}"
-            return Out(topic="engine", key=key, value=record)
-        case GpuSample():
-            return Out(topic="gpu", key=f"{record.cluster}/{record.node}", value=record)
-        case _:
-            raise TypeError(f"a source gave a {type(record).__name__}, expected a telemetry record")
 
 
 def run_agent(

@@ -6,6 +6,8 @@ from typing import Protocol
 import msgspec
 
 from streams.schemas.scaling import ReplicaStatus
+from streams.schemas.telemetry import EngineSample, GpuSample
+from streams.stage import Out
 
 
 class Source(Protocol):
@@ -24,3 +26,15 @@ class Source(Protocol):
     async def close(self) -> None:
         """Free what reading took."""
         ...
+
+
+def as_out(record: msgspec.Struct) -> Out:
+    """A reading on its way to its topic."""
+    match record:
+        case EngineSample():
+            key = f"{record.cluster}/{record.pool}/{record.replica}"
+            return Out(topic="engine", key=key, value=record)
+        case GpuSample():
+            return Out(topic="gpu", key=f"{record.cluster}/{record.node}", value=record)
+        case _:
+            raise TypeError(f"a source gave a {type(record).__name__}, expected a telemetry record")

@@ -12,8 +12,9 @@ from streams.errors import InvalidParameterError
 from streams.log import get_logger
 from streams.metrics import serve_metrics
 from streams.series import shard_of
-from streams.sources.agent import Agent, Replicas, as_out, sources_here
+from streams.sources.agent import Agent, Replicas, sources_here
 from streams.sources.aim import Aim
+from streams.sources.base import as_out
 from streams.sources.discovery import discovery
 from streams.sources.scrape import Scraper
 from streams.stage import Out
