@@ -4,6 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, SecretStr, model_validator
 
+from streams.loopback import LOOPBACK
+
 
 class ScalingSettings(BaseModel, frozen=True, extra="forbid"):
     """How the planner plans, and whether it may act at all."""
@@ -36,7 +38,7 @@ class ApiSettings(BaseModel, frozen=True, extra="forbid"):
 
     @model_validator(mode="after")
     def _strangers_need_a_token(self) -> Self:
-        local = self.host in {"127.0.0.1", "::1", "localhost"}
+        local = self.host in LOOPBACK
         if not local and not (self.token.get_secret_value() and self.tls_cert and self.tls_key):
             raise ValueError(
                 f"api.host {self.host} is not loopback: set api.token, api.tls_cert and api.tls_key"

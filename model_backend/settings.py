@@ -4,6 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, SecretStr, model_validator
 
+from streams.loopback import LOOPBACK
+
 
 class KeySettings(BaseModel, frozen=True, extra="forbid"):
     """One API key and whom it belongs to."""
@@ -38,7 +40,7 @@ class GatewaySettings(BaseModel, frozen=True, extra="forbid"):
 
     @model_validator(mode="after")
     def _strangers_need_a_key(self) -> Self:
-        local = self.host in {"127.0.0.1", "::1", "localhost"}
+        local = self.host in LOOPBACK
         if not local and (self.allow_anonymous or not self.keys or not self.tls_cert):
             raise ValueError(
                 f"gateway.host {self.host} is not loopback: set gateway.keys, gateway.tls_cert and "

@@ -15,9 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from autoscaler.api.problems import problem
 from autoscaler.settings import ApiSettings
+from streams.loopback import LOOPBACK
 
 MAX_BODY_BYTES: Final = 64 * 1024
-LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",

@@ -26,11 +26,11 @@ from model_backend.gateway.videos import Videos
 from model_backend.gateway.watch import Watch
 from model_backend.settings import BackendSettings
 from streams.clock import SECOND_US, Clock
+from streams.loopback import LOOPBACK
 from streams.retry import Attempts, persist
 
 TICK_S: Final = 0.25
 _log = structlog.get_logger(__name__)
-LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Gateway:

@@ -1,8 +1,6 @@
 """The gateway as a process: settings to a listening door, until it is told to stop."""
 
 import asyncio
-import errno
-import ssl
 import sys
 from typing import Final
 
@@ -14,7 +12,8 @@ from model_backend.settings import BackendSettings, GatewaySettings
 from streams.batch import Message
 from streams.clock import system_clock
 from streams.codec import decode_record
-from streams.errors import CorruptMessageError, InvalidParameterError, PortTakenError, TidegateError
+from streams.door import Door
+from streams.errors import CorruptMessageError, TidegateError
 from streams.log import get_logger
 from streams.publisher import Publisher
 from streams.reader import TopicReader
@@ -51,7 +50,8 @@ async def serve(
     """
     stopped = stop_on_signals()
     view = PoolsView(settings.pools, cluster=cluster)
-    tls = server_tls(settings.gateway)
+    door = door_of(settings.gateway)
+    tls = door.tls()
     async with Publisher(stream, buffer=settings.gateway.emit_buffer) as publisher:
         app = create_gateway(
             settings, cluster=cluster, emit=publisher.offer, pools=view, clock=system_clock
@@ -62,7 +62,8 @@ async def serve(
         await runner.setup()
         following = asyncio.create_task(_follow(view, stream))
         try:
-            await _listen(runner, settings.gateway, tls)
+            await door.open(runner, tls)
+            _log.info("gateway_listens", host=door.host, port=door.port, tls=tls is not None)
             listening.set()
             await stopped.wait()
         finally:
@@ -89,34 +90,16 @@ _KINDS: Final[dict[int, type[PoolStatus] | type[ReplicaStatus]]] = {2: PoolStatu
 """By the number of parts of the key."""
 
 
-def server_tls(settings: GatewaySettings) -> ssl.SSLContext | None:
-    """None without a certificate. Raises InvalidParameterError if it cannot be used."""
-    if not settings.tls_cert and not settings.tls_key:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(settings.tls_cert, settings.tls_key or None)
-    except OSError as exc:  # ssl.SSLError is one
-        pair = f"{settings.tls_cert}, {settings.tls_key}"
-        raise InvalidParameterError(
-            "gateway.tls_cert, gateway.tls_key", pair, f"a certificate and its key ({exc})"
-        ) from exc
-    return context
-
-
-async def _listen(
-    runner: web.AppRunner, settings: GatewaySettings, tls: ssl.SSLContext | None
-) -> None:
-    try:
-        await web.TCPSite(runner, settings.host, settings.port, ssl_context=tls).start()
-    except OSError as exc:
-        if exc.errno == errno.EADDRINUSE:
-            setting = "TIDEGATE_BACKEND__GATEWAY__PORT"
-            raise PortTakenError("gateway", settings.port, setting) from exc
-        raise InvalidParameterError(
-            "gateway.host", settings.host, f"an address of this machine ({exc.strerror})"
-        ) from exc
-    _log.info("gateway_listens", host=settings.host, port=settings.port, tls=tls is not None)
+def door_of(settings: GatewaySettings) -> Door:
+    return Door(
+        name="gateway",
+        section="gateway",
+        variable="TIDEGATE_BACKEND__GATEWAY__PORT",
+        host=settings.host,
+        port=settings.port,
+        tls_cert=settings.tls_cert,
+        tls_key=settings.tls_key,
+    )
 
 
 async def _follow(view: PoolsView, stream: StreamSettings) -> None:

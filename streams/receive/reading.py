@@ -6,8 +6,9 @@ from typing import Literal
 
 from aiohttp import web
 
+from streams.loopback import LOOPBACK
 from streams.receive.bodies import BodyError, plain
-from streams.receive.settings import LOOPBACK, ReceiveSettings
+from streams.receive.settings import ReceiveSettings
 
 
 def welcome(request: web.Request, settings: ReceiveSettings) -> None:

@@ -1,15 +1,14 @@
 """`tidegate receive`: settings to a listening door, until it is told to stop."""
 
 import asyncio
-import errno
-import ssl
 import sys
 from typing import Any, Final
 
 from aiohttp import web
 
 from streams.clock import Clock, system_clock
-from streams.errors import InvalidParameterError, PortTakenError, TidegateError
+from streams.door import Door
+from streams.errors import TidegateError
 from streams.log import get_logger
 from streams.publisher import Publisher
 from streams.receive.app import create_receiver
@@ -50,39 +49,29 @@ def receiver(
     return create_receiver(settings, Otlp(naming, *places), RemoteWrite(*places), inlet)
 
 
+def door_of(settings: ReceiveSettings) -> Door:
+    return Door(
+        name="receiver",
+        section="receive",
+        variable="TIDEGATE_STREAM__RECEIVE__PORT",
+        host=settings.host,
+        port=settings.port,
+        tls_cert=settings.tls_cert,
+        tls_key=settings.tls_key,
+    )
+
+
 async def _serve(stream: StreamSettings, cluster: str) -> None:
     stop = stop_on_signals()
+    door = door_of(stream.receive)
+    tls = door.tls()
     async with Publisher(stream) as publisher:
         app = receiver(stream, cluster, publisher)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_S, **UNPACKED_BY_US)
         await runner.setup()
         try:
-            await _listen(runner, stream.receive)
+            await door.open(runner, tls)
+            log.info("receiver_listens", host=door.host, port=door.port, tls=tls is not None)
             await stop.wait()
         finally:
             await runner.cleanup()
-
-
-async def _listen(runner: web.AppRunner, settings: ReceiveSettings) -> None:
-    try:
-        tls = _tls(settings)
-        await web.TCPSite(runner, settings.host, settings.port, ssl_context=tls).start()
-    except OSError as exc:
-        if exc.errno == errno.EADDRINUSE:
-            setting = "TIDEGATE_STREAM__RECEIVE__PORT"
-            raise PortTakenError("receiver", settings.port, setting) from exc
-        allowed = f"an address of this machine ({exc.strerror})"
-        raise InvalidParameterError("receive.host", settings.host, allowed) from exc
-    log.info("receiver_listens", host=settings.host, port=settings.port, tls=tls is not None)
-
-
-def _tls(settings: ReceiveSettings) -> ssl.SSLContext | None:
-    if not settings.tls_cert:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(settings.tls_cert, settings.tls_key or None, password="")
-    except OSError as exc:
-        allowed = f"a certificate, with its key in receive.tls_key ({exc})"
-        raise InvalidParameterError("receive.tls_cert", settings.tls_cert, allowed) from exc
-    return context

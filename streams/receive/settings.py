@@ -1,10 +1,10 @@
 """Settings of the door for what is pushed to us."""
 
-from typing import Annotated, Final, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, Field, SecretStr, model_validator
 
-LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+from streams.loopback import LOOPBACK
 
 
 class ReceiveSettings(BaseModel, frozen=True, extra="forbid"):
