@@ -136,9 +136,13 @@ def _producer(options: dict[str, Any]) -> KafkaProducer:
 
     try:
         return KafkaProducer(**{**options, "kafka_client": remembered})
-    except BaseException:
+    except BaseException as exc:
         for client in clients:
             client.close()
+        # A broker answers a wrong login and hangs up; kafka-python 3 loses an answer that comes
+        # together with the end of the connection.
+        if isinstance(exc, KafkaTimeoutError) and "sasl_mechanism" in options:
+            raise KafkaTimeoutError(f"{exc.args[0]}; are user name and password right?") from exc
         raise
 
 
