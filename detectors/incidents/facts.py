@@ -1,7 +1,7 @@
 """Final windows in, what is usual for a pool and what is now out: the numbers behind a cause."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from statistics import median
 from typing import Final
 
@@ -119,22 +119,23 @@ PoolKey = tuple[str, str]
 _Columns = dict[str, float]
 
 
-def learn(facts: Mapping[PoolKey, PoolFacts], table: Table) -> dict[PoolKey, PoolFacts]:
-    """The facts of the pools that the final windows of a shard speak of."""
-    match table.kind:
-        case "request":
-            return _learn_requests(facts, table)
-        case "engine":
-            return _learn_engines(facts, table)
-        case _:
-            return {}
+def learn(facts: Mapping[PoolKey, PoolFacts], tables: Sequence[Table]) -> dict[PoolKey, PoolFacts]:
+    """The facts of the pools that these final windows speak of.
+
+    Together must come what is of the same windows: a second of requests is learned once.
+    """
+    requests = _learn_requests(facts, [table for table in tables if table.kind == "request"])
+    engines = [table for table in tables if table.kind == "engine"]
+    return requests | _learn_engines({**facts, **requests}, engines)
 
 
-def _learn_requests(facts: Mapping[PoolKey, PoolFacts], table: Table) -> dict[PoolKey, PoolFacts]:
+def _learn_requests(
+    facts: Mapping[PoolKey, PoolFacts], tables: Sequence[Table]
+) -> dict[PoolKey, PoolFacts]:
     seconds: dict[tuple[int, PoolKey], dict[str, _Columns]] = defaultdict(dict)
     names = ("arrived", "rejected", "failed")
     gauges = ("queue_s.sum", "queue_s.n", "queued.sum", "queued.n")
-    for at_us, labels, row in _rows(table, (*names, *gauges)):
+    for at_us, labels, row in _rows(tables, (*names, *gauges)):
         tenants = seconds[at_us, _pool_key(labels)]
         columns = tenants.setdefault(labels.get("tenant", ""), defaultdict(float))
         for name, value in row.items():
@@ -181,10 +182,12 @@ def _busiest(tenants: Mapping[str, TenantFacts]) -> dict[str, TenantFacts]:
     return dict(sorted(sorted(tenants.items(), key=quiet)[:MAX_TENANTS]))
 
 
-def _learn_engines(facts: Mapping[PoolKey, PoolFacts], table: Table) -> dict[PoolKey, PoolFacts]:
+def _learn_engines(
+    facts: Mapping[PoolKey, PoolFacts], tables: Sequence[Table]
+) -> dict[PoolKey, PoolFacts]:
     learned: dict[PoolKey, PoolFacts] = {}
     columns = ("inter_token_s.sum", "inter_token_s.n", "ttft_s.sum", "ttft_s.n")
-    for at_us, labels, row in _rows(table, columns):
+    for at_us, labels, row in _rows(tables, columns):
         key, name = _pool_key(labels), labels.get("replica", "")
         pool = learned.get(key) or facts.get(key) or PoolFacts()
         replica = pool.replicas.get(name, ReplicaFacts())
@@ -216,11 +219,19 @@ def _pool_key(labels: Mapping[str, str]) -> PoolKey:
     return labels.get("cluster", ""), labels.get("pool", "")
 
 
-def _rows(table: Table, names: Iterable[str]) -> Iterable[tuple[int, Mapping[str, str], _Columns]]:
-    """Each row's window, labels and the named columns; a column that is missing is zero."""
-    columns = {name: table.ints[name].tolist() for name in names if name in table.ints}
-    absent = {name: 0.0 for name in names if name not in table.ints}
-    places = zip(table.window_us.tolist(), table.series.tolist(), strict=True)
-    for row, (at_us, series) in enumerate(places):
-        values = {name: float(column[row]) for name, column in columns.items()}
-        yield at_us, table.labels.get(series, {}), absent | values
+def _rows(
+    tables: Sequence[Table], names: Collection[str]
+) -> Iterator[tuple[int, Mapping[str, str], _Columns]]:
+    """Each row's window, labels and the named columns; a column that is missing is zero.
+
+    A row that comes twice counts once.
+    """
+    rows: dict[tuple[int, int], tuple[int, Mapping[str, str], _Columns]] = {}
+    for table in tables:
+        columns = {name: table.ints[name].tolist() for name in names if name in table.ints}
+        absent = {name: 0.0 for name in names if name not in table.ints}
+        places = zip(table.window_us.tolist(), table.series.tolist(), strict=True)
+        for row, (at_us, series) in enumerate(places):
+            values = {name: float(column[row]) for name, column in columns.items()}
+            rows[at_us, series] = at_us, table.labels.get(series, {}), absent | values
+    return iter(rows.values())

@@ -1,6 +1,6 @@
 """What RESPOND remembers between steps: bounded, and storable record by record."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -60,13 +60,15 @@ class Memory:
                 self.replicas[_replica_key(replica)] = replica
             case PoolStatus() as pool:
                 self.pools[f"{pool.cluster}/{pool.pool}"] = pool
-            case Table() as table:
-                self.facts |= learn(self.facts, table)
             case None if arrival.topic == "pools":
                 self.pools.pop(arrival.key, None)
                 self.replicas.pop(arrival.key, None)
             case _:
-                pass  # Commands and what later versions may send are not for the memory.
+                pass  # Windows come by `learn`; commands are for others.
+
+    def learn(self, tables: Sequence[Table]) -> None:
+        """All windows of a tick together: a shard may have cut a second into several blocks."""
+        self.facts |= learn(self.facts, tables)
 
     def _note(self, change: Change) -> None:
         """A replica whose name is used again may be lost twice, under the same id."""

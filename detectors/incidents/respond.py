@@ -7,6 +7,7 @@ from detectors.incidents.lifecycle import LifecycleRules, advance
 from detectors.incidents.memory import Memory
 from streams.schemas.incidents import Command
 from streams.stage import Out, Outcome, Tick
+from streams.windows.table import Table
 
 
 class Respond:
@@ -29,6 +30,7 @@ class Respond:
         memory = self._memory
         for arrival in tick.arrivals:
             memory.take(arrival)
+        memory.learn([a.record for a in tick.arrivals if isinstance(a.record, Table)])
         memory.forget(tick.now_us)
         commands = [a.record for a in tick.arrivals if isinstance(a.record, Command)]
         out: list[Out] = []

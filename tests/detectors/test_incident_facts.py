@@ -30,7 +30,7 @@ def table(kind: str, second: int, *rows: dict[str, Any]) -> Table:
 def after(*tables: Table) -> PoolFacts:
     facts: dict[tuple[str, str], PoolFacts] = {}
     for each in tables:
-        facts |= learn(facts, each)
+        facts |= learn(facts, [each])
     return facts[CODEX]
 
 
@@ -71,6 +71,12 @@ def test_a_window_that_comes_twice_counts_once() -> None:
 def test_and_so_does_one_of_engines() -> None:
     one = table("engine", 1, {"replica": "codex-1", "ttft_s.sum": 5_000_000, "ttft_s.n": 1})
     assert after(one, one) == after(one)
+
+
+def test_a_second_that_was_cut_into_blocks_is_one_second() -> None:
+    parts = [table("request", 1, {"tenant": name, "arrived": 5}) for name in ("aspen", "birch")]
+    whole = table("request", 1, *({"tenant": n, "arrived": 5} for n in ("aspen", "birch")))
+    assert learn({}, parts) == learn({}, [whole])
 
 
 def test_routes_and_models_of_a_client_are_added_up() -> None:
@@ -115,9 +121,9 @@ def test_the_busiest_clients_are_remembered() -> None:
 
 
 def test_gpus_teach_nothing_about_traffic() -> None:
-    assert learn({}, table("gpu", 1, {"node": "n1", "util_ratio.n": 1})) == {}
+    assert learn({}, [table("gpu", 1, {"node": "n1", "util_ratio.n": 1})]) == {}
 
 
 def test_other_pools_are_left_alone() -> None:
     facts = {("local", "sora"): PoolFacts()}
-    assert set(learn(facts, table("request", 1, {"tenant": "aspen", "arrived": 1}))) == {CODEX}
+    assert set(learn(facts, [table("request", 1, {"tenant": "aspen", "arrived": 1})])) == {CODEX}
