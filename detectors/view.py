@@ -49,7 +49,7 @@ def seen(window: Table | None, by: Sequence[str], names: Sequence[str], step_us:
     if window is None or len(window) == 0:
         return Seen(np.zeros(0, np.int64), {}, {name: np.zeros(0) for name in names})
     table = _summed(window, by) if by else window
-    values = derive(table, interval_s=step_us / SECOND_US)
+    values = derive(table, interval_s=step_us / SECOND_US, only=names)
     return Seen(table.series, table.labels, {name: values[name] for name in names})
 
 

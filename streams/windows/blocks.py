@@ -14,6 +14,8 @@ from streams.windows.histogram import BUCKETS
 from streams.windows.rows import (
     COLUMNS,
     HISTOGRAMS,
+    INT64_MAX,
+    INT64_MIN,
     RARE_COLUMNS,
     filled,
     neutral_of,
@@ -70,12 +72,13 @@ def decode_table(block: Block) -> Table:
         raise CorruptMessageError(f"{rows} values of window_us, but {series.size} of series")
     labels = _labels(block.header, series)
     _check_order(window_us, series, block.header.interval_us)
+    nothing = {neutral: _constant(neutral, rows) for neutral in (0, INT64_MIN, INT64_MAX)}
     return Table(
         kind,
         window_us,
         series,
         {
-            name: _column(columns, name, rows)
+            name: _column(columns, name, rows) if name in columns else nothing[neutral_of(name)]
             for name in COLUMNS[kind]
             if name in columns or name not in RARE_COLUMNS
         },
@@ -142,9 +145,14 @@ def _int64(columns: Columns, name: str) -> Ints:
     return column.astype(np.int64)
 
 
+def _constant(value: int, rows: int) -> Ints:
+    """Many columns share it, so nobody may write to it."""
+    constant = np.full(rows, value, np.int64)
+    constant.flags.writeable = False
+    return constant
+
+
 def _column(columns: Columns, name: str, rows: int) -> Ints:
-    if name not in columns:
-        return np.full(rows, neutral_of(name), np.int64)
     column = _int64(columns, name)
     if column.size != rows:
         raise CorruptMessageError(f"column {name!r} has {column.size} values for {rows} rows")

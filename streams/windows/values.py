@@ -1,5 +1,7 @@
 """A table in, the numbers people and detectors look at out."""
 
+from collections.abc import Collection
+
 import numpy as np
 
 from streams.windows.features import FEATURES, HISTOGRAM_QUANTILES, Feature, Merge
@@ -8,14 +10,19 @@ from streams.windows.rows import no_buckets
 from streams.windows.table import Floats, Ints, Table
 
 
-def derive(table: Table, *, interval_s: float) -> dict[str, Floats]:
+def derive(
+    table: Table, *, interval_s: float, only: Collection[str] | None = None
+) -> dict[str, Floats]:
     """One float64[n] for each value of ``VALUES[table.kind]``; NaN where nothing was seen.
 
     Rates are per second of ``interval_s``, the length of the table's windows. A row that exists
-    saw something of its series: counts it has none of are 0, not NaN.
+    saw something of its series: counts it has none of are 0, not NaN. ``only`` names the values
+    that are wanted: features that have none of them are left out.
     """
     values: dict[str, Floats] = {}
     for feature in FEATURES[table.kind]:
+        if only is not None and not any(name.startswith(f"{feature.name}_") for name in only):
+            continue
         match feature.merge:
             case Merge.COUNT | Merge.SUM:
                 sums = _column(table, feature.name) / feature.scale
@@ -24,7 +31,7 @@ def derive(table: Table, *, interval_s: float) -> dict[str, Floats]:
                 values |= _moments(table, feature)
             case Merge.HISTOGRAM:
                 values |= _quantiles(table, feature)
-    if table.kind == "request":
+    if table.kind == "request" and (only is None or "error_ratio" in only):
         failed, finished = _column(table, "failed"), _column(table, "finished")
         values["error_ratio"] = _ratio(failed, failed + finished)
     return values

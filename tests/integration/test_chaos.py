@@ -19,7 +19,7 @@ SEED = 1
 async def test_what_comes_out_is_what_an_undisturbed_run_gives(
     kafka: Kafka, tmp_path: Path
 ) -> None:
-    plan = Plan(seed=SEED, events=60_000, per_s=1_200, disturbances=5, others=("plan",))
+    plan = Plan(seed=SEED, events=40_000, per_s=1_200, disturbances=4, others=("plan",))
     happened = await happen(plan, kafka, new_prefix(), tmp_path)
     wrong = verdict(happened)
     assert not wrong, f"seed {SEED}: {wrong}; {happened.done}"
@@ -28,7 +28,7 @@ async def test_what_comes_out_is_what_an_undisturbed_run_gives(
 async def test_with_a_broken_transaction_it_is_not(kafka: Kafka, tmp_path: Path) -> None:
     plan = Plan(
         seed=SEED,
-        events=12_000,
+        events=8_000,
         per_s=500,
         disturbances=3,
         stages=("ingest",),

@@ -53,7 +53,7 @@ def assert_whole(report: dict[str, Any]) -> None:
 
 @pytest.mark.broker
 def test_the_flow_is_whole_on_the_embedded_broker(tmp_path: Path) -> None:
-    report = up(tmp_path, "--duration", "40", "--no-faults")
+    report = up(tmp_path, "--duration", "30", "--no-faults")
 
     assert_whole(report)
     assert report["delivery"] == "at_least_once"
@@ -71,7 +71,7 @@ def test_the_flow_is_whole_on_kafka_and_its_results_are_in_influxdb(
         "TIDEGATE_STREAM__SINKS__INFLUX__BUCKET": f"{influx.database}/autogen",
     }
 
-    report = up(tmp_path, "--duration", "40", "--no-faults", "--broker", kafka.url, env=env)
+    report = up(tmp_path, "--duration", "30", "--no-faults", "--broker", kafka.url, env=env)
 
     assert_whole(report)
     assert report["delivery"] == "exactly_once"

@@ -80,3 +80,10 @@ def test_columns_of_an_older_block_may_be_missing() -> None:
     older = type(table)(table.kind, table.window_us, table.series, {})
 
     assert list(derive(older, interval_s=1)) == [value.name for value in VALUES["engine"]]
+
+
+@pytest.mark.parametrize("kind", sorted(RECORDS))
+def test_each_value_alone_is_what_it_is_among_all(kind: str) -> None:
+    table = to_table(kind, [RECORDS[kind]], interval_us=SECOND_US)
+    for name, value in derive(table, interval_s=1).items():
+        np.testing.assert_array_equal(derive(table, interval_s=1, only=[name])[name], value)
