@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Final, Literal
 
+from detectors.verdicts import Verdicts, VerdictsState
 from streams.schemas.telemetry import Change
 
 SECOND_US: Final = 1_000_000
@@ -58,7 +59,8 @@ class GraceState:
     """The one that changed longest ago first."""
     waiting: list[tuple[int, Change]] = field(default_factory=list)
     """In the order of the instants from which they are known."""
-    schema: Literal[1] = 1
+    verdicts: VerdictsState = field(default_factory=VerdictsState)
+    schema: Literal[2] = 2
 
 
 class Grace:
@@ -72,7 +74,16 @@ class Grace:
 
     def __init__(self, *, grace_us: int) -> None:
         self._grace_us = grace_us
-        self.state = GraceState()
+        self.verdicts = Verdicts()
+        self._state = GraceState(verdicts=self.verdicts.state)
+
+    @property
+    def state(self) -> GraceState:
+        return self._state
+
+    @state.setter
+    def state(self, state: GraceState) -> None:
+        self._state, self.verdicts.state = state, state.verdicts
 
     def wait(self, change: Change, passed_us: int) -> None:
         """Windows that end at or before ``passed_us`` do not know of the change."""
@@ -89,6 +100,9 @@ class Grace:
 
     def take(self, change: Change) -> None:
         """It is known from now on."""
+        if change.kind == "feedback":
+            self.verdicts.take(change)
+            return
         key = (change.cluster, change.pool, change.replica)
         objects = self.state.known
         known = objects.pop(key, None) or _Known()

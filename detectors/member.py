@@ -153,8 +153,14 @@ class Member:
         if self._load is not None:
             self._load.admit(row, labels)
 
-    def step(self, rows: Rows, inputs: Floats, alpha: float) -> Judged:
-        """Judge ``inputs`` (float64[n, len(self.inputs)], finite), then learn from them."""
+    def step(
+        self, rows: Rows, inputs: Floats, alpha: float, tolerances: Floats | float = 1.0
+    ) -> Judged:
+        """Judge ``inputs`` (float64[n, len(self.inputs)], finite), then learn from them.
+
+        tolerances: by row, so many times further out than it was learned lies the boundary; one
+            with a fixed meaning stays where it is.
+        """
         if rows.size == 0:
             self._recall(_NOTHING_NEW)
             return _NOTHING
@@ -162,7 +168,7 @@ class Member:
         usual = self._usual(rows, inputs)
         relative = values / usual[:, None]
         smoothed = self._smoothed(rows, relative)
-        judged = self._judge(rows, smoothed, usual, alpha)
+        judged = self._judge(rows, smoothed, usual, alpha, tolerances)
         self._recall(self._lesson(rows, inputs, smoothed, judged.raw))
         for smooth, column in zip(self._smooth, relative.T, strict=True):
             smooth.learn(rows, column)
@@ -175,13 +181,20 @@ class Member:
         one = np.array([row]), np.array([raw])
         return float(self._calibration.tail_probability(*one, alpha)[0])
 
-    def _judge(self, rows: Rows, smoothed: Floats, usual: Floats, alpha: float) -> Judged:
+    def _judge(
+        self,
+        rows: Rows,
+        smoothed: Floats,
+        usual: Floats,
+        alpha: float,
+        tolerances: Floats | float,
+    ) -> Judged:
         reading = self._bank.explain(rows, _narrow(smoothed))
         raw = np.where(self._on_the_side(reading.above), reading.score, 0.0)
         score, reach = raw, np.ones(rows.size)
         if self.learned:
-            score = self._calibration.score(rows, raw, alpha)
-            reach = self._calibration.boundary(rows, alpha)
+            score = self._calibration.score(rows, raw / tolerances, alpha)
+            reach = self._calibration.boundary(rows, alpha) * tolerances
         actual = smoothed[np.arange(rows.size), reading.column] * usual
         expected = reading.expected * usual
         least = np.maximum(self.settings.min_abs, self.settings.min_ratio * np.abs(expected))

@@ -13,6 +13,7 @@ from detectors.member import Judged, Member, MemberState
 from detectors.roster import Roster, RosterState
 from detectors.sentence import sentence
 from detectors.settings import DetectionSettings, DetectorSettings
+from detectors.verdicts import Verdicts
 from detectors.view import LOST_VALUE, SECOND_US, View, excused, seen, with_absent, with_lost
 from streams.errors import InvalidParameterError
 from streams.schemas.anomalies import Anomaly, SeriesKind
@@ -127,7 +128,7 @@ class Panel:
         for group in self._groups.values():
             view = self._view(group, window, at_us, grace)
             for seat in group.seats:
-                self._judge(group, seat, view, alpha)
+                self._judge(group, seat, view, alpha, grace.verdicts)
             found.extend(group.episodes.settle(at_us + self._interval_us))
         return found
 
@@ -172,13 +173,17 @@ class Panel:
             view = with_absent(view, group.roster)
         return with_lost(view, group.roster, grace) if LOST_VALUE in values else view
 
-    def _judge(self, group: _Group, seat: _Seat, view: View, alpha: float) -> None:
+    def _judge(
+        self, group: _Group, seat: _Seat, view: View, alpha: float, verdicts: Verdicts
+    ) -> None:
         member = seat.member
         inputs = np.column_stack([view.values[name] for name in member.inputs])
         wanted = np.isfinite(inputs).all(axis=1) & ~view.off
         if member.settings.where:
             wanted &= group.roster.matching(view.rows, member.settings.where)
-        judged = member.step(view.rows[wanted], inputs[wanted], alpha)
+        rows, features = view.rows[wanted], [f"{self._kind}.{v}" for v in member.settings.values]
+        tolerances = verdicts.tolerances(rows, group.roster.row_of, features)
+        judged = member.step(rows, inputs[wanted], alpha, tolerances)
         graced = view.graced[wanted] & member.settings.graced
         strange = judged.score >= 1
         enough = set(seat.hits.mark(judged.rows[strange & ~graced]).tolist())

@@ -48,6 +48,11 @@ class Roster:
         return self.state.series
 
     @property
+    def row_of(self) -> Mapping[int, int]:
+        """Series -> row."""
+        return self.state.row_of
+
+    @property
     def left_out(self) -> int:
         return self.state.left_out
 

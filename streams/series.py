@@ -33,6 +33,15 @@ def series_hex(series: int) -> str:
     return f"{series & 0xFFFF_FFFF_FFFF_FFFF:016x}"
 
 
+def series_of(text: str) -> int:
+    """The inverse of ``series_hex``. Raises ValueError for anything else.
+
+    >>> series_of(series_hex(-2675424401666646426))
+    -2675424401666646426
+    """
+    return int.from_bytes(bytes.fromhex(text.zfill(16))[-8:], "big", signed=True)
+
+
 def routing_key(kind: str, labels: Mapping[str, str]) -> str:
     """What decides the shard: the pool for requests and engines, the node group for GPUs.
 

@@ -86,7 +86,7 @@ ACCESS: Final[Mapping[str, Access]] = {
             *("windows", "anomalies", "incidents", "decisions", "alerts", "pools", "rules"),
             *("changes", "quality"),
         ),
-        writes=("commands", "feedback", "audit"),
+        writes=("commands", "feedback", "audit", "changes"),
         stage=False,
     ),
 }

@@ -1,6 +1,6 @@
 """Writes of the API: each is put on record first, then published, once per idempotency key."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -12,6 +12,7 @@ from autoscaler.api.problems import ApiError, status_of
 from streams.clock import Clock
 from streams.errors import TidegateError
 from streams.schemas.incidents import Audit, Command, Feedback
+from streams.schemas.telemetry import Change
 from streams.stage import Out
 
 Publish = Callable[[Out], Awaitable[None]]
@@ -56,10 +57,27 @@ class Writes:
         """``make``: id and instant -> the command; may raise a TidegateError to refuse."""
         return await self._write(asked, "commands", make)
 
-    async def feedback(self, asked: Asked, make: Callable[[str, int], Feedback]) -> Feedback:
-        return await self._write(asked, "feedback", make)
+    async def feedback(
+        self,
+        asked: Asked,
+        make: Callable[[str, int], Feedback],
+        change_of: Callable[[Feedback], Change],
+    ) -> Feedback:
+        """``change_of``: what tells detectors of it, in the order of everything else they know."""
 
-    async def _write(self, asked: Asked, topic: str, make: Callable[[str, int], R]) -> R:
+        def told(feedback: Feedback) -> list[Out]:
+            change = change_of(feedback)
+            return [Out(topic="changes", key=change.id, value=change)]
+
+        return await self._write(asked, "feedback", make, told)
+
+    async def _write(
+        self,
+        asked: Asked,
+        topic: str,
+        make: Callable[[str, int], R],
+        more: Callable[[R], Iterable[Out]] | None = None,
+    ) -> R:
         now_us, name = self._clock(), asked.name()
         try:
             before = self._before(asked, name)
@@ -68,6 +86,8 @@ class Writes:
                 return before
             await self._note(asked, name, now_us, HTTPStatus.ACCEPTED, "")
             await self._publish(Out(topic=topic, key=record.id, value=record))
+            for out in more(record) if more else ():
+                await self._publish(out)
         except TidegateError as exc:
             with suppress(TidegateError):  # the caller learns of the first error
                 await self._note(asked, name, now_us, status_of(exc), str(exc))

@@ -79,10 +79,10 @@ class LadderBody(Ask):
 
 
 class FeedbackBody(Body):
-    """Whether an anomaly was worth telling."""
+    """Whether an anomaly was worth telling; `withdrawn` takes back what was said of it."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"verdict": "wrong", "actor": "ann"}]}
     )
-    verdict: Literal["right", "wrong"]
+    verdict: Literal["right", "wrong", "withdrawn"]
     actor: Annotated[str, Field(min_length=1, max_length=80)] = "operator"

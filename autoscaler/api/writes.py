@@ -19,9 +19,12 @@ from autoscaler.api.problems import unknown
 from autoscaler.api.reads import Cluster, ObjectId, PoolName, find_pool
 from autoscaler.api.summary import PoolSummary
 from autoscaler.api.view import View
+from detectors.member import FIXED
 from streams.clock import SECOND_US
 from streams.errors import InvalidParameterError
+from streams.schemas.anomalies import Anomaly
 from streams.schemas.incidents import Command, Feedback
+from streams.schemas.telemetry import Change
 
 Key = Annotated[
     str,
@@ -176,7 +179,11 @@ def _judge(routes: APIRouter, view: View, writes: Writes) -> None:
         responses=of(Feedback, "Accepted.", 202),
     )
     async def feedback(anomaly: ObjectId, body: FeedbackBody, key: Key = "") -> Response:
-        """Say whether an anomaly was right or wrong; detectors weigh it."""
+        """Say whether an anomaly was right or wrong; the boundary of that series follows.
+
+        After `wrong` the same finding would not be told again, unless it grows by a quarter; after
+        `withdrawn` the boundary is where it was.
+        """
         found = view.anomaly(anomaly)
         if found is None:
             raise unknown("anomaly", anomaly)
@@ -190,4 +197,29 @@ def _judge(routes: APIRouter, view: View, writes: Writes) -> None:
         asked = Asked(
             action="feedback", target=found.id, actor=body.actor, content=content, key=key
         )
-        return answer(await writes.feedback(asked, make), 202)
+        told = await writes.feedback(asked, make, lambda feedback: change_of(feedback, found))
+        return answer(told, 202)
+
+
+def change_of(feedback: Feedback, anomaly: Anomaly) -> Change:
+    """What detectors need to know of an operator's word on an anomaly."""
+    where = {name: anomaly.labels.get(name, "") for name in ("cluster", "pool", "replica", "node")}
+    said = "took back what was said of" if feedback.verdict == "withdrawn" else "called"
+    verdict = "" if feedback.verdict == "withdrawn" else f" {feedback.verdict}"
+    what = anomaly.sentence or f"{anomaly.feature} is {anomaly.actual:.3g} {anomaly.unit}".strip()
+    stays = "; a rule with a fixed meaning stays" if anomaly.detector in FIXED else ""
+    return Change(
+        id=feedback.id,
+        at_us=feedback.at_us,
+        kind="feedback",
+        summary=f"{feedback.actor} {said} {anomaly.id}{verdict}: {what}{stays}",
+        actor=feedback.actor,
+        attributes={
+            "anomaly": anomaly.id,
+            "verdict": feedback.verdict,
+            "series_id": anomaly.series_id,
+            "feature": anomaly.feature,
+            "peak_score": f"{anomaly.peak_score:.6g}",
+        },
+        **where,
+    )

@@ -122,7 +122,8 @@ class Feedback(Record, frozen=True, kw_only=True):
     id: str
     at_us: int
     anomaly: str
-    verdict: Literal["right", "wrong"]
+    verdict: Literal["right", "wrong", "withdrawn"]
+    """Withdrawn: as if nothing had been said of it."""
     actor: str = ""
 
 

@@ -186,6 +186,7 @@ class Change(Record, frozen=True, kw_only=True):
         "configured",
         "node_maintenance",
         "model_loaded",
+        "feedback",
         "other",
     ]
     summary: str

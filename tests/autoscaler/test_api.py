@@ -15,6 +15,7 @@ from autoscaler.settings import ApiSettings
 from streams.clock import ManualClock
 from streams.errors import BrokerUnavailableError
 from streams.schemas.incidents import Audit, Command, Feedback
+from streams.schemas.telemetry import Change
 from streams.stage import Out
 from tests.autoscaler.messages import anomalies, message, windows
 from tests.autoscaler.test_concerns import flood, incident
@@ -199,6 +200,18 @@ async def test_feedback_goes_to_its_topic(client: httpx.AsyncClient, broker: Bro
     await client.post("/v1/anomalies/a1/feedback", json={"verdict": "wrong"})
 
     assert [(one.anomaly, one.verdict) for one in broker.values(Feedback)] == [("a1", "wrong")]
+
+
+async def test_and_detectors_are_told_as_of_any_change(
+    client: httpx.AsyncClient, broker: Broker
+) -> None:
+    await client.post("/v1/anomalies/a1/feedback", json={"verdict": "withdrawn", "actor": "ann"})
+
+    (change,) = broker.values(Change)
+    assert change.summary.startswith("ann took back what was said of a1: ")
+    assert change.attributes.keys() == {
+        "anomaly", "verdict", "series_id", "feature", "peak_score",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

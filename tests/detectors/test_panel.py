@@ -1,16 +1,18 @@
 """All detectors of a kind on its windows: who is looked at, what excuses, what is said."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 
+from autoscaler.api.writes import change_of
 from detectors.grace import Grace
 from detectors.panel import Panel
 from detectors.settings import DetectionSettings
 from streams.errors import InvalidParameterError
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.base import Record
+from streams.schemas.incidents import Feedback
 from streams.schemas.telemetry import Change, EngineSample, RequestEvent
 from streams.windows.delta import to_table
 
@@ -30,6 +32,8 @@ FLOOD = {
     "by": ["cluster", "pool", "tenant"],
     "with": {"limit": 3},
 }
+
+SLOW = {"kind": "ewma", "series": "engine", "values": ["rss_bytes_max"]}
 
 
 class World:
@@ -68,6 +72,19 @@ class World:
                 for name, up in replicas.items()
             )
         )
+
+    def slow_twice(self, verdict: Literal["wrong", "withdrawn"]) -> list[Anomaly]:
+        """Two minutes of the usual before each; after the first it is `wrong`, then ``verdict``."""
+        found: list[Anomaly] = []
+        for value in 2 * [*60 * [90.0, 110.0], *3 * [300.0]] + 20 * [90.0, 110.0]:
+            found += self.second(
+                EngineSample(at_us=self.at_us, pool="codex", replica="codex-a", rss_bytes=value)
+            )
+            if found and found[-1].ended_at_us and self.at_us == NOON_US + 140 * SECOND_US:
+                for said in dict.fromkeys(("wrong", verdict)):
+                    word = Feedback(id=said, at_us=0, anomaly=found[-1].id, verdict=said)
+                    self.grace.take(change_of(word, found[-1]))
+        return found
 
     def rejected(self, **tenants: int) -> list[Anomaly]:
         return self.second(
@@ -226,3 +243,9 @@ def test_a_lost_replica_never_heard_of_is_nobody_to_name() -> None:
 def test_a_value_that_does_not_exist_is_named() -> None:
     with pytest.raises(InvalidParameterError, match="uptime"):
         World(UP | {"values": ["uptime"]})
+
+
+def test_what_was_called_wrong_is_not_found_again() -> None:
+    wrong = {one.id for one in World(SLOW).slow_twice("wrong")}
+    withdrawn = {one.id for one in World(SLOW).slow_twice("withdrawn")}
+    assert (len(wrong), len(withdrawn)) == (1, 2)

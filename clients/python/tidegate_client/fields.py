@@ -135,7 +135,7 @@ FIELDS: dict[str, tuple[Field, ...]] = {
     "changes": (
         Field("id", "text"),
         Field("at_us", "whole"),
-        Field("kind", "text", choices=("scaled", "replica_started", "replica_ready", "replica_lost", "replica_stopped", "set_aside", "taken_back", "deployed", "configured", "node_maintenance", "model_loaded", "other")),
+        Field("kind", "text", choices=("scaled", "replica_started", "replica_ready", "replica_lost", "replica_stopped", "set_aside", "taken_back", "deployed", "configured", "node_maintenance", "model_loaded", "feedback", "other")),
         Field("summary", "text"),
         Field("actor", "text", ""),
         Field("cluster", "text", "local"),
