@@ -44,6 +44,14 @@ _REPLICAS: Final = (
         options={"limit": 0.5, "normal": 1.0, "armed": 1},
     ),
     _rule("limit", "engine", "stalled_s_max", after_s=2, options={"limit": 4.0}),
+    # Half of the golden prompts: one that a model does not know is no fault of a GPU.
+    _rule(
+        "limit",
+        "engine",
+        "golden_ratio_min",
+        direction="below",
+        options={"limit": 0.5, "normal": 1.0},
+    ),
     # Both relative to what replicas of the pool show at the same number of requests in flight.
     _detector(
         "cusum",

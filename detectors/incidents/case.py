@@ -195,7 +195,7 @@ def _tells(case: Case, change: Change) -> str:
 def _judged(scene: Scene, case: Case) -> Case:
     """Harm is only ever added while an incident is open, so that it does not flicker."""
     incident = case.incident
-    users = incident.users_hurt or _users_hurt(scene, case)
+    users = incident.users_hurt or case.kind == "replica_wrong" or _users_hurt(scene, case)
     trust = incident.trust_hurt or case.kind in _DISTRUST
     severity: Severity = "warning"
     if users or incident.severity == "critical":
@@ -260,6 +260,7 @@ _TITLES: Final = {
     "replica_lost": "{name} died",
     "replica_slow": "{name} is slow",
     "replica_stalled": "{name} lets requests wait",
+    "replica_wrong": "{name} answers wrongly",
     "traffic_surge": "Traffic surge on {pool}",
     "client_errors": "{name} floods {pool} with requests that are refused",
     "capacity_short": "{pool} is short of capacity",

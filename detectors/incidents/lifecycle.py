@@ -20,6 +20,7 @@ _OWN_INCIDENT: Final = {
     "client_errors",
     "traffic_surge",
     "gpu_fault",
+    "replica_wrong",
 }
 """Causes that stand on their own; all others are taken for after-effects of an incident that is
 open in the same pool."""

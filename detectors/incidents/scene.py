@@ -24,6 +24,7 @@ class Family(StrEnum):
     LATENCY = "latency"
     WORK = "work"
     HARDWARE = "hardware"
+    ANSWERS = "answers"
 
 
 _FAMILIES: Final[Mapping[str, Family]] = {
@@ -43,11 +44,12 @@ _FAMILIES: Final[Mapping[str, Family]] = {
     "inter_token_s": Family.LATENCY,
     "duration_s": Family.LATENCY,
     "scrape_s": Family.LATENCY,
+    "golden_ratio": Family.ANSWERS,
 }
 """By the feature a value is derived from; what is not named here is WORK."""
 
 _FIXED_MEANING: Final = frozenset(
-    {Family.AVAILABILITY, Family.ERRORS, Family.REFUSALS, Family.HARDWARE}
+    {Family.AVAILABILITY, Family.ERRORS, Family.REFUSALS, Family.HARDWARE, Family.ANSWERS}
 )
 _FIXED_DETECTORS: Final = frozenset({"limit", "rise"})
 """Banks whose boundaries are known facts rather than learned habits."""

@@ -102,6 +102,8 @@ class EngineSample(Record, frozen=True, kw_only=True, gc=False):
     aborted: int = 0
     truncated: int = 0
     """Requests finished because they reached their limit of tokens; in `finished` too."""
+    golden_ratio: float | None = None
+    """Share of questions with a known answer that it answered rightly."""
     engine: str = ""
     """`vllm`, `sglang`, `tgi`, `triton`, `trtllm`, `llamacpp`."""
     version: str = ""

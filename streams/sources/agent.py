@@ -20,8 +20,9 @@ from streams.sources import SOURCES
 from streams.sources.aim import Aim
 from streams.sources.base import Source, as_out
 from streams.sources.discovery import discovery
+from streams.sources.golden import GoldenSource
 from streams.sources.scrape import Scraper
-from streams.sources.settings import ScrapeSettings
+from streams.sources.settings import GoldenSettings, ScrapeSettings
 from streams.sources.targets import target_of
 from streams.together import stop_on_signals, until_one_ends
 
@@ -114,7 +115,8 @@ def run_agent(
     try:
         if scrape.metrics_port:
             serve_metrics(scrape.metrics_port)
-        asyncio.run(_run(stream, scrape, cluster, node or socket.gethostname(), clock))
+        sources = sources_here(cluster, node or socket.gethostname(), scrape.golden)
+        asyncio.run(_run(stream, scrape, cluster, sources, clock))
     except TidegateError as exc:
         sys.stderr.write(f"tidegate agent: {exc}\n")
         return 1
@@ -122,12 +124,16 @@ def run_agent(
 
 
 async def _run(
-    stream: StreamSettings, scrape: ScrapeSettings, cluster: str, node: str, clock: Clock
+    stream: StreamSettings,
+    scrape: ScrapeSettings,
+    cluster: str,
+    found: Iterable[Source],
+    clock: Clock,
 ) -> None:
     every_s = scrape.discover_every_s
     discoveries = [discovery(line, cluster, every_s=every_s) for line in scrape.targets]
     stop = stop_on_signals()
-    sources = list(sources_here(cluster, node))
+    sources = list(found)
     replicas = Replicas()
     try:
         async with TopicReader(stream, ["pools"]) as reader, Publisher(stream) as publisher:
@@ -146,8 +152,10 @@ async def _run(
             await source.close()
 
 
-def sources_here(cluster: str, node: str) -> Iterator[Source]:
+def sources_here(cluster: str, node: str, golden: GoldenSettings | None = None) -> Iterator[Source]:
     """Those whose libraries are here; a line says what the others need."""
+    if golden and golden.prompts:
+        yield GoldenSource(golden)
     for name, make in SOURCES.items():
         try:
             yield make(cluster, node)

@@ -1,8 +1,28 @@
-"""Settings of what is read without being asked: engines that are scraped."""
+"""Settings of what the agent reads: pages of engines, and answers to golden prompts."""
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SecretStr
+
+
+class GoldenPrompt(BaseModel, frozen=True, extra="forbid"):
+    """A question with a known answer: ``{prompt: "1, 2, 3, 4, 5, 6,", expect: "7"}``."""
+
+    prompt: Annotated[str, Field(min_length=1, max_length=2_000)]
+    expect: Annotated[str, Field(min_length=1, max_length=200)]
+    """What the answer must contain, in whatever case."""
+
+
+class GoldenSettings(BaseModel, frozen=True, extra="forbid"):
+    """Golden prompts: a GPU that computes wrongly answers in time, and only its answers tell."""
+
+    prompts: Annotated[tuple[GoldenPrompt, ...], Field(max_length=20)] = ()
+    """Empty: nobody is asked. Every model of the pools must know the answers."""
+    every_s: Annotated[float, Field(ge=5)] = 60.0
+    max_tokens: Annotated[int, Field(ge=1, le=256)] = 16
+    timeout_s: Annotated[float, Field(gt=0, le=120)] = 20.0
+    token: SecretStr = SecretStr("")
+    """Sent as bearer token, where engines ask for one."""
 
 
 class ScrapeSettings(BaseModel, frozen=True, extra="forbid"):
@@ -24,3 +44,4 @@ class ScrapeSettings(BaseModel, frozen=True, extra="forbid"):
     """How often names and files are looked at again; Kubernetes tells by itself."""
     metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 0
     """Where the agent says how scraping goes, on 127.0.0.1; 0: nowhere."""
+    golden: GoldenSettings = GoldenSettings()

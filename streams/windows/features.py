@@ -108,6 +108,7 @@ FEATURES: Final[Mapping[str, tuple[Feature, ...]]] = {
         _sum("preemptions", "requests", "requests thrown back for want of KV cache"),
         _sum("aborted", "requests", "requests given up before their end"),
         _sum("truncated", "requests", "requests finished at their limit of tokens"),
+        _rare("golden_ratio", "ratio", "share of golden prompts answered rightly", scale=1_000_000),
     ),
     "gpu": (
         _gauge("util_ratio", "ratio", "share of time a kernel was resident"),

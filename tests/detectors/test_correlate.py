@@ -169,6 +169,12 @@ def slow(replica: str, **but: Any) -> Anomaly:
             id="slower-than-its-fellows",
         ),
         pytest.param(scene(slow("codex-1")), "replica_slow", "codex-1", id="slow-and-alone"),
+        pytest.param(
+            scene(of("codex-1", "golden_ratio_min", direction="below", detector="limit")),
+            "replica_wrong",
+            "codex-1",
+            id="wrong-though-quick",
+        ),
         pytest.param(scene(slow("codex-1", actual=0.14)), "unknown", "codex-1", id="hardly-slow"),
         pytest.param(
             scene(slow("codex-1"), slow("codex-2", actual=0.25)),

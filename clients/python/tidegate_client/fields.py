@@ -82,6 +82,7 @@ FIELDS: dict[str, tuple[Field, ...]] = {
         Field("preemptions", "whole", 0),
         Field("aborted", "whole", 0),
         Field("truncated", "whole", 0),
+        Field("golden_ratio", "number", None),
         Field("engine", "text", ""),
         Field("version", "text", ""),
         Field("model", "text", ""),

@@ -9,7 +9,7 @@ from typing import Final
 
 from detectors.incidents.scene import Scene
 from detectors.incidents.suspects.base import Suspect
-from detectors.incidents.suspects.other import faulty_gpu, recent_change
+from detectors.incidents.suspects.other import faulty_gpu, recent_change, wrong_answers
 from detectors.incidents.suspects.silent import lost_or_frozen
 from detectors.incidents.suspects.slow import slow_replica, slower_than_fellows, stalling
 from detectors.incidents.suspects.traffic import capacity_short, refused_client, surge
@@ -24,4 +24,5 @@ SUSPECTS: Final[tuple[Callable[[Scene], Iterator[Suspect]], ...]] = (
     slower_than_fellows,
     stalling,
     surge,
+    wrong_answers,
 )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from detectors.incidents.scene import Scene, is_fixed
+from detectors.incidents.scene import Family, Scene, is_fixed
 from detectors.incidents.suspects.base import (
     Suspect,
     follows_from_replica,
@@ -44,6 +44,19 @@ def faulty_gpu(scene: Scene) -> Iterator[Suspect]:
             sentence=worst.sentence or said,
         )
         yield suspect(scene, cause, own, follows_from_replica(replica) if replica else nothing)
+
+
+def wrong_answers(scene: Scene) -> Iterator[Suspect]:
+    """A replica that fails questions with a known answer; it may be as quick as ever."""
+    for anomaly in scene.of(Family.ANSWERS):
+        replica = anomaly.labels.get("replica", "")
+        cause = Cause(
+            kind="replica_wrong",
+            subject=Subject(kind="replica", name=replica),
+            weight=0.9,
+            sentence=f"{replica} answers {anomaly.actual:.0%} of the golden prompts rightly",
+        )
+        yield suspect(scene, cause, [anomaly])
 
 
 def recent_change(scene: Scene) -> Iterator[Suspect]:
