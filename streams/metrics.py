@@ -154,6 +154,11 @@ SCRAPE_SKIPPED: Final = Counter(
 DISCOVERY_ERRORS: Final = Counter(
     "tidegate_discovery_errors", "Times a list of targets could not be had.", ("kind",)
 )
+KUBERNETES_SKIPPED: Final = Counter(
+    "tidegate_kubernetes_skipped",
+    "Objects of Kubernetes that were passed over: too large, too many, or not understood.",
+    ("resource", "why"),
+)
 DOOR_ITEMS: Final = Counter(
     "tidegate_door_items",
     "What senders pushed: taken, ignored as none of ours, or events moved to when they came.",

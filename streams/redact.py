@@ -19,7 +19,8 @@ _MEMBER: Final = re.compile(
 _STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*("|$)', re.DOTALL)
 _SCALAR: Final = re.compile(r"(?:null|true|false|-?[0-9.eE+-]+)(?=\s*[,}\]]|\s*$)")
 _LOOSE: Final = re.compile(
-    r"(?i:bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}|\b(?:sk|pk|tg|ghp|whsec)[-_][A-Za-z0-9_+/=-]{8,}"
+    r"(?i:bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}|(?<=://)[^/\s@\"']+(?=@)|"
+    r"\b(?:sk|pk|tg|hf|gh[opsu]|glpat|whsec)[-_][A-Za-z0-9_+/=-]{8,}"
 )
 
 

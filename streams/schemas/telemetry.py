@@ -112,6 +112,8 @@ class EngineSample(Record, frozen=True, kw_only=True, gc=False):
     """As the engine calls it; several are parted by commas."""
     adapters: str = ""
     """LoRA adapters that serve or wait, parted by commas."""
+    restarts: int = 0
+    """1 when it was started anew since the sample before, as far as its page shows."""
 
 
 class GpuSample(Record, frozen=True, kw_only=True, gc=False):

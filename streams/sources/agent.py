@@ -15,12 +15,15 @@ from streams.metrics import serve_metrics
 from streams.publisher import Publisher
 from streams.reader import TopicReader
 from streams.schemas.scaling import ReplicaStatus
+from streams.schemas.telemetry import Change, EngineSample
 from streams.settings import StreamSettings
 from streams.sources import SOURCES
 from streams.sources.aim import Aim
 from streams.sources.base import Source, as_out
 from streams.sources.discovery import discovery
 from streams.sources.golden import GoldenSource
+from streams.sources.kubernetes.changes import KubernetesChanges
+from streams.sources.loads import EngineLoads
 from streams.sources.scrape import Scraper
 from streams.sources.settings import GoldenSettings, ScrapeSettings
 from streams.sources.targets import target_of
@@ -130,21 +133,32 @@ async def _run(
     found: Iterable[Source],
     clock: Clock,
 ) -> None:
-    every_s = scrape.discover_every_s
-    discoveries = [discovery(line, cluster, every_s=every_s) for line in scrape.targets]
+    discoveries = [discovery(line, cluster, scrape) for line in scrape.targets]
     stop = stop_on_signals()
     sources = list(found)
     replicas = Replicas()
     try:
         async with TopicReader(stream, ["pools"]) as reader, Publisher(stream) as publisher:
             agent = Agent(replicas, sources, publisher.offer)
-            scraper = Scraper(scrape, lambda sample: publisher.offer(as_out(sample)), clock)
+
+            loads = EngineLoads()
+
+            def told(*changes: Change) -> None:
+                publisher.offer(*map(as_out, changes))
+
+            def scraped(sample: EngineSample) -> None:
+                publisher.offer(as_out(sample))
+                told(*loads.seen(sample))
+
+            scraper = Scraper(scrape, scraped, clock)
             aim = Aim(discoveries, scraper.aim)
+            changes = KubernetesChanges(scrape, cluster, told, clock)
             await until_one_ends(
                 _follow(reader, replicas, aim),
                 agent.run(clock),
                 scraper.run(),
                 aim.run(),
+                changes.run(),
                 stop.wait(),
             )
     finally:

@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 from streams.schemas.scaling import ReplicaStatus
-from streams.schemas.telemetry import EngineSample, GpuSample
+from streams.schemas.telemetry import Change, EngineSample, GpuSample
 from streams.stage import Out
 
 
@@ -34,6 +34,8 @@ def as_out(record: msgspec.Struct) -> Out:
         case EngineSample():
             key = f"{record.cluster}/{record.pool}/{record.replica}"
             return Out(topic="engine", key=key, value=record)
+        case Change():
+            return Out(topic="changes", key=record.id, value=record)
         case GpuSample():
             return Out(topic="gpu", key=f"{record.cluster}/{record.node}", value=record)
         case _:

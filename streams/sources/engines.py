@@ -16,6 +16,7 @@ from streams.sources.vocabulary import (
     COUNTERS,
     ENGINE_OF,
     LEVELS,
+    STARTED,
     TIMINGS,
     Selector,
 )
@@ -68,6 +69,8 @@ class PagePlan:
     """Quantity -> places, and its scale."""
     histograms: Mapping[str, Mapping[Labels, _Histogram]]
     adapters: Sequence[tuple[int, str]]
+    started: Sequence[int]
+    """Places of the instants at which processes behind the page were started."""
 
     def read(self, values: Sequence[float]) -> EngineReading:
         """What a page says whose lines have these values, in the order of the lines."""
@@ -90,6 +93,9 @@ class PagePlan:
             engine=self.engine,
             model=self.models,
             adapters=newest[1],
+            started_s=max(
+                filter(math.isfinite, map(values.__getitem__, self.started)), default=None
+            ),
         )
 
 
@@ -124,6 +130,7 @@ def plan_page(series: Sequence[Series]) -> PagePlan:
         counters=counters,
         histograms=histograms,
         adapters=[(at, _adapters(series[at].labels)) for n in ADAPTERS for at in page.at(n)],
+        started=page.at(STARTED),
     )
 
 

@@ -49,6 +49,8 @@ class EngineReading:
     engine: str = ""
     model: str = ""
     adapters: str = ""
+    started_s: float | None = None
+    """When its process says it was started, in seconds since 1970."""
 
     def total(self, counter: str) -> float | None:
         """What a counter of all series together shows; None if there is none."""
@@ -68,12 +70,14 @@ class EngineMeter:
         self._counters: dict[str, Mapping[Labels, float]] = {}
         self._histograms: dict[str, Mapping[Labels, Cumulative]] = {}
         self._before_us: int | None = None
+        self._started_s: float | None = None
 
     def silent(self, at_us: int, waited_s: float) -> EngineSample:
         """No answer in time."""
         return self._empty.but(at_us=at_us, up=0.0, scrape_s=waited_s)
 
     def sample(self, reading: EngineReading, at_us: int, scrape_s: float) -> EngineSample:
+        restarts = self._restarts(reading)
         came = {name: self._came(name, now) for name, now in reading.counters.items()}
         spreads = {name: self._spread(name, now) for name, now in reading.histograms.items()}
         before_us, self._before_us = self._before_us, at_us
@@ -86,6 +90,7 @@ class EngineMeter:
             engine=reading.engine,
             model=reading.model,
             adapters=reading.adapters,
+            restarts=restarts,
             prefix_hit_ratio=_ratio(
                 came.get("cached_tokens"),
                 came.get("prefix_queries", came.get("prompt_tokens")),
@@ -101,6 +106,20 @@ class EngineMeter:
             **{f"{name}_s": _mean(came, name) for name in _TIMINGS if _sound(reading, name)},
             **{f"{name}_spread": text for name, text in spreads.items()},
         )
+
+    def _restarts(self, reading: EngineReading) -> int:
+        """By its process's own word, else by all that it counts having gone down together."""
+        before_s, self._started_s = self._started_s, reading.started_s
+        if before_s is not None and reading.started_s is not None:
+            return int(reading.started_s > before_s + 1)
+        down = (
+            reading.counters[name][key] < value
+            for name in _COUNTERS
+            for key, value in self._counters.get(name, {}).items()
+            if value > 0 and key in reading.counters.get(name, {})
+        )
+        first = next(down, False)
+        return int(first and all(down))
 
     def _came(self, name: str, now: Mapping[Labels, float]) -> float:
         before = self._counters.get(name, {})

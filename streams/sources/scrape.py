@@ -20,7 +20,7 @@ from streams.sources.settings import ScrapeSettings
 from streams.sources.stalls import Stalls
 from streams.sources.targets import Target
 from streams.sources.versions import version_of
-from streams.sources.vocabulary import EVERYTHING, SIGNALS
+from streams.sources.vocabulary import EVERYTHING, SIGNALS, STARTED
 
 LARGE: Final = 2**20
 """Longer pages are read in a thread: neighbours must not wait for them."""
@@ -148,8 +148,8 @@ class Scraper:
         return _Watched(
             target,
             EngineMeter(cluster=target.cluster, pool=target.pool, replica=target.replica),
-            _Lens(PageReader(EVERYTHING, self._book)),
-            _Lens(PageReader(SIGNALS, self._book)),
+            _Lens(PageReader(EVERYTHING | {STARTED}, self._book)),
+            _Lens(PageReader(SIGNALS | {STARTED}, self._book)),
             URL(target.url),
         )
 
@@ -168,7 +168,7 @@ class Scraper:
         scrape_s = loop.time() - began_s
         lens = watched.full if due.full else watched.signals
         page = await _read(lens.reader, text)
-        SCRAPES.labels("read" if page.series else "no_engine").inc()
+        SCRAPES.labels("read" if _is_engine(page) else "no_engine").inc()
         if cut:
             watched.rests_until_us = due.at_us + round(REST_S * SECOND_US)
         self._check(watched, page, cut=cut)
@@ -182,7 +182,7 @@ class Scraper:
             "repeated": page.repeated,
             "timestamped": page.timestamped,
             "cut": int(cut or page.cut),
-            "no_engine": int(not page.series),
+            "no_engine": int(not _is_engine(page)),
         }
         for flaw, count in flaws.items():
             if count:
@@ -209,6 +209,10 @@ async def _read(reader: PageReader, text: bytes) -> Page:
     if len(text) < LARGE:
         return reader.read(text)
     return await asyncio.to_thread(reader.read, text)
+
+
+def _is_engine(page: Page) -> bool:
+    return any(one.name != STARTED for one in page.series)
 
 
 def _shown(url: str) -> str:

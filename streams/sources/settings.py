@@ -32,6 +32,12 @@ class ScrapeSettings(BaseModel, frozen=True, extra="forbid"):
     """One line each, an address and what it is part of: `http://vllm-0:8000 pool=chat`,
     `dns+http://vllm.default.svc:8000 pool=chat`, `srv+http://_http._tcp.vllm.default.svc`,
     `kubernetes://default?app=vllm pool=chat`, `file:///etc/tidegate/targets.json`."""
+    changes: tuple[str, ...] = ()
+    """What Kubernetes is watched for: `kubernetes://default?app=vllm pool=chat` (rollouts,
+    pods), `nodes://` or `nodes://?nvidia.com/gpu.present=true` (cordons, taints, readiness)."""
+    kubernetes_api: str = ""
+    """Where its API is; empty: where every pod finds it. `http://127.0.0.1:8001`: `kubectl
+    proxy`."""
     signals_every_s: Annotated[float, Field(ge=0.5)] = 1.0
     """Requests running and waiting, cache, tokens: what tells of load."""
     full_every_s: Annotated[float, Field(ge=0.5)] = 1.0

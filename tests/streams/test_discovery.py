@@ -16,6 +16,7 @@ from streams.sources.discovery.kubernetes import KubernetesPods
 from streams.sources.discovery.names import AddressLookup, ServiceLookup, SystemResolver
 from streams.sources.discovery.polled import DiscoveryError, Polled
 from streams.sources.discovery.srv import ask, name_servers, question, records
+from streams.sources.kubernetes.api import Api as KubernetesApi
 from streams.sources.targets import Target
 
 JSON = """[{"targets": ["10.0.0.7:8000", "https://b/m"], "labels": {"pool": "chat", "job": "x"}},
@@ -226,7 +227,7 @@ class Followed:
     def __init__(self, api: Api, account: Path, line: str = "kubernetes://models?app=vllm") -> None:
         self.told = asyncio.Queue[list[str]]()
         url: str = api.url  # type: ignore[attr-defined]
-        self._pods = KubernetesPods(line, {}, "here", api=url, account=account)
+        self._pods = KubernetesPods(line, {}, "here", api=KubernetesApi(url, account))
 
     async def __aenter__(self) -> "Followed":
         self._task = asyncio.create_task(
@@ -266,10 +267,9 @@ async def test_pods_are_listed_with_the_account_and_then_watched(api: Api, tmp_p
     assert {query["labelSelector"] for _, query, _ in api.asked} == {"app=vllm"}
 
 
-async def test_a_watch_that_ends_begins_anew_with_a_list(
-    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_watch_whose_version_is_forgotten_begins_anew_with_a_list(
+    api: Api, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("streams.sources.discovery.kubernetes.PAUSE_S", 0.01)
     async with Followed(api, tmp_path) as followed:
         first = await followed.next()
         api.pods = [pod("vllm-9", "10.0.0.9")]
@@ -283,7 +283,9 @@ async def test_a_watch_that_ends_begins_anew_with_a_list(
     "which",
     [
         pytest.param(pod("a", notes={"prometheus.io/scrape": "false"}), id="does-not-want"),
-        pytest.param(pod("a", metadata={"deletionTimestamp": "now"}), id="is-leaving"),
+        pytest.param(
+            pod("a", metadata={"deletionTimestamp": "2026-01-01T12:00:00Z"}), id="is-leaving"
+        ),
         pytest.param(pod("a", address=""), id="has-no-address-yet"),
         pytest.param(pod("a", notes={"prometheus.io/scheme": "gopher"}), id="is-nonsense"),
     ],

@@ -7,6 +7,7 @@ from streams.errors import InvalidParameterError
 from streams.sources.aim import Aim
 from streams.sources.discovery import discovery
 from streams.sources.rhythm import Rhythm, next_due, rhythm_for
+from streams.sources.settings import ScrapeSettings
 from streams.sources.targets import MAX_TARGETS, Target, labels_of, merged, target
 
 
@@ -33,7 +34,7 @@ def test_a_target_is_named_after_its_host_until_told_otherwise() -> None:
 )  # fmt: skip
 def test_a_line_that_means_nothing_says_so_at_the_start(line: str) -> None:
     with pytest.raises(InvalidParameterError):
-        discovery(line, "local", every_s=1)
+        discovery(line, "local", ScrapeSettings())
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_a_line_that_means_nothing_says_so_at_the_start(line: str) -> None:
     ],
 )
 def test_a_line_each(line: str, kind: str) -> None:
-    assert discovery(line, "local", every_s=1).kind == kind
+    assert discovery(line, "local", ScrapeSettings()).kind == kind
 
 
 def test_a_page_is_read_once_and_the_earlier_list_names_it() -> None:

@@ -84,7 +84,7 @@ async def _look(settings: Settings, read: Read, clock: Clock) -> None:
     site, scrape = settings.edge.site, settings.scrape
     sources = list(sources_here(site, socket.gethostname()))
     scraper = Scraper(scrape, lambda sample: read.offer(as_out(sample)), clock)
-    found = [discovery(each, site, every_s=scrape.discover_every_s) for each in scrape.targets]
+    found = [discovery(each, site, scrape) for each in scrape.targets]
     agent, aim = Agent(Replicas(), sources, read.offer), Aim(found, scraper.aim)
     try:
         await until_one_ends(agent.run(clock), scraper.run(), aim.run())

@@ -87,6 +87,7 @@ FIELDS: dict[str, tuple[Field, ...]] = {
         Field("version", "text", ""),
         Field("model", "text", ""),
         Field("adapters", "text", ""),
+        Field("restarts", "whole", 0),
     ),
     "gpu": (
         Field("at_us", "whole"),

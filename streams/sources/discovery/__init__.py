@@ -4,7 +4,6 @@ To add one: write it in a file of its own here, add a case below, run ``make che
 ``polled`` is what those have in common that look again and again, ``srv`` asks a name server.
 """
 
-import os
 from pathlib import Path
 
 from streams.errors import InvalidParameterError
@@ -14,10 +13,12 @@ from streams.sources.discovery.kubernetes import KubernetesPods
 from streams.sources.discovery.names import AddressLookup, ServiceLookup, SystemResolver
 from streams.sources.discovery.polled import Lookup, Polled
 from streams.sources.discovery.static import Static
+from streams.sources.kubernetes.api import api_at
+from streams.sources.settings import ScrapeSettings
 from streams.sources.targets import labels_of
 
 
-def discovery(line: str, cluster: str, *, every_s: float) -> Discovery:
+def discovery(line: str, cluster: str, scrape: ScrapeSettings) -> Discovery:
     """What a line of ``scrape.targets`` means. Raises InvalidParameterError."""
     address, *words = line.split() or [""]
     labels = labels_of(words)
@@ -26,7 +27,7 @@ def discovery(line: str, cluster: str, *, every_s: float) -> Discovery:
         case "http" | "https":
             return Static(address, labels, cluster)
         case "kubernetes":
-            return KubernetesPods(address, labels, cluster, api=_api())
+            return KubernetesPods(address, labels, cluster, api=api_at(scrape.kubernetes_api))
         case "file":
             lookup: Lookup = FileLookup(Path(rest), labels, cluster)
         case "dns+http" | "dns+https":
@@ -36,11 +37,4 @@ def discovery(line: str, cluster: str, *, every_s: float) -> Discovery:
         case _:
             known = "http, https, dns+http, srv+http, kubernetes or file"
             raise InvalidParameterError("target", line, f"an address with {known}")
-    return Polled(lookup, name=address, every_s=every_s)
-
-
-def _api() -> str:
-    """As every pod is told."""
-    host = os.environ.get("KUBERNETES_SERVICE_HOST", "kubernetes.default.svc")
-    port = os.environ.get("KUBERNETES_SERVICE_PORT", "443")
-    return f"https://{f'[{host}]' if ':' in host else host}:{port}"
+    return Polled(lookup, name=address, every_s=scrape.discover_every_s)

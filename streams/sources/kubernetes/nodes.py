@@ -1,0 +1,67 @@
+"""Nodes as they were and as they are in, maintenance and failures out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from streams.schemas.telemetry import Change
+from streams.sources.kubernetes.objects import Entry, Meta, NodeObject, condition, instant
+
+_SYSTEM = "node.kubernetes.io/"
+"""Taints that repeat what conditions and the cordon say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One node, as far as it is compared. unready: why it is not ready, empty if it is."""
+
+    meta: Meta
+    cordoned: bool
+    taints: frozenset[str]
+    unready: str
+    turned: Entry
+
+
+def node(found: NodeObject) -> Node:
+    ready = condition(found.status.conditions, "Ready")
+    taints = (t for t in found.spec.taints or () if not t.key.startswith(_SYSTEM))
+    return Node(
+        meta=found.metadata,
+        cordoned=found.spec.unschedulable,
+        taints=frozenset(f"{taint.key}:{taint.effect}" for taint in taints),
+        unready="" if ready.status in {"True", ""} else ready.message or ready.reason or "unknown",
+        turned=Entry(time=ready.last_transition_time),
+    )
+
+
+def told_of(before: Node | None, now: Node, cluster: str, now_us: int) -> list[Change]:
+    """What happened; a node not known before is as it is."""
+    return list(_told(before, now, cluster, now_us)) if before else []
+
+
+def gone(was: Node, cluster: str, now_us: int) -> Change:
+    return _change(was, cluster, "was removed", "node_maintenance", now_us)
+
+
+def _told(before: Node, now: Node, cluster: str, now_us: int) -> Iterator[Change]:
+    spec_us = instant(now.meta.last(status=False).time, now_us)
+    if now.cordoned != before.cordoned:
+        what = "was cordoned: it gets no new pods" if now.cordoned else "was uncordoned"
+        yield _change(now, cluster, what, "node_maintenance", spec_us)
+    for taint in sorted(now.taints ^ before.taints):
+        what = f"{'was tainted' if taint in now.taints else 'lost its taint'} {taint}"
+        yield _change(now, cluster, what, "node_maintenance", spec_us)
+    if bool(now.unready) != bool(before.unready):
+        what = f"is not ready: {now.unready}" if now.unready else "is ready again"
+        yield _change(now, cluster, what, "other", instant(now.turned.time, now_us))
+
+
+def _change(of: Node, cluster: str, what: str, kind: str, at_us: int) -> Change:
+    return Change(
+        id=f"{cluster}/{of.meta.uid}/{of.meta.resource_version}/{what.partition(':')[0]}",
+        at_us=at_us,
+        kind=kind,  # type: ignore[arg-type]
+        summary=f"node {of.meta.name} {what}",
+        actor=of.meta.last(status=False).manager if kind == "node_maintenance" else "",
+        cluster=cluster,
+        node=of.meta.name,
+    )

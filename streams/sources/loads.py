@@ -1,0 +1,129 @@
+"""Engine samples in, changes out: another model, another version, a new adapter, a restart."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from streams.clock import SECOND_US
+from streams.schemas.telemetry import Change, EngineSample
+from streams.sources.engines import MAX_TEXT
+from streams.sources.targets import MAX_TARGETS
+
+AGAIN_US: Final = 60 * SECOND_US
+"""The same is told of a replica once in so long: behind one address may stand several engines."""
+MAX_ADAPTERS: Final = 256
+"""Of one replica; when more have served, those are no news any more."""
+
+_What = tuple[str, str, str]
+"""(word for the id, kind of the change, sentence)"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What a replica ran when it was last seen.
+
+    coming: other models than those, seen once: a page may have been cut.
+    """
+
+    engine: str
+    version: str
+    models: frozenset[str]
+    adapters: frozenset[str]
+    coming: frozenset[str] | None = None
+
+
+class EngineLoads:
+    """Compares each replica with itself; what is seen for the first time is no change.
+
+    The one that was seen longest ago is forgotten when there are too many.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Known] = {}
+        self._told_us: dict[tuple[str, str], int] = {}
+
+    def seen(self, sample: EngineSample) -> list[Change]:
+        """Only what an engine itself says counts."""
+        if not sample.engine or not sample.up:
+            return []
+        key = f"{sample.cluster}/{sample.pool}/{sample.replica}"
+        before = self._known.pop(key, None)
+        self._known[key] = now = _now(before, sample)
+        if len(self._known) > MAX_TARGETS:
+            del self._known[next(iter(self._known))]
+        if before is None:
+            return []
+        what = _differences(before, now, sample)
+        return [
+            _change(sample, key, *each)
+            for each in what
+            if self._is_news(key, each[0], sample.at_us)
+        ]
+
+    def _is_news(self, key: str, word: str, at_us: int) -> bool:
+        last_us = self._told_us.get((key, word))
+        if last_us is not None and 0 <= at_us - last_us < AGAIN_US:
+            return False
+        self._told_us.pop((key, word), None)
+        self._told_us[key, word] = at_us
+        if len(self._told_us) > MAX_TARGETS:
+            del self._told_us[next(iter(self._told_us))]
+        return True
+
+
+def _now(before: _Known | None, sample: EngineSample) -> _Known:
+    models = _names(sample.model)
+    adapters = _names(sample.adapters)
+    if before is None:
+        return _Known(
+            engine=sample.engine, version=sample.version, models=models, adapters=adapters
+        )
+    settled = not models or models in {before.models, before.coming}
+    return _Known(
+        engine=sample.engine,
+        version=sample.version or before.version,
+        models=models if models and settled else before.models,
+        adapters=before.adapters | adapters
+        if len(before.adapters) <= MAX_ADAPTERS
+        else before.adapters,
+        coming=None if settled else models,
+    )
+
+
+def _names(text: str) -> frozenset[str]:
+    """None of a list that was too long to be whole."""
+    return frozenset(text.split(",")) - {""} if len(text) < MAX_TEXT else frozenset()
+
+
+def _differences(before: _Known, now: _Known, sample: EngineSample) -> Iterator[_What]:
+    served = ", ".join(sorted(now.models)) or "its model"
+    if sample.restarts:
+        yield "restarted", "model_loaded", f"was started anew and loaded {served}"
+    if (now.engine, now.version) != (before.engine, before.version or now.version):
+        was, runs = (f"{one.engine} {one.version}".strip() for one in (before, now))
+        yield "version", "deployed", f"runs {runs} instead of {was}"
+    came, went = now.models - before.models, before.models - now.models
+    if came or went:
+        yield "models", "model_loaded", _swapped(sorted(came), sorted(went))
+    if len(now.adapters) <= MAX_ADAPTERS and (new := now.adapters - before.adapters):
+        names = ", ".join(sorted(new))
+        yield f"adapters/{names}", "model_loaded", f"serves with adapter {names} for the first time"
+
+
+def _swapped(came: list[str], went: list[str]) -> str:
+    if came and went:
+        return f"serves {', '.join(came)} instead of {', '.join(went)}"
+    return f"loaded {', '.join(came)}" if came else f"unloaded {', '.join(went)}"
+
+
+def _change(sample: EngineSample, key: str, word: str, kind: str, sentence: str) -> Change:
+    return Change(
+        id=f"{key}/{word}/{sample.at_us}",
+        at_us=sample.at_us,
+        kind=kind,  # type: ignore[arg-type]
+        summary=f"{sample.replica} {sentence}",
+        actor=sample.engine,
+        cluster=sample.cluster,
+        pool=sample.pool,
+        replica=sample.replica,
+    )
