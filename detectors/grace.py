@@ -36,7 +36,7 @@ WIDE: Final = frozenset({"deployed", "configured", "model_loaded"})
 """Of a pool, these change every replica in it; that it was scaled does not."""
 
 Key = tuple[str, str, str]
-"""(cluster, pool, replica); replica is empty for the pool."""
+"""(cluster, pool, replica); replica is empty for the pool. Of a node: (cluster, "", node)."""
 
 
 @dataclass(slots=True)
@@ -104,6 +104,8 @@ class Grace:
             self.verdicts.take(change)
             return
         key = (change.cluster, change.pool, change.replica)
+        if change.node and not change.pool:
+            key = (change.cluster, "", change.node)
         objects = self.state.known
         known = objects.pop(key, None) or _Known()
         objects[key] = known
@@ -128,7 +130,12 @@ class Grace:
     def excused(self, labels: Mapping[str, str], at_us: int, interval_us: int) -> bool:
         """The window at ``at_us`` lies in the grace of its own pool or replica."""
         own, pool = self._of(labels), self._of({**labels, "replica": ""})
-        changes = (own.changed_us if own else -1, pool.wide_us if pool else -1)
+        node = self.state.known.get((labels.get("cluster", ""), "", labels.get("node", "")))
+        changes = (
+            own.changed_us if own else -1,
+            pool.wide_us if pool else -1,
+            node.changed_us if node and labels.get("node") else -1,
+        )
         return any(us >= 0 and us - interval_us < at_us < us + self._grace_us for us in changes)
 
     def off(self, labels: Mapping[str, str], at_us: int, interval_us: int) -> bool:

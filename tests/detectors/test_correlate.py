@@ -53,7 +53,7 @@ def sent(client: str, feature: str, **but: Any) -> Anomaly:
 def change(kind: Any, replica: str = "", *, ago_s: float = 1, **but: Any) -> Change:
     at_us = NOW_US - round(ago_s * SECOND_US)
     usual: dict[str, Any] = {"id": f"{kind}-{replica}", "summary": f"{kind} {replica}"}
-    return Change(kind=kind, at_us=at_us, pool="codex", replica=replica, **(usual | but))
+    return Change(kind=kind, at_us=at_us, replica=replica, **({"pool": "codex"} | usual | but))
 
 
 def scene(*anomalies: Anomaly, **but: Any) -> Scene:
@@ -262,6 +262,24 @@ def slow(replica: str, **but: Any) -> Anomaly:
             "unknown",
             "codex",
             id="our-own-scaling-is-an-answer",
+        ),
+        pytest.param(
+            scene(
+                anomaly("sm_clock_mhz_mean", kind="gpu", labels={"node": "n1", "gpu_uuid": "G"}),
+                changes=(change("node_maintenance", ago_s=60, pool="", node="n1"),),
+            ),
+            "change",
+            "n1",
+            id="after-work-on-its-node",
+        ),
+        pytest.param(
+            scene(
+                anomaly("sm_clock_mhz_mean", kind="gpu", labels={"node": "n1", "gpu_uuid": "G"}),
+                changes=(change("node_maintenance", ago_s=60, pool="", node="n2"),),
+            ),
+            "gpu_fault",
+            "n1/G",
+            id="not-after-work-on-another-node",
         ),
         pytest.param(
             scene(

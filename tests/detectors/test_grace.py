@@ -9,6 +9,7 @@ SECOND_US = 1_000_000
 NOON_US = 1_767_268_800 * SECOND_US
 REPLICA = {"cluster": "local", "pool": "codex", "replica": "codex-1"}
 FELLOW = {**REPLICA, "replica": "codex-2"}
+GPU = {"cluster": "local", "node": "n1", "gpu_uuid": "GPU-1"}
 POOL = {"cluster": "local", "pool": "codex", "tenant": "acme"}
 
 
@@ -21,6 +22,10 @@ def change(kind: str, replica: str = "codex-1", at_s: float = 0) -> Change:
         pool="codex",
         replica=replica,
     )
+
+
+def on_node(node: str) -> Change:
+    return change("node_maintenance", "").but(pool="", node=node)
 
 
 def grace(*changes: Change) -> Grace:
@@ -78,6 +83,10 @@ def test_changes_are_known_in_the_order_of_event_time() -> None:
         pytest.param(change("deployed", ""), REPLICA, 5, True, id="a-deploy-reaches-all-replicas"),
         pytest.param(change("set_aside"), REPLICA, 5, False, id="what-the-gateway-noticed-is-none"),
         pytest.param(change("other"), REPLICA, 5, False, id="nor-is-anything-else"),
+        pytest.param(on_node("n1"), GPU, 5, True, id="the-gpus-of-a-node-that-is-repaired"),
+        pytest.param(on_node("n1"), {**GPU, "pool": "codex"}, 5, True, id="whosever-they-are"),
+        pytest.param(on_node("n2"), GPU, 5, False, id="not-those-of-another-node"),
+        pytest.param(on_node("n1"), REPLICA, 5, False, id="nor-replicas-which-are-told-of-alone"),
     ],
 )
 def test_excused(given: Change, labels: dict[str, str], at_s: float, excused: bool) -> None:

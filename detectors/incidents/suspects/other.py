@@ -1,6 +1,6 @@
 """Hardware and people as suspects: a faulty GPU, something changed shortly before."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from detectors.incidents.scene import Family, Scene, is_fixed
@@ -12,7 +12,9 @@ from detectors.incidents.suspects.base import (
     suspect,
 )
 from streams.clock import SECOND_US
+from streams.schemas.anomalies import Anomaly
 from streams.schemas.incidents import Cause, Subject
+from streams.schemas.telemetry import Change
 
 CHANGE_BEFORE_US: Final = 120 * SECOND_US
 
@@ -65,13 +67,23 @@ def recent_change(scene: Scene) -> Iterator[Suspect]:
         before_us = first_us - change.at_us
         if change.kind not in _BLAMED or not 0 <= before_us <= CHANGE_BEFORE_US:
             continue
-        kind, name = ("replica", change.replica) if change.replica else ("pool", scene.pool)
+        subject, touched = _touched(scene, change)
         cause = Cause(
             kind="change",
-            subject=Subject(kind="replica" if kind == "replica" else "pool", name=name),
+            subject=subject,
             weight=_BLAMED[change.kind],
             sentence=f"{change.summary}, {before_us / SECOND_US:.0f} s before",
             changes=(change.id,),
         )
-        of_it = [a for a in scene.anomalies if is_of_replica(a, change.replica)]
-        yield suspect(scene, cause, of_it if change.replica else scene.anomalies)
+        yield suspect(scene, cause, touched)
+
+
+def _touched(scene: Scene, change: Change) -> tuple[Subject, Sequence[Anomaly]]:
+    """Whom it was done to, and the anomalies of the scene that are theirs."""
+    if change.replica:
+        own = [a for a in scene.anomalies if is_of_replica(a, change.replica)]
+        return Subject(kind="replica", name=change.replica), own
+    if change.node:
+        own = [a for a in scene.anomalies if a.labels.get("node") == change.node]
+        return Subject(kind="node", name=change.node), own
+    return Subject(kind="pool", name=scene.pool), scene.anomalies
