@@ -1,4 +1,4 @@
-"""The door for what is pushed to us: OTLP over HTTP and Prometheus remote write, as an app."""
+"""The door for what is pushed to us: OTLP, Prometheus remote write and changes, as an app."""
 
 import asyncio
 from collections import Counter
@@ -13,6 +13,7 @@ from streams import metrics
 from streams.errors import BrokerUnavailableError, CorruptMessageError
 from streams.log import get_logger
 from streams.receive.bodies import BodyError
+from streams.receive.changes import SIGNED, ChangesDoor
 from streams.receive.inlet import Inlet
 from streams.receive.otlp import Encoding, Otlp
 from streams.receive.reading import body_of, otlp_encoding, welcome, write_version
@@ -26,7 +27,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def create_receiver(
-    settings: ReceiveSettings, otlp: Otlp, written: RemoteWrite, inlet: Inlet
+    settings: ReceiveSettings, otlp: Otlp, written: RemoteWrite, changes: ChangesDoor, inlet: Inlet
 ) -> web.Application:
     """An app that answers whatever comes; ``inlet`` runs as long as it does."""
     door = Door(settings, otlp, written, inlet)
@@ -36,6 +37,7 @@ def create_receiver(
             web.post("/v1/metrics", door.metrics, name="otlp_metrics"),
             web.post("/v1/traces", door.traces, name="otlp_traces"),
             web.post("/api/v1/write", door.write, name="remote_write"),
+            *changes.routes(),
             web.get("/metrics", _own_metrics),
             web.get("/healthz", _health),
         ]
@@ -102,7 +104,8 @@ class Door:
         """Every answer that is not the handler's own."""
         door = request.match_info.route.name or ""
         try:
-            welcome(request, self._settings)
+            if door not in SIGNED:
+                welcome(request, self._settings)
             if not door:
                 return await handler(request)
             self._inlet.require_room()

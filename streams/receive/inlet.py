@@ -11,8 +11,9 @@ from streams.codec import encode_record
 from streams.receive.bodies import BodyError
 from streams.receive.genai import Naming, Span, events
 from streams.receive.pages import HOLD_US, Pages, Point
-from streams.schemas.telemetry import RequestEvent
+from streams.schemas.telemetry import Change, EngineSample, RequestEvent
 from streams.sources.base import as_out
+from streams.sources.loads import EngineLoads
 from streams.stage import Out
 
 FLUSH_S: Final = 0.25
@@ -44,6 +45,7 @@ class Inlet:
         self._clock = clock
         self._in_time_us = in_time_us
         self._pages = Pages(naming.cluster)
+        self._loads = EngineLoads()
         self._backlog: list[Out] = []
 
     def require_room(self) -> None:
@@ -71,6 +73,11 @@ class Inlet:
             await self._publisher.send(*out)
         return refused
 
+    async def take_changes(self, changes: Sequence[Change]) -> None:
+        """Returns when the broker has them."""
+        if changes:
+            await self._publisher.send(*map(as_out, changes))
+
     async def run(self) -> None:
         """Publish what is due, until cancelled; then the rest."""
         try:
@@ -81,7 +88,10 @@ class Inlet:
             self.flush(self._clock() + HOLD_US)
 
     def flush(self, now_us: int) -> None:
-        self._backlog += map(as_out, self._pages.due(now_us))
+        for sample in self._pages.due(now_us):
+            self._backlog.append(as_out(sample))
+            if isinstance(sample, EngineSample):
+                self._backlog += map(as_out, self._loads.seen(sample))
         if self._backlog and self._publisher.offer(*self._backlog):
             self._backlog = []
 

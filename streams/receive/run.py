@@ -12,6 +12,7 @@ from streams.errors import TidegateError
 from streams.log import get_logger
 from streams.publisher import Publisher
 from streams.receive.app import create_receiver
+from streams.receive.changes import ChangesDoor
 from streams.receive.genai import Naming
 from streams.receive.inlet import Inlet, Publishing, in_time_us
 from streams.receive.otlp import Otlp
@@ -46,7 +47,8 @@ def receiver(
     )
     places = settings.pool_labels, settings.replica_labels
     inlet = Inlet(naming, publisher, clock, in_time_us(stream.windows.lateness_s))
-    return create_receiver(settings, Otlp(naming, *places), RemoteWrite(*places), inlet)
+    changes = ChangesDoor(settings, cluster, inlet, clock)
+    return create_receiver(settings, Otlp(naming, *places), RemoteWrite(*places), changes, inlet)
 
 
 def door_of(settings: ReceiveSettings) -> Door:

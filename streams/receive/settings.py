@@ -8,12 +8,16 @@ from streams.loopback import LOOPBACK
 
 
 class ReceiveSettings(BaseModel, frozen=True, extra="forbid"):
-    """`tidegate receive`: OTLP over HTTP and Prometheus remote write."""
+    """`tidegate receive`: OTLP over HTTP, Prometheus remote write, changes that CI tells of."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 4318
     token: SecretStr = SecretStr("")
     """Bearer token that senders need; on loopback it may be empty."""
+    github_secret: SecretStr = SecretStr("")
+    """Of a webhook of GitHub, which signs with it; empty: `/v1/changes/github` is shut."""
+    gitlab_token: SecretStr = SecretStr("")
+    """Of a webhook of GitLab, which shows it; empty: `/v1/changes/gitlab` is shut."""
     tls_cert: str = ""
     tls_key: str = ""
     max_body_bytes: Annotated[int, Field(ge=1_024)] = 8_388_608

@@ -7,6 +7,21 @@ import msgspec
 from streams.schemas.base import Record
 
 RequestKind = Literal["arrived", "finished", "rejected", "cancelled", "gauge"]
+ChangeKind = Literal[
+    "scaled",
+    "replica_started",
+    "replica_ready",
+    "replica_lost",
+    "replica_stopped",
+    "set_aside",
+    "taken_back",
+    "deployed",
+    "configured",
+    "node_maintenance",
+    "model_loaded",
+    "feedback",
+    "other",
+]
 
 
 class RequestEvent(Record, frozen=True, kw_only=True, gc=False):
@@ -178,21 +193,7 @@ class Change(Record, frozen=True, kw_only=True):
 
     id: str
     at_us: int
-    kind: Literal[
-        "scaled",
-        "replica_started",
-        "replica_ready",
-        "replica_lost",
-        "replica_stopped",
-        "set_aside",
-        "taken_back",
-        "deployed",
-        "configured",
-        "node_maintenance",
-        "model_loaded",
-        "feedback",
-        "other",
-    ]
+    kind: ChangeKind
     summary: str
     actor: str = ""
     cluster: str = "local"

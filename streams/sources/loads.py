@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from streams.clock import SECOND_US
-from streams.schemas.telemetry import Change, EngineSample
+from streams.schemas.telemetry import Change, ChangeKind, EngineSample
 from streams.sources.engines import MAX_TEXT
 from streams.sources.targets import MAX_TARGETS
 
@@ -14,7 +14,7 @@ AGAIN_US: Final = 60 * SECOND_US
 MAX_ADAPTERS: Final = 256
 """Of one replica; when more have served, those are no news any more."""
 
-_What = tuple[str, str, str]
+_What = tuple[str, ChangeKind, str]
 """(word for the id, kind of the change, sentence)"""
 
 
@@ -116,11 +116,11 @@ def _swapped(came: list[str], went: list[str]) -> str:
     return f"loaded {', '.join(came)}" if came else f"unloaded {', '.join(went)}"
 
 
-def _change(sample: EngineSample, key: str, word: str, kind: str, sentence: str) -> Change:
+def _change(sample: EngineSample, key: str, word: str, kind: ChangeKind, sentence: str) -> Change:
     return Change(
         id=f"{key}/{word}/{sample.at_us}",
         at_us=sample.at_us,
-        kind=kind,  # type: ignore[arg-type]
+        kind=kind,
         summary=f"{sample.replica} {sentence}",
         actor=sample.engine,
         cluster=sample.cluster,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from streams.schemas.telemetry import Change
+from streams.schemas.telemetry import Change, ChangeKind
 from streams.sources.kubernetes.objects import Entry, Meta, NodeObject, condition, instant
 
 _SYSTEM = "node.kubernetes.io/"
@@ -55,11 +55,11 @@ def _told(before: Node, now: Node, cluster: str, now_us: int) -> Iterator[Change
         yield _change(now, cluster, what, "other", instant(now.turned.time, now_us))
 
 
-def _change(of: Node, cluster: str, what: str, kind: str, at_us: int) -> Change:
+def _change(of: Node, cluster: str, what: str, kind: ChangeKind, at_us: int) -> Change:
     return Change(
         id=f"{cluster}/{of.meta.uid}/{of.meta.resource_version}/{what.partition(':')[0]}",
         at_us=at_us,
-        kind=kind,  # type: ignore[arg-type]
+        kind=kind,
         summary=f"node {of.meta.name} {what}",
         actor=of.meta.last(status=False).manager if kind == "node_maintenance" else "",
         cluster=cluster,

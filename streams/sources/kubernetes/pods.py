@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from streams.clock import SECOND_US
-from streams.schemas.telemetry import Change
+from streams.schemas.telemetry import Change, ChangeKind
 from streams.sources.kubernetes.line import Line
 from streams.sources.kubernetes.objects import PodObject, condition, instant, micros
 
@@ -62,7 +62,7 @@ def gone(was: Pod, cluster: str, now_us: int) -> list[Change]:
     return [] if was.leaving else [_change(was, cluster, _leaves(now_us))]
 
 
-_What = tuple[str, str, int, str]
+_What = tuple[ChangeKind, str, int, str]
 """(kind, word for the id, at_us, sentence)"""
 
 
@@ -94,7 +94,7 @@ def _change(of: Pod, cluster: str, what: _What) -> Change:
     return Change(
         id=f"{cluster}/{of.uid}/{word}",
         at_us=at_us,
-        kind=kind,  # type: ignore[arg-type]
+        kind=kind,
         summary=f"{of.name} {sentence}",
         actor="kubernetes",
         cluster=cluster,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from streams.clock import SECOND_US
-from streams.schemas.telemetry import Change
+from streams.schemas.telemetry import Change, ChangeKind
 from streams.sources.kubernetes.line import Line
 from streams.sources.kubernetes.objects import (
     RECENT_US,
@@ -82,7 +82,8 @@ def told_of(
     rolling, rolling_us = before.rolling, before.rolling_us
     if different := differences(before.shape, now.shape):
         rolling, rolling_us = told(different), about.spec_us
-        kind = "deployed" if is_release(before.shape, now.shape) else "configured"
+        release = is_release(before.shape, now.shape)
+        kind: ChangeKind = "deployed" if release else "configured"
         changes.append(about.change(kind, f"{about.name} is rolled out: {rolling}"))
     if now.replicas != before.replicas and not now.spec_by.manager.startswith(OURS):
         changes.append(about.scaled(before.replicas))
@@ -142,14 +143,20 @@ class _About:
         return self.change("deployed", sentence, word="finished", status=True)
 
     def change(
-        self, kind: str, sentence: str, *, word: str = "", status: bool = False, at_us: int = 0
+        self,
+        kind: ChangeKind,
+        sentence: str,
+        *,
+        word: str = "",
+        status: bool = False,
+        at_us: int = 0,
     ) -> Change:
         """status: who wrote the status said so, and when."""
         meta, entry = self.of.meta, self.of.meta.last(status=status)
         return Change(
             id=f"{self.line.cluster}/{meta.uid}/{meta.generation}/{word or kind}",
             at_us=at_us or instant(entry.time, self.now_us),
-            kind=kind,  # type: ignore[arg-type]
+            kind=kind,
             summary=sentence if not entry.manager else f"{sentence} (by {entry.manager})",
             actor=entry.manager,
             cluster=self.line.cluster,
