@@ -79,8 +79,8 @@ ACCESS: Final[Mapping[str, Access]] = {
         writes=("windows", "anomalies", "incidents", "quality", "dead-letters"),
         many=True,
     ),
-    "agent": Access(reads=("pools",), writes=("engine", "gpu"), stage=False),
-    "receive": Access(writes=("requests", "engine", "gpu"), stage=False),
+    "agent": Access(reads=("pools",), writes=("engine", "gpu", "changes"), stage=False),
+    "receive": Access(writes=("requests", "engine", "gpu", "changes"), stage=False),
     "api": Access(
         reads=(
             *("windows", "anomalies", "incidents", "decisions", "alerts", "pools", "rules"),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
-from typing import Annotated, Final, Self, TypeVar
+from typing import Annotated, Final, Literal, Self, TypeVar
 
 import msgspec
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError, model_validator
@@ -24,7 +24,9 @@ class PostedChange(BaseModel, frozen=True, extra="forbid"):
     """The body of `POST /v1/changes`."""
 
     summary: Sentence
-    kind: ChangeKind = "deployed"
+    kind: Literal[
+        "deployed", "configured", "model_loaded", "node_maintenance", "scaled", "other"
+    ] = "deployed"
     pool: Name = ""
     replica: Name = ""
     node: Name = ""

@@ -64,9 +64,9 @@ class Cluster:
             if (answer_to := answer._req) is not None and answer_to.transport:
                 answer_to.transport.close()
 
-    async def was_asked(self, times: int, query: str = "") -> None:
+    async def was_asked(self, times: int, query: str = "", *, within_s: float = 5) -> None:
         """So often, with this among the query."""
-        async with asyncio.timeout(5), self._questions:
+        async with asyncio.timeout(within_s), self._questions:
             while sum(not query or query in asked for _, asked, _ in self.asked) < times:
                 await self._questions.wait()
 
