@@ -65,7 +65,7 @@ async def test_what_ci_says_comes_in(broker_url: str, tmp_path: Path) -> None:
 
     async with asyncio.timeout(40), running(receive, tmp_path, port, **more):
         typed = call.replace(":4318", f":{port}")
-        done = await asyncio.to_thread(partial(run, typed, tmp_path, **more))
+        done = await asyncio.to_thread(partial(run, typed, tmp_path, timeout_s=60.0, **more))
         assert json.loads(done.stdout) == {"changes": ["ci/run-42"]}, done.stderr
         change = change_in(await first(settings, "changes", lambda _: True))
 
