@@ -103,7 +103,7 @@ class KubernetesChanges:
         match parts.scheme:
             case "kubernetes":
                 yield from self._line(Line.of(address, labels_of(words), self._cluster))
-            case "nodes":
+            case "nodes" if not words:
                 selector = ",".join(f"{name}={value}" for name, value in parse_qsl(parts.query))
                 yield self._follow("/api/v1/nodes", selector, self._nodes())
             case _:

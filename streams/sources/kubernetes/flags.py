@@ -2,12 +2,14 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from streams.redact import GONE, redacted_head
 
 MAX_SHOWN: Final = 80
+MAX_SCRIPT: Final = 16_384
+"""A longer script is one word."""
 PLAIN: Final = "command"
 """What stands before the first flag."""
 
@@ -24,36 +26,37 @@ _VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]*")
 _SHELL: Final = re.compile(r"-[a-z]*c")
 
 
-def flags(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def flags(words: Sequence[str]) -> dict[str, list[str]]:
     """Flag -> its values; given more than once, all of them. A script of a shell is taken apart.
 
     >>> flags(["sh", "-c", "exec vllm serve gemma --tp=2 --lora a b"])["--lora"]
-    ('a', 'b')
+    ['a', 'b']
     """
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[str, list[str]] = {}
     flag = PLAIN
     for word in _words(words):
-        value: tuple[str, ...] = (word,)
+        value = [word]
         # A secret may begin with a dash.
-        waits = _SECRET.search(flag) and not found.get(flag) and not word.startswith("--")
+        waits = not found.get(flag) and not word.startswith("--") and _SECRET.search(flag)
         if _FLAG.match(word) and not waits:
             flag, equals, after = word.partition("=")
-            value = (after,) if equals else ()
-        found[flag] = found.get(flag, ()) + value
+            value = [after] if equals else []
+        found.setdefault(flag, []).extend(value)
     return found
 
 
-def shown(flag: str, values: Iterable[str]) -> str:
+def shown(flag: str, values: Sequence[str]) -> str:
     """Without what is secret, by the name of the flag or by the look of a value.
 
     >>> shown("--api-key", ["abc"]), shown("--max-num-seqs", ["64"])
     ('[redacted]', '64')
     """
-    return cut(" ".join(_harmless(flag, value) for value in values))
+    # What comes behind is cut off anyway, and may be megabytes.
+    return cut(" ".join(_harmless(flag, value[: 2 * MAX_SHOWN]) for value in values[:MAX_SHOWN]))
 
 
-def cut(text: str) -> str:
-    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
+def cut(text: str, limit: int = MAX_SHOWN) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def _harmless(flag: str, value: str) -> str:
@@ -69,7 +72,7 @@ def _harmless(flag: str, value: str) -> str:
 def _words(words: Sequence[str]) -> Iterator[str]:
     before = ""
     for word in words:
-        if _SHELL.fullmatch(before):
+        if _SHELL.fullmatch(before) and len(word) <= MAX_SCRIPT:
             yield from _split(word)
         else:
             yield word

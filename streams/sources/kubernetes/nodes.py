@@ -28,7 +28,7 @@ def node(found: NodeObject) -> Node:
         meta=found.metadata,
         cordoned=found.spec.unschedulable,
         taints=frozenset(f"{taint.key}:{taint.effect}" for taint in taints),
-        unready="" if ready.status in {"True", ""} else ready.message or ready.reason or "unknown",
+        unready="" if ready.status in {"True", ""} else ready.said,
         turned=Entry(time=ready.last_transition_time),
     )
 

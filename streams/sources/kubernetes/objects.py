@@ -11,6 +11,7 @@ from streams.metrics import KUBERNETES_SKIPPED
 
 RECENT_US: Final = 60 * SECOND_US
 """Clocks of API and watcher may differ by less than this before the API's is not believed."""
+MAX_SAID: Final = 300
 _Labels = dict[str, str] | None
 T = TypeVar("T")
 S = TypeVar("S")
@@ -53,6 +54,10 @@ class Condition(Part, frozen=True):
     reason: str = ""
     message: str = ""
     last_transition_time: datetime | None = None
+
+    @property
+    def said(self) -> str:
+        return (self.message or self.reason or "no reason given")[:MAX_SAID]
 
 
 class Port(Part, frozen=True):

@@ -7,12 +7,16 @@ from typing import Final
 
 import msgspec
 
-from streams.sources.kubernetes.flags import cut, flags, shown
+from streams.sources.kubernetes.flags import MAX_SHOWN, cut, flags, shown
 from streams.sources.kubernetes.objects import Container, Template
 
 MAX_TOLD: Final = 8
 MAX_NAMES: Final = 12
 """Of variables, told together."""
+MAX_IMAGE: Final = 200
+"""Images differ at their ends: a tag, a digest."""
+MAX_COMPARED: Final = 2_000
+"""Words of a command, and variables, of a container; that more differs is seen, not what."""
 _RESTARTED: Final = "kubectl.kubernetes.io/restartedAt"
 _IMAGE, _VARIABLE, _RESTART = "image", "variable", "restart"
 
@@ -39,7 +43,8 @@ class Shape:
 
     @property
     def images(self) -> str:
-        return ", ".join(v.shown for (_, sort, _), v in self.values.items() if sort == _IMAGE)
+        found = (v.shown for (_, sort, _), v in self.values.items() if sort == _IMAGE)
+        return cut(", ".join(found), MAX_IMAGE)
 
 
 def shape(raw: msgspec.Raw) -> Shape:
@@ -93,18 +98,18 @@ def told(words: Sequence[str]) -> str:
 
 def _values(container: Container) -> Iterator[tuple[Place, Value]]:
     name = container.name
-    yield (name, _IMAGE, ""), _value(container.image, container.image)
+    yield (name, _IMAGE, ""), _value(cut(container.image, MAX_IMAGE), container.image)
     words = (*(container.command or ()), *(container.args or ()))
-    for flag, values in flags(words).items():
+    for flag, values in flags(words[:MAX_COMPARED]).items():
         yield (name, "flag", flag), _value(shown(flag, values), "\0".join(values))
     resources = container.resources
     wanted = {**(resources.requests or {}), **(resources.limits or {})} if resources else {}
     for resource, amount in wanted.items():
-        yield (name, "resource", resource), _value(str(amount), str(amount))
-    for variable in container.env or ():
+        yield (name, "resource", resource), _value(cut(str(amount)), str(amount))
+    for variable in (container.env or ())[:MAX_COMPARED]:
         named = msgspec.json.decode(variable, type=_Named).name
         yield (name, _VARIABLE, named), Value("", _mark(bytes(variable)))
-    for each in container.env_from or ():
+    for each in (container.env_from or ())[:MAX_COMPARED]:
         yield (name, _VARIABLE, f"of {_origin(each)}"), Value("", _mark(bytes(each)))
 
 
@@ -124,8 +129,12 @@ def _origin(raw: msgspec.Raw) -> str:
     return f"config map {origin.config_map_ref.name if origin.config_map_ref else ''}".strip()
 
 
+def _short(words: str) -> str:
+    return cut(words, 2 * MAX_IMAGE + MAX_SHOWN)
+
+
 def _value(text: str, whole: str) -> Value:
-    return Value(cut(text), _mark(whole.encode(errors="surrogatepass")))
+    return Value(text, _mark(whole.encode(errors="surrogatepass")))
 
 
 def _mark(data: bytes) -> bytes:
@@ -144,7 +153,7 @@ def _says(place: Place, before: Value | None, now: Value | None, *, several: boo
     if sort == _RESTART:
         return "a restart"
     what = f"{container}: " if several else ""
-    what += _IMAGE if sort == _IMAGE else name
+    what += _IMAGE if sort == _IMAGE else cut(name)
     if before is None or now is None:
         value = before or now
         known = f" {value.shown}" if value and value.shown else ""
@@ -156,4 +165,4 @@ def _says(place: Place, before: Value | None, now: Value | None, *, several: boo
 
 def _listed(words: Sequence[str], limit: int) -> str:
     rest = len(words) - limit
-    return ", ".join(words[:limit]) + (f" and {rest} more" if rest > 0 else "")
+    return ", ".join(map(_short, words[:limit])) + (f" and {rest} more" if rest > 0 else "")

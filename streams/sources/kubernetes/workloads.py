@@ -67,7 +67,7 @@ def workload(resource: str, found: WorkloadObject) -> Workload:
         done=status.observed_generation >= meta.generation
         and updated == available == running == wanted,
         progress=f"{updated} of {wanted} pods are new, {available} serve",
-        stuck=progressing.message or progressing.reason if progressing.status == "False" else "",
+        stuck=progressing.said if progressing.status == "False" else "",
     )
 
 
@@ -90,8 +90,8 @@ def told_of(
     if now.stuck and not before.stuck and rolling:
         sentence = f"the rollout of {about.name} is stuck ({now.stuck}): {now.progress}"
         changes.append(about.change("other", sentence, status=True))
-    if rolling and now.done and not different:
-        changes.append(about.finished(rolling, rolling_us))
+    if rolling and now.done:
+        changes += [] if different else [about.finished(rolling, rolling_us)]
         rolling = ""
     return replace(now, rolling=rolling, rolling_us=rolling_us), changes
 

@@ -138,7 +138,14 @@ async def test_what_is_deleted_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["", "http://vllm-0:8000", "kubernetes://models", "kubernetes://models?app=chat x=y"]
+    "line",
+    [
+        "",
+        "http://vllm-0:8000",
+        "kubernetes://models",
+        "kubernetes://models?app=chat x=y",
+        "nodes:// pool=a",
+    ],
 )
 def test_a_line_that_is_none_is_said_at_start(line: str) -> None:
     with pytest.raises(InvalidParameterError, match=r"must be"):

@@ -125,8 +125,18 @@ def test_of_many_differences_the_first_are_told() -> None:
     assert differ([], many).endswith(" and 12 more")
 
 
-def test_long_values_are_cut() -> None:
-    assert len(shown("--chat-template", ["x" * 10_000])) == 80
+def test_whatever_is_long_is_cut() -> None:
+    words = [f"--{'x' * 10_000}{number}={'y' * 10_000}" for number in range(20)]
+    variables = [variable("1", f"{number}{'Z' * 10_000}") for number in range(20)]
+    told_of = told(differences(shaped(), shaped(*words, image="i" * 10_000, env=variables)))
+    assert len(told_of) < 4_000
+
+
+def test_an_image_shows_its_digest() -> None:
+    image = f"registry.example.com:5000/platform/inference/vllm-openai@sha256:{'a' * 63}"
+    assert differences(shaped(image=image + "1"), shaped(image=image + "2")) == [
+        f"image {image}1 -> {image}2"
+    ]
 
 
 @pytest.mark.parametrize("text", ["{}", '{"metadata": null, "spec": null}', '{"spec": {}}'])
