@@ -102,10 +102,12 @@ class Grace:
         """It is known from now on."""
         if change.kind == "feedback":
             self.verdicts.take(change)
-            return
-        key = (change.cluster, change.pool, change.replica)
-        if change.node and not change.pool:
-            key = (change.cluster, "", change.node)
+        elif change.pool:
+            self._note((change.cluster, change.pool, change.replica), change)
+        elif change.node:
+            self._note((change.cluster, "", change.node), change)
+
+    def _note(self, key: Key, change: Change) -> None:
         objects = self.state.known
         known = objects.pop(key, None) or _Known()
         objects[key] = known
@@ -134,7 +136,7 @@ class Grace:
         changes = (
             own.changed_us if own else -1,
             pool.wide_us if pool else -1,
-            node.changed_us if node and labels.get("node") else -1,
+            node.changed_us if node else -1,
         )
         return any(us >= 0 and us - interval_us < at_us < us + self._grace_us for us in changes)
 

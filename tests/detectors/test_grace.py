@@ -86,6 +86,7 @@ def test_changes_are_known_in_the_order_of_event_time() -> None:
         pytest.param(on_node("n1"), GPU, 5, True, id="the-gpus-of-a-node-that-is-repaired"),
         pytest.param(on_node("n1"), {**GPU, "pool": "codex"}, 5, True, id="whosever-they-are"),
         pytest.param(on_node("n2"), GPU, 5, False, id="not-those-of-another-node"),
+        pytest.param(on_node(""), GPU, 5, False, id="nobody-if-it-names-nothing"),
         pytest.param(on_node("n1"), REPLICA, 5, False, id="nor-replicas-which-are-told-of-alone"),
     ],
 )

@@ -41,6 +41,10 @@ class Cluster:
         for each in objects:
             self._objects[path][each["metadata"]["uid"]] = each
 
+    def lose(self, path: str, each: Json) -> None:
+        """Gone, without a word."""
+        del self._objects[path][each["metadata"]["uid"]]
+
     async def put(self, path: str, each: Json) -> None:
         uid = each["metadata"]["uid"]
         what = "MODIFIED" if uid in self._objects[path] else "ADDED"
@@ -48,7 +52,7 @@ class Cluster:
         await self._tell(path, what, each)
 
     async def delete(self, path: str, each: Json) -> None:
-        del self._objects[path][each["metadata"]["uid"]]
+        self.lose(path, each)
         await self._tell(path, "DELETED", each)
 
     async def say(self, path: str, line: bytes) -> None:
