@@ -56,7 +56,7 @@ class _Pods:
 
     def _take(self, what: str, found: msgspec.Raw) -> bool:
         """Whether the targets are others now."""
-        pod = read(PodObject, lambda one: one, found, "pods")
+        pod = read(PodObject, lambda one: one, "pods", found)
         if pod is None:
             return False
         before = self._known.pop(pod.metadata.uid, None)

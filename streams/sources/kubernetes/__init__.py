@@ -2,5 +2,5 @@
 
 ``api`` lists and watches over HTTP; ``line`` says which pods are meant and what their pool is.
 Pure: ``workloads`` (with ``template``), ``pods`` and ``nodes`` compare what was with what is and
-tell changes. ``changes`` puts the two together.
+tell changes; ``compared`` remembers; ``changes`` puts all together.
 """

@@ -20,6 +20,10 @@ class Node:
     unready: str
     turned: Entry
 
+    @property
+    def uid(self) -> str:
+        return self.meta.uid
+
 
 def node(found: NodeObject) -> Node:
     ready = condition(found.status.conditions, "Ready")
@@ -38,8 +42,8 @@ def told_of(before: Node | None, now: Node, cluster: str, now_us: int) -> list[C
     return list(_told(before, now, cluster, now_us)) if before else []
 
 
-def gone(was: Node, cluster: str, now_us: int) -> Change:
-    return _change(was, cluster, "was removed", "node_maintenance", now_us)
+def gone(was: Node, cluster: str, now_us: int) -> list[Change]:
+    return [_change(was, cluster, "was removed", "node_maintenance", now_us)]
 
 
 def _told(before: Node, now: Node, cluster: str, now_us: int) -> Iterator[Change]:

@@ -175,7 +175,7 @@ class NodeObject(Part, frozen=True):
     status: NodeStatus = NodeStatus()
 
 
-def read(kind: type[T], make: Callable[[T], S], found: msgspec.Raw, resource: str) -> S | None:
+def read(kind: type[T], make: Callable[[T], S], resource: str, found: msgspec.Raw) -> S | None:
     """What ``make`` makes of an object; None, counted, for what is no such object."""
     try:
         return make(msgspec.json.decode(found, type=kind))

@@ -47,6 +47,10 @@ class Workload:
     rolling_us: int = 0
 
     @property
+    def uid(self) -> str:
+        return self.meta.uid
+
+    @property
     def spec_by(self) -> Entry:
         return self.meta.last(status=False)
 
@@ -85,7 +89,7 @@ def told_of(
         release = is_release(before.shape, now.shape)
         kind: ChangeKind = "deployed" if release else "configured"
         changes.append(about.change(kind, f"{about.name} is rolled out: {rolling}"))
-    if now.replicas != before.replicas and not now.spec_by.manager.startswith(OURS):
+    if _was_set(before, now):
         changes.append(about.scaled(before.replicas))
     if now.stuck and not before.stuck and rolling:
         sentence = f"the rollout of {about.name} is stuck ({now.stuck}): {now.progress}"
@@ -94,6 +98,12 @@ def told_of(
         changes += [] if different else [about.finished(rolling, rolling_us)]
         rolling = ""
     return replace(now, rolling=rolling, rolling_us=rolling_us), changes
+
+
+def _was_set(before: Workload, now: Workload) -> bool:
+    """By others; a DaemonSet grows with its nodes and stays the same generation."""
+    anew = now.meta.generation != before.meta.generation
+    return anew and now.replicas != before.replicas and not now.spec_by.manager.startswith(OURS)
 
 
 def gone(was: Workload, line: Line, now_us: int) -> list[Change]:

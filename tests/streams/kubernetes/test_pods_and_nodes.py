@@ -20,7 +20,7 @@ def of_pod(*states: Json) -> list[Change]:
     known, changes = None, list[Change]()
     for state in states:
         raw = json.dumps(state).encode()
-        now = read(PodObject, lambda one: pods.pod(LINE, one), raw, "pods")  # type: ignore[arg-type]
+        now = read(PodObject, lambda one: pods.pod(LINE, one), "pods", raw)  # type: ignore[arg-type]
         assert now
         changes += pods.told_of(known, now, "here", LATER_US)
         known = now
@@ -30,7 +30,7 @@ def of_pod(*states: Json) -> list[Change]:
 def of_node(*states: Json) -> list[Change]:
     known, changes = None, list[Change]()
     for state in states:
-        now = read(NodeObject, nodes.node, json.dumps(state).encode(), "nodes")  # type: ignore[arg-type]
+        now = read(NodeObject, nodes.node, "nodes", json.dumps(state).encode())  # type: ignore[arg-type]
         assert now
         changes += nodes.told_of(known, now, "here", LATER_US)
         known = now

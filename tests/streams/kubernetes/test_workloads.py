@@ -19,7 +19,7 @@ OLD = "2025-12-30T00:00:00Z"
 
 def seen(found: Json, resource: str = "deployments") -> Workload:
     raw = json.dumps(found).encode()
-    one = read(WorkloadObject, lambda each: workload(resource, each), raw, resource)  # type: ignore[arg-type]
+    one = read(WorkloadObject, lambda each: workload(resource, each), resource, raw)  # type: ignore[arg-type]
     assert one
     return one
 
@@ -140,4 +140,8 @@ def test_daemon_sets_count_otherwise() -> None:
         "updatedNumberScheduled": 4, "numberAvailable": 4,
     }  # fmt: skip
     one = seen(found, "daemonsets")
+    found["status"]["desiredNumberScheduled"] = 5
+    more = seen(found, "daemonsets")
+
     assert (one.kind, one.replicas, one.done) == ("DaemonSet", 4, True)
+    assert told_of(one, more, LINE, LATER_US)[1] == []
