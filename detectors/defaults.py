@@ -127,6 +127,16 @@ _DEMAND: Final = (
         after_s=3,
         options={"limit": 0.3},
     ),
+    _detector(
+        "burn_rate",
+        "request",
+        "failed_per_s",
+        "finished_per_s",
+        by=POOL,
+        graced=False,
+        after_s=5,
+        options={"objective": 0.99},
+    ),
     _rule("limit", "request", "queue_s_p95", by=POOL, smooth_s=5, after_s=5, options={"limit": 45}),
     # What clients send is no consequence of our changes, so a scale-up must not excuse it.
     _detector(

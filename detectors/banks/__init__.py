@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from detectors.banks.base import Bank
+from detectors.banks.burn_rate import BurnRateBank
 from detectors.banks.cusum import CusumBank
 from detectors.banks.ewma import EwmaBank
 from detectors.banks.fellows import FellowsBank
@@ -17,6 +18,7 @@ from detectors.banks.rise import RiseBank
 from detectors.banks.river import RiverBank
 
 BANKS: Final[Mapping[str, Callable[..., Bank]]] = {
+    "burn_rate": BurnRateBank,
     "cusum": CusumBank,
     "ewma": EwmaBank,
     "fellows": FellowsBank,

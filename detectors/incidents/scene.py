@@ -51,7 +51,7 @@ _FAMILIES: Final[Mapping[str, Family]] = {
 _FIXED_MEANING: Final = frozenset(
     {Family.AVAILABILITY, Family.ERRORS, Family.REFUSALS, Family.HARDWARE, Family.ANSWERS}
 )
-_FIXED_DETECTORS: Final = frozenset({"limit", "rise"})
+_FIXED_DETECTORS: Final = frozenset({"burn_rate", "limit", "rise"})
 """Banks whose boundaries are known facts rather than learned habits."""
 
 

@@ -140,6 +140,7 @@ def test_a_state_of_another_schema_is_refused(bank: Bank) -> None:
 
 
 WRONG: dict[str, tuple[dict[str, object], ...]] = {
+    "burn_rate": ({"objective": 1}, {"pairs": []}),
     "cusum": ({"ratio": 1}, {"evidence": 0}, {"spread": 0}, {"floor": 0}),
     "ewma": ({"half_life_s": 0}, {"sigmas": 0}, {"floor": -1}),
     "fellows": ({"ratio": 1},),
