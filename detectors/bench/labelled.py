@@ -23,7 +23,8 @@ class Labelled:
     times: seconds, of each row.
     step_s: the usual distance of two rows.
     values: float64[rows, columns], NaN where one is missing.
-    begin: the first row that is judged; those before it are only learned from.
+    begin: the first row that alerts are judged at; those before it are only learned from.
+    trained: rows that the publisher meant to be learned from; 0 where there is no such part.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Labelled:
     values: Floats
     begin: int
     windows: Windows
+    trained: int = 0
 
     @property
     def label(self) -> Bools:
@@ -47,6 +49,17 @@ class Refused:
 
     name: str
     reason: str
+
+
+def filled(values: Floats) -> Floats:
+    """The last value known in place of one that is missing; 0 where there was none.
+
+    >>> filled(np.array([[np.nan], [2.0], [np.nan]])).ravel().tolist()
+    [0.0, 2.0, 2.0]
+    """
+    places = np.where(np.isfinite(values), np.arange(len(values))[:, None], -1)
+    last = np.maximum.accumulate(places, axis=0)
+    return np.where(last >= 0, np.take_along_axis(values, np.maximum(last, 0), axis=0), 0.0)
 
 
 def probation(rows: int) -> int:

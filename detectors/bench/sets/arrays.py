@@ -1,5 +1,6 @@
 """Server metrics as arrays: `train` to learn from, `test` to be judged on, `label` of its rows."""
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ def reader(*, step_s: float) -> Callable[[Path, Path, str], Labelled]:
     """Of files whose rows lie ``step_s`` apart; they carry no times."""
 
     def read(_: Path, path: Path, name: str) -> Labelled:
+        if not zipfile.is_zipfile(path):
+            raise ValueError("must be arrays in a .npz file, and is no such file")
         with np.load(path, allow_pickle=False) as arrays:
             train, test, label = (arrays[key] for key in ("train", "test", "label"))
         _check(train, test, label)
@@ -25,6 +28,7 @@ def reader(*, step_s: float) -> Callable[[Path, Path, str], Labelled]:
             step_s=step_s,
             values=values,
             begin=len(train),
+            trained=len(train),
             windows=runs(marks),
         )
 

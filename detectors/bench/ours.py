@@ -1,0 +1,81 @@
+"""Our own detectors as the benchmark runs them: one judge over rows and columns, row by row."""
+
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+
+import numpy as np
+
+from detectors.banks import BANKS
+from detectors.banks.base import Bank, Floats, Rows
+from detectors.bench.labelled import Labelled
+
+OURS: Final = "tidegate"
+
+
+class Judgement(Protocol):
+    """What the benchmark reads of a judgement; one entry per row."""
+
+    @property
+    def score(self) -> Floats:
+        """1.0 is the boundary."""
+        ...
+
+    @property
+    def members(self) -> Mapping[str, Floats]:
+        """What each member alone would have said."""
+        ...
+
+
+class Judge(Protocol):
+    """Judges rows of values, float64[n, columns] with NaN where one is missing, then learns."""
+
+    def step(self, rows: Rows, values: Floats) -> Judgement: ...
+
+
+MakeJudge = Callable[[int, float, int], Judge]
+"""Of so many columns, at windows of so many seconds, from a seed."""
+
+
+def scores_of(make: MakeJudge, file: Labelled, seed: int) -> dict[str, Floats]:
+    """By name: ours, and each of its members alone."""
+    judge, row = make(file.values.shape[1], file.step_s, seed), np.array([0])
+    judgements = [judge.step(row, values[None, :]) for values in file.values]
+    ours = np.array([judgement.score[0] for judgement in judgements])
+    members = {
+        f"{OURS}: {name}": np.array([judgement.members[name][0] for judgement in judgements])
+        for name in judgements[-1].members
+    }
+    return {OURS: ours} | members
+
+
+class _Said:
+    def __init__(self, members: Mapping[str, Floats]) -> None:
+        self.members = members
+        self.score = np.maximum.reduce(list(members.values()))
+
+
+class BankJudge:
+    """The highest of what some of the banks say of any column, each with its defaults.
+
+    Its windows count as seconds, which is what the banks' defaults are made for.
+    """
+
+    def __init__(self, columns: int, step_s: float, seed: int) -> None:  # noqa: ARG002
+        names = ("ewma",)
+        self._banks: dict[str, Bank] = {name: BANKS[name]() for name in names}
+        self._columns = columns
+
+    def step(self, rows: Rows, values: Floats) -> Judgement:
+        cells = (rows[:, None] * self._columns + np.arange(self._columns)).ravel()
+        known = np.isfinite(values).ravel()
+        said = {}
+        for name, bank in self._banks.items():
+            scores = np.zeros(cells.size)
+            scores[known] = bank.score(cells[known], values.ravel()[known])
+            bank.learn(cells[known], values.ravel()[known])
+            said[name] = scores.reshape(values.shape).max(axis=1)
+        return _Said(said)
+
+
+JUDGE: Final[MakeJudge] = BankJudge
+"""What Tidegate runs, with its defaults."""

@@ -1,0 +1,74 @@
+"""The score of the Numenta Anomaly Benchmark 1.1, standard profile."""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+
+from detectors.banks.base import Floats
+from detectors.bench.labelled import Labelled
+
+FALSE_ALARM: Final = 0.11
+"""What a false alarm costs at most; a window caught at once is worth 1, one missed costs 1."""
+FADES: Final = 3.0
+"""So many widths behind a window a false alarm costs the whole."""
+
+
+class NabTruth:
+    """The windows of a file, and what an alarm at each of its rows is worth.
+
+    In a window only the first alarm counts, the more the earlier; behind one a false alarm costs
+    the more the farther. Everything is told as the gain over a detector that never alarms.
+    """
+
+    def __init__(self, file: Labelled) -> None:
+        rows = len(file.times)
+        self._judged = np.arange(rows) >= file.begin
+        self._worth = np.full(rows, -FALSE_ALARM)
+        outside = np.full(rows, fill_value=True)
+        for (first, last), (end, _) in pairwise([*file.windows, (rows, rows)]):
+            width = last - first + 1
+            inside = np.arange(first, last + 1)
+            self._worth[inside] = _sigmoid((inside - last - 1) / width) / _sigmoid(-1.0)
+            behind = np.arange(last + 1, end)
+            far = (behind - last) / max(width - 1, 1e-12)  # a window of one row has no width
+            self._worth[behind] = FALSE_ALARM * np.where(far > FADES, -1.0, _sigmoid(far))
+            outside[inside] = False
+        self._outside = np.flatnonzero(outside & self._judged)
+        windows = (np.arange(first, last + 1) for first, last in file.windows)
+        judged = [inside[self._judged[inside]] for inside in windows]
+        self._windows = [inside for inside in judged if inside.size]
+        self.room = float(len(file.windows) + len(self._windows))
+        """What a perfect detector gains."""
+
+    def gain(self, score: Floats, threshold: float) -> float:
+        alarm = score >= threshold
+        gained = self._worth[self._outside[alarm[self._outside]]].sum()
+        for inside in self._windows:
+            if alarm[inside].any():
+                gained += 1 + self._worth[inside[alarm[inside].argmax()]]
+        return float(gained)
+
+    def steps(self, score: Floats) -> Iterator[tuple[Floats, Floats]]:
+        """Scores, and what is gained when the threshold sinks to each."""
+        yield score[self._outside], self._worth[self._outside]
+        for inside in self._windows:
+            order = inside[np.argsort(-score[inside], kind="stable")]
+            best = np.maximum.accumulate(np.concatenate([[-1.0], self._worth[order]]))
+            yield score[order], np.diff(best)
+
+
+def best_threshold(truths: Sequence[NabTruth], scores: Sequence[Floats]) -> float:
+    """The threshold of the highest gain over all files; infinite where none gains."""
+    pairs = zip(truths, scores, strict=True)
+    steps = [step for truth, score in pairs for step in truth.steps(score)]
+    score, gain = (np.concatenate(part) for part in zip(*steps, strict=True))
+    order = np.argsort(-score, kind="stable")
+    ends = np.append(np.diff(score[order]) != 0, np.True_)  # equal scores alarm together
+    totals = np.concatenate([[0.0], np.cumsum(gain[order])[ends]])
+    return float(np.concatenate([[np.inf], score[order][ends]])[np.argmax(totals)])
+
+
+def _sigmoid(x: Floats | float) -> Floats:
+    return np.asarray(2 / (1 + np.exp(5 * np.minimum(x, FADES))) - 1, np.float64)
