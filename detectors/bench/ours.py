@@ -39,13 +39,13 @@ MakeJudge = Callable[[int, float, int], Judge]
 def scores_of(make: MakeJudge, file: Labelled, seed: int) -> dict[str, Floats]:
     """By name: ours, and each of its members alone."""
     judge, row = make(file.values.shape[1], file.step_s, seed), np.array([0])
-    judgements = [judge.step(row, values[None, :]) for values in file.values]
-    ours = np.array([judgement.score[0] for judgement in judgements])
-    members = {
-        f"{OURS}: {name}": np.array([judgement.members[name][0] for judgement in judgements])
-        for name in judgements[-1].members
-    }
-    return {OURS: ours} | members
+    ours, members = np.zeros(len(file.times)), dict[str, Floats]()
+    for at, values in enumerate(file.values):
+        judgement = judge.step(row, values[None, :])
+        ours[at] = judgement.score[0]
+        for name, score in judgement.members.items():
+            members.setdefault(name, np.zeros_like(ours))[at] = score[0]
+    return {OURS: ours} | {f"{OURS}: {name}": scores for name, scores in members.items()}
 
 
 class _Said:
