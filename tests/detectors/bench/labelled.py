@@ -7,7 +7,7 @@ from detectors.bench.labelled import Labelled, Windows, probation
 
 ROWS = 900
 STEP_S = 1800.0
-TIMES = np.arange(ROWS) * STEP_S
+TIMES = np.arange(ROWS, dtype=np.float64) * STEP_S
 EVENTS: Windows = ((250, 299), (425, 449), (700, 700), (750, 774))
 
 

@@ -19,7 +19,7 @@ FILES: Final = [labelled(str(at), windows) for at, windows in enumerate(WINDOWS)
 
 
 def oracle(file: Labelled, _: int) -> Mapping[str, Floats]:
-    return {OURS: 2.0 * file.label}
+    return {OURS: np.where(file.label, 2.0, 0.0)}
 
 
 def chance(file: Labelled, seed: int) -> Mapping[str, Floats]:
