@@ -10,7 +10,7 @@ import numpy as np
 from detectors.banks.base import Floats
 from detectors.bench.labelled import Labelled, filled
 from detectors.bench.scores.alerts import AlertCount, AlertTruth, added, thresholds_for
-from detectors.bench.scores.nab import NabTruth, best_threshold
+from detectors.bench.scores.nab import NabTruth, best_threshold, raised
 from detectors.bench.scores.ranking import auc_pr, period, vus_pr
 
 BUDGETS: Final = (0.1, 0.3)
@@ -91,23 +91,30 @@ def alerted(judged: Judged, scores: Sequence[Floats]) -> Mapping[str, Worth]:
 
 
 def nab_scored(judged: Judged, scores: Sequence[Floats]) -> Mapping[str, Worth]:
-    """NAB's standard profile: best threshold in hindsight, from the other half, the boundary."""
+    """NAB's standard profile at the other half's threshold, the best in hindsight, the boundary.
+
+    Alarms are alerts raised, for all alike; ``nab_every_row`` takes every row that is high for one.
+    """
     truths = judged.nab
     room = np.array([truth.room for truth in truths])
 
-    def worth(gains: Sequence[Sequence[float]], **also: float) -> Worth:
+    def worth(gains: Sequence[Sequence[float]]) -> Worth:
         totals = [100 * sum(gain) / room.sum() for gain in gains] if room.sum() else [0.0]
         spread = {"lowest": min(totals), "highest": max(totals)} if len(totals) > 1 else {}
-        return Worth(100 * np.mean(gains, axis=0), room, also | spread)
+        return Worth(100 * np.mean(gains, axis=0), room, spread)
 
-    best = best_threshold(truths, scores)
-    pairs = list(zip(truths, scores, strict=True))
+    def at(threshold: float, scores: Sequence[Floats]) -> Worth:
+        pairs = zip(truths, scores, strict=True)
+        return worth([[truth.gain(score, threshold) for truth, score in pairs]])
+
+    alerts = [raised(score) for score in scores]
     found = {
-        "nab_best": worth([[t.gain(s, best) for t, s in pairs]], threshold=best),
-        "nab_boundary": worth([[t.gain(s, BOUNDARY) for t, s in pairs]]),
+        "nab_best": at(best_threshold(truths, alerts), alerts),
+        "nab_every_row": at(best_threshold(truths, scores), scores),
+        "nab_boundary": at(BOUNDARY, alerts),
     }
     if judged.halves:
-        found["nab_halves"] = worth([_gains(split, truths, scores) for split in judged.halves])
+        found["nab_halves"] = worth([_gains(split, truths, alerts) for split in judged.halves])
     return found
 
 
