@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from detectors.bench.measures import Worth
+from detectors.bench.worth import Worth
 
 ROUNDS: Final = 4000
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from detectors.bench.bootstrap import Difference, paired
-from detectors.bench.measures import Worth
 from detectors.bench.ours import OURS
+from detectors.bench.worth import Worth
 
 MAY_LOSE: Final[Mapping[str, float]] = {"nab": 2.0}
 """To its best member, in the unit of the set's measures; 0.02 where they go up to 1."""

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from detectors.bench.bootstrap import Difference
 from detectors.bench.contest import together
-from detectors.bench.measures import Worth
 from detectors.bench.ours import OURS
 from detectors.bench.peers import PEERS
 from detectors.bench.verdict import Verdict
+from detectors.bench.worth import Worth
 from tidegate.bench.detect_run import Report, SetReport
 
 COLUMNS: Final[Mapping[str, str]] = {
@@ -169,8 +169,12 @@ def _set(of_set: SetReport) -> dict[str, Any]:
 
 def _worth(worth: Worth, names: Sequence[str]) -> dict[str, Any]:
     also = {key: _finite(value) for key, value in worth.also.items()}
-    pairs = zip(names, worth.got.tolist(), worth.of.tolist(), strict=True)
-    return {"value": worth.value} | also | {"files": {name: [got, of] for name, got, of in pairs}}
+    figures = {"got": worth.got, "of": worth.of, **worth.each}
+    files = {
+        name: {figure: float(values[at]) for figure, values in figures.items()}
+        for at, name in enumerate(names)
+    }
+    return {"value": worth.value} | also | {"files": files}
 
 
 def _finite(value: float | None) -> float | None:

@@ -1,6 +1,6 @@
 """What a person on call would get of a threshold: events caught, how late, and false alerts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from detectors.banks.base import Bools, Floats
 from detectors.bench.labelled import Labelled
+from detectors.bench.worth import BOUNDARY, Half, Splits, Worth
 
 QUIET_S: Final = 3600.0
 """An alert that lasts is raised again this much later: alarming for ever is not cheap."""
@@ -15,6 +16,8 @@ LATE_S: Final = 600.0
 """An alert so long after the end of an event still belongs to it."""
 DAY_S: Final = 86_400.0
 CANDIDATES: Final = 200
+BUDGETS: Final = (0.1, 0.3)
+"""False alerts a day of one series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +102,57 @@ def thresholds_for(
             if within and total.hits > best[budget][0]:
                 best[budget] = (total.hits, threshold)
     return [best[budget][1] for budget in budgets]
+
+
+def alerted(
+    files: Sequence[Labelled], splits: Splits, scores: Sequence[Floats]
+) -> Mapping[str, Worth]:
+    """Recall of events at budgets, thresholds from the other half; and at the boundary."""
+    truths = [AlertTruth(file) for file in files]
+    pairs = list(zip(truths, scores, strict=True))
+    found = {"recall_boundary": _recall([[t.count(s, BOUNDARY) for t, s in pairs]])}
+    if not splits:
+        return found
+    rounds: dict[float, list[list[AlertCount]]] = {budget: [] for budget in BUDGETS}
+    for split in splits:
+        counts = _crossed(split, truths, scores)
+        for budget in BUDGETS:
+            rounds[budget].append(counts[budget])
+    return found | {f"recall_{budget}": _recall(rounds[budget]) for budget in BUDGETS}
+
+
+def _crossed(
+    split: Sequence[Half], truths: Sequence[AlertTruth], scores: Sequence[Floats]
+) -> dict[float, list[AlertCount]]:
+    """By budget: of each file, at the threshold chosen on the half that it is not in."""
+    found: dict[float, dict[int, AlertCount]] = {budget: {} for budget in BUDGETS}
+    for chosen, judged in split:
+        some = [truths[at] for at in chosen], [scores[at] for at in chosen]
+        for budget, threshold in zip(BUDGETS, thresholds_for(*some, BUDGETS), strict=True):
+            found[budget] |= {at: truths[at].count(scores[at], threshold) for at in judged}
+    return {budget: [counts[at] for at in sorted(counts)] for budget, counts in found.items()}
+
+
+def _recall(rounds: Sequence[Sequence[AlertCount]]) -> Worth:
+    """The mean of rounds, each with a count for each file."""
+    totals = [added(counts) for counts in rounds]
+    every = added(totals)
+    delays = every.delays_s
+    recalls = [total.hits / total.events for total in totals if total.events]
+    return Worth(
+        np.mean([[count.hits for count in counts] for counts in rounds], axis=0),
+        np.array([float(count.events) for count in rounds[0]]),
+        {
+            "false_per_day": every.false_alerts / every.days if every.days else None,
+            "delay_median_s": float(np.median(delays)) if delays else None,
+            "delay_p90_s": float(np.percentile(delays, 90)) if delays else None,
+            "lowest": min(recalls, default=None),
+            "highest": max(recalls, default=None),
+        },
+        {
+            "false_alerts": np.mean(
+                [[c.false_alerts for c in counts] for counts in rounds], axis=0
+            ),
+            "days": np.array([count.days for count in rounds[0]]),
+        },
+    )

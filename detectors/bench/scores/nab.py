@@ -1,6 +1,6 @@
 """The score of the Numenta Anomaly Benchmark 1.1, standard profile."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from detectors.banks.base import Floats
 from detectors.bench.labelled import Labelled
+from detectors.bench.worth import BOUNDARY, Half, Splits, Worth
 
 FALSE_ALARM: Final = 0.11
 """What a false alarm costs at most; a window caught at once is worth 1, one missed costs 1."""
@@ -87,3 +88,43 @@ def best_threshold(truths: Sequence[NabTruth], scores: Sequence[Floats]) -> floa
 
 def _sigmoid(x: Floats | float) -> Floats:
     return np.asarray(2 / (1 + np.exp(5 * np.minimum(x, FADES))) - 1, np.float64)
+
+
+def nab_scored(
+    files: Sequence[Labelled], splits: Splits, scores: Sequence[Floats]
+) -> Mapping[str, Worth]:
+    """NAB's standard profile at the other half's threshold, the best in hindsight, the boundary.
+
+    Alarms are alerts raised, for all alike; ``nab_every_row`` takes every row that is high for one.
+    """
+    truths = [NabTruth(file) for file in files]
+    room = np.array([truth.room for truth in truths])
+
+    def worth(gains: Sequence[Sequence[float]]) -> Worth:
+        totals = [100 * sum(gain) / room.sum() for gain in gains] if room.sum() else [0.0]
+        spread = {"lowest": min(totals), "highest": max(totals)} if len(totals) > 1 else {}
+        return Worth(100 * np.mean(gains, axis=0), room, spread)
+
+    def at(threshold: float, scores: Sequence[Floats]) -> Worth:
+        pairs = zip(truths, scores, strict=True)
+        return worth([[truth.gain(score, threshold) for truth, score in pairs]])
+
+    alerts = [raised(score) for score in scores]
+    found = {
+        "nab_best": at(best_threshold(truths, alerts), alerts),
+        "nab_every_row": at(best_threshold(truths, scores), scores),
+        "nab_boundary": at(BOUNDARY, alerts),
+    }
+    if splits:
+        found["nab_halves"] = worth([_gains(split, truths, alerts) for split in splits])
+    return found
+
+
+def _gains(
+    split: Sequence[Half], truths: Sequence[NabTruth], scores: Sequence[Floats]
+) -> list[float]:
+    gains: dict[int, float] = {}
+    for chosen, judged in split:
+        threshold = best_threshold([truths[at] for at in chosen], [scores[at] for at in chosen])
+        gains |= {at: truths[at].gain(scores[at], threshold) for at in judged}
+    return [gains[at] for at in sorted(gains)]

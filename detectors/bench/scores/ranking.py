@@ -1,12 +1,13 @@
 """Areas under precision and recall, row by row and without point adjustment; no threshold."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
 from detectors.banks.base import Bools, Floats, Rows
-from detectors.bench.labelled import Windows, runs
+from detectors.bench.labelled import Labelled, Windows, filled, runs
+from detectors.bench.worth import Splits, Worth
 
 THRESHOLDS: Final = 250
 LAGS: Final = range(3, 401)
@@ -112,3 +113,35 @@ def period(column: Floats) -> int:
     best = int(peaks[np.argmax(height[peaks])])
     # TSB-AD compares the place among the lags, not the lag.
     return best + LAGS.start if LAGS.start <= best <= LONGEST_PERIOD else NO_PERIOD
+
+
+def ranked(files: Sequence[Labelled], _: Splits, scores: Sequence[Floats]) -> Mapping[str, Worth]:
+    """VUS-PR and AUC-PR of the rows behind the training part or, without one, of all rows.
+
+    ``_after``: of the rows behind probation, which are those that alerts are judged on.
+    """
+    pairs = list(zip(files, scores, strict=True))
+    found = {
+        "vus_pr": _mean([_ranking(file, score, file.trained) for file, score in pairs]),
+        "auc_pr": _mean([_precision(file, score, file.trained) for file, score in pairs]),
+    }
+    if any(file.trained < file.begin for file in files):
+        after = _mean([_ranking(file, score, file.begin) for file, score in pairs])
+        found["vus_pr_after"] = after
+    return found
+
+
+def _mean(values: Sequence[float | None]) -> Worth:
+    got = np.array([value or 0.0 for value in values])
+    return Worth(got, np.array([float(value is not None) for value in values]))
+
+
+def _ranking(file: Labelled, score: Floats, start: int) -> float | None:
+    label = file.label[start:]
+    lag = period(filled(file.values[start:, :1])[:, 0])
+    return vus_pr(label, score[start:], lag) if label.any() else None
+
+
+def _precision(file: Labelled, score: Floats, start: int) -> float | None:
+    label = file.label[start:]
+    return auc_pr(label, score[start:]) if label.any() else None

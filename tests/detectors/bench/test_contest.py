@@ -10,8 +10,8 @@ import pytest
 from detectors.banks.base import Floats
 from detectors.bench.contest import Contender, contest
 from detectors.bench.labelled import Labelled, Windows
-from detectors.bench.measures import MEASURES
 from detectors.bench.ours import OURS
+from detectors.bench.scores import MEASURES
 from tests.detectors.bench.labelled import ROWS, labelled
 
 WINDOWS: Final[tuple[Windows, ...]] = (((300, 340),), ((430, 430), (640, 690)), (), ((800, 820),))

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from detectors.bench.bootstrap import paired
-from detectors.bench.measures import Worth
 from detectors.bench.ours import OURS
 from detectors.bench.verdict import Verdict, verdicts
+from detectors.bench.worth import Worth
 
 FILES = 12
 NOISE = np.random.default_rng(5).normal(size=FILES) * 0.05

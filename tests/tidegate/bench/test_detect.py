@@ -36,7 +36,7 @@ def test_every_set_is_judged(data: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert code == 0
     assert list(report["sets"]) == ["ms_cloud", "nab", "smd"]
     cloud = report["sets"]["ms_cloud"]["measures"]["recall_0.3"]
-    assert cloud["tidegate"]["files"]["ms_cloud/real/0.csv"][1] == 1.0
+    assert cloud["tidegate"]["files"]["ms_cloud/real/0.csv"]["of"] == 1.0
     assert {"tidegate", "tidegate: ewma", "ewma_all", "river_sad"} == set(cloud)
     assert "### smd: 3 files, 480 rows, 3 events" in capsys.readouterr().out
 
