@@ -10,7 +10,7 @@ from detectors.banks.base import Floats
 from detectors.bench.labelled import Labelled, filled
 from detectors.bench.ours import MakeJudge
 
-STEPS: Final[dict[int, int]] = {1: 2000, 100: 1000, 10_000: 200}
+STEPS: Final[dict[int, int]] = {1: 4000, 100: 2000, 10_000: 400}
 """Series -> windows; the first half of them warms up."""
 BLOCKS: Final = 10
 STEP_S: Final = 60.0

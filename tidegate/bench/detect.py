@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from streams.errors import InvalidParameterError
 from tidegate.settings import Settings
 
 MEANING = "detectors on labelled data, against River, PySAD, scikit-learn and others"
@@ -28,6 +29,10 @@ def run(arguments: argparse.Namespace, _: Settings) -> int:
     from tidegate.bench import detect_report  # noqa: PLC0415  loads scikit-learn and River
     from tidegate.bench.detect_run import Options, chosen, play  # noqa: PLC0415
 
+    if arguments.json and not arguments.json.parent.is_dir():
+        raise InvalidParameterError("--json", str(arguments.json), "in a directory that exists")
+    if arguments.jobs < 1:
+        raise InvalidParameterError("--jobs", arguments.jobs, "1 or more")
     options = Options(
         data=arguments.data,
         peers=() if arguments.no_peers else chosen(arguments.peers),

@@ -34,8 +34,9 @@ def markdown(report: Report) -> list[str]:
         lines += ["", f"### {name}: {_what(of_set)}", "", *_table(of_set), ""]
         lines += [_sentence(name, verdict) for verdict in of_set.verdicts]
     lines += ["", *_costs(report), ""]
-    lines += [f"{peer} left out: needs {extra}" for peer, extra in report.left_out.items()]
-    lines += [f"refused: {file.name}: {file.reason}" for file in report.refused]
+    lines += [f"- {name}: {what}" for name, what in _peers(report).items()]
+    lines += [f"- {peer} left out: needs {extra}" for peer, extra in report.left_out.items()]
+    lines += [f"- refused: {file.name}: {file.reason}" for file in report.refused]
     return lines
 
 
@@ -111,6 +112,12 @@ def _gap(gap: Difference, digits: int) -> str:
     return f"{gap.value:+.{digits}f} [{gap.low:+.{digits}f}, {gap.high:+.{digits}f}]"
 
 
+def _peers(report: Report) -> dict[str, str]:
+    """What those were that took part."""
+    names = {name for of_set in report.sets.values() for name in of_set.results}
+    return {name: peer.what for name, peer in PEERS.items() if name in names}
+
+
 def _costs(report: Report) -> list[str]:
     rows = [
         [f"{series:,}", f"{cost.us:.2f}", f"{cost.lowest:.2f}–{cost.highest:.2f}"]
@@ -129,7 +136,7 @@ def _plain(report: Report) -> dict[str, Any]:
         "schema": 1,
         "seed": report.seed,
         "sets": {name: _set(of_set) for name, of_set in report.sets.items()},
-        "peers": {name: PEERS[name].what for name in PEERS},
+        "peers": _peers(report),
         "left_out": dict(report.left_out),
         "refused": [{"file": file.name, "reason": file.reason} for file in report.refused],
         "timings": {

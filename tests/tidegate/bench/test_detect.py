@@ -66,6 +66,8 @@ def test_a_bad_file_is_named_and_tells_in_the_exit_code(
     ("words", "said"),
     [
         pytest.param(["--data", "nowhere"], "--data must be a directory", id="no-data"),
+        pytest.param(["--data", ".", "--json", "no/x.json"], "in a directory", id="no-place"),
+        pytest.param(["--data", ".", "--jobs", "0"], "--jobs must be 1 or more", id="no-jobs"),
         pytest.param(["--data", ".", "--peers", "me"], "--peers must be of ewma", id="no-peer"),
     ],
 )
