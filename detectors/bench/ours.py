@@ -1,6 +1,6 @@
 """Our own detectors as the benchmark runs them: one judge over rows and columns, row by row."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 import numpy as np
@@ -32,13 +32,16 @@ class Judge(Protocol):
     def step(self, rows: Rows, values: Floats) -> Judgement: ...
 
 
-MakeJudge = Callable[[int, float, int], Judge]
-"""Of so many columns, at windows of so many seconds, from a seed."""
+class MakeJudge(Protocol):
+    """Of rows with so many columns, at windows of so many seconds; chance comes from the seed."""
+
+    def __call__(self, *, columns: int, step_s: float, seed: int) -> Judge: ...
 
 
 def scores_of(make: MakeJudge, file: Labelled, seed: int) -> dict[str, Floats]:
     """By name: ours, and each of its members alone."""
-    judge, row = make(file.values.shape[1], file.step_s, seed), np.array([0])
+    judge = make(columns=file.values.shape[1], step_s=file.step_s, seed=seed)
+    row = np.array([0])
     ours, members = np.zeros(len(file.times)), dict[str, Floats]()
     for at, values in enumerate(file.values):
         judgement = judge.step(row, values[None, :])
@@ -60,7 +63,7 @@ class BankJudge:
     Its windows count as seconds, which is what the banks' defaults are made for.
     """
 
-    def __init__(self, columns: int, step_s: float, seed: int) -> None:  # noqa: ARG002
+    def __init__(self, *, columns: int, step_s: float, seed: int) -> None:  # noqa: ARG002
         names = ("ewma",)
         self._banks: dict[str, Bank] = {name: BANKS[name]() for name in names}
         self._columns = columns
