@@ -17,9 +17,9 @@ COLUMNS: Final[Mapping[str, str]] = {
     "vus_pr": "VUS-PR",
     "vus_pr_after": "VUS-PR after probation",
     "auc_pr": "AUC-PR",
-    "recall_0.1": "recall at 0.1 (false a day)",
-    "recall_0.3": "recall at 0.3 (false a day)",
-    "recall_boundary": "recall at score 1 (false a day)",
+    "recall_0.1": "recall at 0.1 (false a day, delay)",
+    "recall_0.3": "recall at 0.3 (false a day, delay)",
+    "recall_boundary": "recall at score 1 (false a day, delay)",
     "nab_halves": "NAB, threshold of the other half",
     "nab_best": "NAB, best threshold",
     "nab_every_row": "NAB, best, every row an alarm",
@@ -70,8 +70,9 @@ def _cell(measure: str, worth: Worth | None) -> str:
     lowest, highest = worth.also.get("lowest"), worth.also.get("highest")
     if lowest is not None and lowest != highest:
         cell += f" [{lowest:.{digits}f}, {highest:.{digits}f}]"
-    false = worth.also.get("false_per_day")
-    return cell if false is None else f"{cell} ({false:.2f})"
+    false, delay_s = worth.also.get("false_per_day"), worth.also.get("delay_median_s")
+    late = "" if delay_s is None else f", {delay_s / 60:.0f} min"
+    return cell if false is None else f"{cell} ({false:.2f}{late})"
 
 
 def _digits(measure: str) -> int:
@@ -91,7 +92,7 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 def _sentence(name: str, verdict: Verdict) -> str:
     goal = "reached" if verdict.reached else "missed"
     digits = _digits(verdict.measure)
-    what = COLUMNS[verdict.measure].removesuffix(" (false a day)")
+    what = COLUMNS[verdict.measure].removesuffix(" (false a day, delay)")
     parts = [f"{name}, {what}: {verdict.ours:.{digits}f}, goal {verdict.goal:g} {goal}"]
     if verdict.over_peer:
         ahead = "ahead" if verdict.ahead else "not ahead"
