@@ -16,7 +16,7 @@ BOTH_PASSES = code=0; \
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check quick format lint types layers services setup docs lock clean \
-	bench-demo bench-chaos bench-ingest bench-failover bench-scrape bench-client soak
+	bench-demo bench-chaos bench-detect bench-ingest bench-failover bench-scrape bench-client soak
 
 help:  ## Say what there is.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -90,6 +90,14 @@ build/bench-venv/.ready: benchmarks/ingest/requirements.lock
 	@build/bench-venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@touch $@
 
+bench-detect: setup build/detect-peers/.ready  ## Detectors against their peers on labelled data. DATA=DIR ARGS="--no-peers"
+	@PYTHONPATH=build/detect-peers OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/tidegate bench detect \
+	  --data $(or $(DATA),$(error DATA must be a directory with asd, ms_cloud, nab or smd)) --jobs 2 --json build/detect.json $(ARGS)
+
+build/detect-peers/.ready: benchmarks/detect/requirements.lock $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --upgrade --target $(@D) -r $<
+	@touch $@
+
 bench-scrape: setup  ## Scrape 1,000 engines for a minute on this machine. ARGS="--targets 500 1000 2000"
 	@$(BIN)/python -m benchmarks.scrape $(ARGS)
 
@@ -104,6 +112,7 @@ lock:  ## Resolve the dependencies anew.
 	@$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv
 	@$(COMPILE) pyproject.toml --all-extras --group dev -o requirements.lock
 	@$(COMPILE) --python-version 3.11 benchmarks/ingest/requirements.in -o benchmarks/ingest/requirements.lock
+	@$(COMPILE) --python-version 3.11 --no-deps benchmarks/detect/requirements.in -o benchmarks/detect/requirements.lock
 
 clean:  ## Remove what was made here; the cache of services stays.
 	@rm -rf $(VENV) .cache .coverage* htmlcov .mypy_cache .ruff_cache

@@ -13,6 +13,7 @@ from rich.console import Console
 from streams.errors import TidegateError
 from streams.log import configure_logging
 from tidegate.arguments import instant, seconds, speed
+from tidegate.bench.command import add_bench
 from tidegate.demo.faults import FAULTS
 from tidegate.gpu_commands import add_gpu_commands
 from tidegate.history_command import add_import
@@ -116,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     config.set_defaults(run=_config)
     _add_topics(commands.add_parser("topics", help="list, check, create, mend or grow the topics"))
     _add_recordings(commands)
+    add_bench(commands)
     try_map = commands.add_parser(
         "try-map", help="the newest messages of a mapped topic, and what becomes of them"
     )

@@ -1,0 +1,1 @@
+"""Detectors judged on labelled data: the sets, the scores, the peers, what is said of them."""

@@ -1,0 +1,20 @@
+"""The benchmarks, each a word behind `tidegate bench`."""
+
+from typing import TYPE_CHECKING, Final
+
+from tidegate.bench.detect import add_detect
+
+if TYPE_CHECKING:
+    import argparse
+
+BENCHES: Final = (add_detect,)
+"""Each adds its words to those of `tidegate bench`."""
+
+MEANING = "measure Tidegate against others on labelled data"
+
+
+def add_bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    bench = commands.add_parser("bench", help=MEANING, description=MEANING)
+    benches = bench.add_subparsers(required=True, metavar="BENCH")
+    for add in BENCHES:
+        add(benches)
