@@ -152,7 +152,9 @@ SCRAPE_SKIPPED: Final = Counter(
     "tidegate_scrape_skipped", "Scrapes that did not happen because the one before took too long."
 )
 DISCOVERY_ERRORS: Final = Counter(
-    "tidegate_discovery_errors", "Times a list of targets could not be had.", ("kind",)
+    "tidegate_discovery_errors",
+    "Times a list of targets, or Kubernetes, could not be had.",
+    ("kind",),
 )
 KUBERNETES_SKIPPED: Final = Counter(
     "tidegate_kubernetes_skipped",

@@ -20,13 +20,17 @@ from streams.schemas.telemetry import Change
 SIGNED: Final = frozenset({"changes_github", "changes_gitlab"})
 """Doors whose senders show a secret of their own instead of our token."""
 MAX_POOLS: Final = 16
+MAX_BYTES: Final = 1_048_576
+"""Of a body; whose it is is only known when it has been read."""
 
 
 class ChangesDoor:
     """Three doors to one topic; the answer comes when the broker has the changes."""
 
     def __init__(self, settings: ReceiveSettings, cluster: str, inlet: Inlet, clock: Clock) -> None:
-        self._settings = settings
+        limit = min(settings.max_body_bytes, MAX_BYTES)
+        limits = {"max_body_bytes": limit, "max_decoded_bytes": limit}
+        self._settings = settings.model_copy(update=limits)
         self._cluster = cluster
         self._inlet = inlet
         self._clock = clock
@@ -64,12 +68,14 @@ class ChangesDoor:
 
     def _hook(self, request: web.Request) -> Hook:
         pools = request.query.getall("pool", [])
-        if not 0 < len(pools) <= MAX_POOLS or not all(0 < len(pool) <= 256 for pool in pools):
+        cluster = request.query.get("cluster", self._cluster)
+        sound = all(name.isprintable() and 0 < len(name) <= 256 for name in (*pools, cluster))
+        if not (0 < len(pools) <= MAX_POOLS and sound):
             detail = f"the address must name 1 to {MAX_POOLS} pools, as in {request.path}?pool=chat"
             raise BodyError(400, "unfit", detail)
         return Hook(
             pools=pools,
-            cluster=request.query.get("cluster", self._cluster),
+            cluster=cluster,
             environment=request.query.get("environment", ""),
         )
 

@@ -3,13 +3,15 @@
 import asyncio
 import json
 import subprocess
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from streams.batch import Message
 from streams.codec import decode_record
@@ -17,6 +19,7 @@ from streams.schemas.telemetry import Change
 from tests.adopt.doors import first, running, topics_at, variables
 from tests.adopt.page import Page, environment, run
 from tests.services.base import free_port
+from tests.streams import engine_pages
 from tests.streams.kubernetes.cluster import DEPLOYMENTS, Cluster, deployment, serving
 
 PAGE = Page("changes")
@@ -34,25 +37,50 @@ async def agent(command: str, folder: Path, more: Mapping[str, str]) -> AsyncIte
         process.wait(10)
 
 
+class Restarting:
+    """A page of vLLM that counts to five, again and again."""
+
+    def __init__(self) -> None:
+        self._served = 0
+
+    async def page(self, _: web.Request) -> web.Response:
+        self._served = self._served % 5 + 1
+        return web.Response(body=engine_pages.old_vllm(self._served), content_type="text/plain")
+
+
+@asynccontextmanager
+async def engine() -> AsyncIterator[str]:
+    app = web.Application()
+    app.router.add_get("/metrics", Restarting().page)
+    async with TestServer(app) as server:
+        yield f"http://127.0.0.1:{server.port}"
+
+
 @pytest.mark.broker
-async def test_a_rollout_comes_in_as_the_page_says(broker_url: str, tmp_path: Path) -> None:
+async def test_rollouts_and_restarts_come_in_as_the_page_says(
+    broker_url: str, tmp_path: Path
+) -> None:
     settings, cluster = await topics_at(broker_url, "at_least_once"), Cluster()
     cluster.hold(DEPLOYMENTS, labelled("--max-model-len", "8192"))
     command = PAGE.commands()[0].replace("tidegate agent", "exec tidegate agent")
     PAGE.lay(tmp_path)
 
-    async with asyncio.timeout(40), serving(cluster) as url:
+    async with asyncio.timeout(50), serving(cluster) as api, engine() as url:
         config = tmp_path / "tidegate.json"
-        config.write_text(config.read_text().replace("http://127.0.0.1:8001", url))
+        scrape = json.loads(config.read_text())["scrape"]
+        ours = {"kubernetes_api": api, "targets": [f"{url} pool=codex replica=codex-0"]}
+        config.write_text(json.dumps({"scrape": scrape | ours}))
         async with agent(command, tmp_path, variables(settings)):
             await cluster.was_asked(5, "watch", within_s=30)
             await cluster.put(DEPLOYMENTS, labelled("--max-model-len", "16384", generation=2))
-            change = change_in(await first(settings, "changes", lambda _: True))
+            rollout = change_in(await first(settings, "changes", is_a("configured")))
+            restart = change_in(await first(settings, "changes", is_a("model_loaded")))
 
-    assert (change.pool, change.summary) == (
+    assert (rollout.pool, rollout.summary) == (
         "codex",
         "Deployment chat is rolled out: --max-model-len 8192 -> 16384 (by helm)",
     )
+    assert restart.summary.startswith("codex-0 was started anew and loaded ")
     assert {path for path, _, _ in cluster.asked} <= allowed(tmp_path / "rbac.yaml")
 
 
@@ -67,7 +95,7 @@ async def test_what_ci_says_comes_in(broker_url: str, tmp_path: Path) -> None:
         typed = call.replace(":4318", f":{port}")
         done = await asyncio.to_thread(partial(run, typed, tmp_path, timeout_s=60.0, **more))
         assert json.loads(done.stdout) == {"changes": ["ci/run-42"]}, done.stderr
-        change = change_in(await first(settings, "changes", lambda _: True))
+        change = change_in(await first(settings, "changes", is_a("deployed")))
 
     assert (change.pool, change.summary) == ("codex", "codex 1.2 to production")
 
@@ -91,6 +119,10 @@ def allowed(role: Path) -> set[str]:
         for name in rule["resources"]
         if rule["verbs"] == ["list", "watch"]
     }
+
+
+def is_a(kind: str) -> Callable[[Message], bool]:
+    return lambda message: change_in(message).kind == kind
 
 
 def change_in(message: Message) -> Change:

@@ -143,9 +143,10 @@ async def test_gitlab_shows_its_token(door: Client, kept: Kept) -> None:
 
 
 async def test_an_address_must_name_a_pool(door: Client) -> None:
-    status, text = await from_github(door, GITHUB, path="/v1/changes/github", secret=SECRET)
-    assert status == 400
-    assert "as in /v1/changes/github?pool=chat" in text
+    for query in ("", "?pool=", "?pool=a%0Ab", "?" + "&".join(["pool=a"] * 17)):
+        path = f"/v1/changes/github{query}"
+        status, text = await from_github(door, GITHUB, path=path, secret=SECRET)
+        assert (status, "as in /v1/changes/github?pool=chat" in text) == (400, True), query
 
 
 async def test_a_door_without_a_secret_is_shut(kept: Kept) -> None:
