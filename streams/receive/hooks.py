@@ -218,7 +218,7 @@ def _version(ref: str, sha: str) -> str:
 
 def _gitlab_time(text: str) -> datetime | None:
     try:
-        return datetime.strptime(text, "%Y-%m-%d %H:%M:%S %z")
+        return datetime.strptime(text.replace("UTC", "+0000"), "%Y-%m-%d %H:%M:%S %z")
     except ValueError:
         return None
 

@@ -173,8 +173,10 @@ def test_a_deployment_of_github() -> None:
     )
 
 
-def test_a_deployment_of_gitlab() -> None:
-    [change] = gitlab(json.dumps(GITLAB).encode(), "Deployment Hook", HOOK, NOON_US)
+@pytest.mark.parametrize("at", ["2026-01-01 12:59:50 +0100", "2026-01-01 11:59:50 UTC"])
+def test_a_deployment_of_gitlab(at: str) -> None:
+    body = json.dumps(GITLAB | {"status_changed_at": at}).encode()
+    [change] = gitlab(body, "Deployment Hook", HOOK, NOON_US)
     assert (change.id, change.at_us, change.summary, change.actor) == (
         "gitlab/acme/chat/15/running/here/chat",
         NOON_US - 10 * SECOND_US,
