@@ -124,7 +124,7 @@ class EngineSample(Record, frozen=True, kw_only=True, gc=False):
     version: str = ""
     """Of the engine, where its server says so."""
     model: str = ""
-    """As the engine calls it; several are parted by commas."""
+    """As the engine calls it on its page, or its server; several are parted by commas."""
     adapters: str = ""
     """LoRA adapters that serve or wait, parted by commas."""
     restarts: int = 0

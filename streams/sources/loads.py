@@ -103,7 +103,7 @@ def _differences(before: _Known, now: _Known, sample: EngineSample) -> Iterator[
         was, runs = (f"{one.engine} {one.version}".strip() for one in (before, now))
         yield "version", "deployed", f"runs {runs} instead of {was}"
     came, went = now.models - before.models, before.models - now.models
-    if came or went:
+    if before.models and (came or went):
         yield "models", "model_loaded", _swapped(sorted(came), sorted(went))
     if len(now.adapters) <= MAX_ADAPTERS and (new := now.adapters - before.adapters):
         names = ", ".join(sorted(new))

@@ -19,7 +19,7 @@ from streams.sources.rhythm import Due, Rhythm, due_after, rhythm_for
 from streams.sources.settings import ScrapeSettings
 from streams.sources.stalls import Stalls
 from streams.sources.targets import Target
-from streams.sources.versions import version_of
+from streams.sources.versions import About, about
 from streams.sources.vocabulary import EVERYTHING, SIGNALS, STARTED
 
 LARGE: Final = 2**20
@@ -58,7 +58,7 @@ class _Watched:
 
     said_s: dict[str, float] = field(default_factory=dict)
     rests_until_us: int = 0
-    version: str | None = None
+    about: About | None = None
     """None: to be asked for, once the target answers."""
 
 
@@ -135,14 +135,14 @@ class Scraper:
             await asyncio.sleep((due.at_us - self._clock()) / SECOND_US)
             if sample := await self._look(watched, due):
                 self._take(sample)
-                await self._ask_version(watched, sample)
+                await self._ask(watched, sample)
 
-    async def _ask_version(self, watched: _Watched, sample: EngineSample) -> None:
+    async def _ask(self, watched: _Watched, sample: EngineSample) -> None:
         """Once, and again when an engine is back: it may be another by now."""
-        if not sample.up:
-            watched.version = None
-        elif watched.version is None and sample.engine:
-            watched.version = await version_of(sample.engine, watched.url, self._fetch)
+        if not sample.up or sample.restarts:
+            watched.about = None
+        elif watched.about is None and sample.engine:
+            watched.about = await about(sample.engine, watched.url, self._fetch)
 
     def _watched(self, target: Target) -> _Watched:
         return _Watched(
@@ -174,7 +174,8 @@ class Scraper:
         self._check(watched, page, cut=cut)
         reading = lens.plan_for(page).read(page.values)
         sample = watched.meter.sample(reading, due.at_us, scrape_s)
-        return sample.but(version=watched.version or "")
+        said = watched.about or About()
+        return sample.but(version=said.version, model=sample.model or said.model)
 
     def _check(self, watched: _Watched, page: Page, *, cut: bool) -> None:
         flaws = {

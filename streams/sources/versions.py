@@ -1,6 +1,7 @@
-"""Which version an engine is of: its page does not say, so another path of its server is asked."""
+"""What an engine's page does not say, its version and for some its model: another path is asked."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -8,26 +9,51 @@ from yarl import URL
 
 from streams.sources.page_fetch import PageError, PageFetch
 
-_ASK: Final[Mapping[str, tuple[str, str]]] = {
-    "llamacpp": ("/props", "build_info"),
-    "sglang": ("/server_info", "version"),
-    "tgi": ("/info", "version"),
-    "trtllm": ("/version", "version"),
-    "vllm": ("/version", "version"),
-}
-"""Engine -> path, and the field of the answer. Triton answers on another port than its page."""
 MAX_CHARS: Final = 64
 
 
-async def version_of(engine: str, page: URL, fetch: PageFetch) -> str:
-    """Empty if the engine does not say."""
-    path, field = _ASK.get(engine, ("", ""))
-    if not path:
-        return ""
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A path, and the fields of the answer. model: empty where the page names it."""
+
+    path: str
+    version: str = "version"
+    model: str = ""
+
+
+_ASK: Final[Mapping[str, Ask]] = {
+    "llamacpp": Ask("/props", "build_info", "model_path"),
+    "sglang": Ask("/server_info"),
+    "tgi": Ask("/info", model="model_id"),
+    "trtllm": Ask("/version"),
+    "vllm": Ask("/version"),
+}
+"""Triton answers on another port than its page."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What an engine says of itself; empty where it does not."""
+
+    version: str = ""
+    model: str = ""
+
+
+async def about(engine: str, page: URL, fetch: PageFetch) -> About:
+    """Never raises for what it is answered."""
+    ask = _ASK.get(engine)
+    if ask is None:
+        return About()
     try:
-        answer, _ = await fetch.text(page.with_path(path).with_query(None))
+        answer, _ = await fetch.text(page.with_path(ask.path).with_query(None))
         said: dict[str, Any] = msgspec.json.decode(answer, type=dict[str, Any])
     except (PageError, msgspec.MsgspecError):
-        return ""
-    version = said.get(field)
-    return version[:MAX_CHARS] if isinstance(version, str) else ""
+        return About()
+    model = said.get(ask.model)
+    # Of a path the file; of `org/name` all.
+    name = model.rpartition("/")[2] if engine == "llamacpp" and isinstance(model, str) else model
+    return About(_text(said.get(ask.version)), _text(name))
+
+
+def _text(value: object) -> str:
+    return value[:MAX_CHARS] if isinstance(value, str) else ""

@@ -75,6 +75,10 @@ def test_what_is_told(later: list[dict[str, Any]], words: list[tuple[str, str]])
     assert said(*samples) == words
 
 
+def test_a_model_that_is_only_known_later_is_no_change() -> None:
+    assert changes(sample(model=""), sample(1), sample(2), sample(3)) == []
+
+
 def test_a_change_is_of_its_replica_at_the_instant_of_the_sample() -> None:
     [change] = changes(sample(), sample(5, restarts=1))
     assert change == Change(

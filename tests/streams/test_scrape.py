@@ -11,9 +11,11 @@ from aiohttp.test_utils import TestServer
 
 from streams.clock import SECOND_US, system_clock
 from streams.schemas.telemetry import EngineSample
+from streams.sources.page_fetch import PageFetch
 from streams.sources.scrape import Scraper
 from streams.sources.settings import ScrapeSettings
 from streams.sources.targets import Target
+from streams.sources.versions import About, about
 
 PAGE = "vllm:num_requests_running 2\n"
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -208,6 +210,39 @@ async def test_an_engine_is_asked_for_its_version(served: str) -> None:
     await scraper.close()
 
     assert found == ["", "0.33.0"]
+
+
+@pytest.mark.parametrize(
+    ("engine", "path", "answer", "said"),
+    [
+        pytest.param(
+            "llamacpp", "/props", {"build_info": "b7", "model_path": "/models/gemma.gguf"},
+            About("b7", "gemma.gguf"), id="the-file-of-llama-cpp",
+        ),
+        pytest.param(
+            "tgi", "/info", {"version": "3.1", "model_id": "org/gemma"},
+            About("3.1", "org/gemma"), id="the-model-of-tgi",
+        ),
+        pytest.param("tgi", "/info", {"version": 3, "model_id": None}, About(), id="nonsense"),
+        pytest.param("tgi", "/info", [], About(), id="no-object"),
+        pytest.param("tgi", "/other", {}, About(), id="no-answer"),
+        pytest.param("triton", "/info", {"version": "3"}, About(), id="nobody-to-ask"),
+    ],
+)  # fmt: skip
+async def test_what_a_page_does_not_say_is_asked_for(
+    engine: str, path: str, answer: object, said: About
+) -> None:
+    async def answered(_: web.Request) -> web.Response:
+        return web.json_response(answer)
+
+    app = web.Application()
+    app.router.add_get(path, answered)
+    fetch = PageFetch(timeout_s=5)
+    async with TestServer(app) as server:
+        found = await about(engine, server.make_url("/metrics"), fetch)
+    await fetch.close()
+
+    assert found == said
 
 
 async def test_pages_under_way_have_room_together(
