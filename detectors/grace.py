@@ -130,7 +130,7 @@ class Grace:
                 pass
 
     def excused(self, labels: Mapping[str, str], at_us: int, interval_us: int) -> bool:
-        """The window at ``at_us`` lies in the grace of its own pool or replica."""
+        """The window at ``at_us`` lies in the grace of its own pool, replica or node."""
         own, pool = self._of(labels), self._of({**labels, "replica": ""})
         node = self.state.known.get((labels.get("cluster", ""), "", labels.get("node", "")))
         changes = (
