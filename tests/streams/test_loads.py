@@ -106,6 +106,17 @@ def test_adapters_without_end_are_no_news_any_more() -> None:
     assert len(changes(*flood)) <= MAX_ADAPTERS
 
 
+def test_replicas_without_end_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.sources.loads.MAX_TARGETS", 2)
+    loads = EngineLoads()
+    for name in ("a", "b", "c"):
+        loads.seen(sample(0, name))
+        loads.seen(sample(1, name, restarts=1))
+
+    assert loads.seen(sample(2, "a", model="llama", restarts=1)) == []
+    assert [one.replica for one in loads.seen(sample(62, "c", restarts=1))] == ["c"]
+
+
 def metered(*pages: bytes) -> list[int]:
     meter = EngineMeter(cluster="local", pool="chat", replica="chat-1")
     readings = [read_engine(parse(page, wanted=("",)).samples) for page in pages]

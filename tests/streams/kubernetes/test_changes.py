@@ -127,6 +127,15 @@ async def test_other_pods_templates_and_objects_without_one_are_passed_over() ->
         assert told.left() == 0
 
 
+async def test_objects_without_end_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.sources.kubernetes.compared.MAX_OBJECTS", 1)
+    cluster = chat()
+    async with watching(cluster) as told:
+        await cluster.put(PODS, pod("chat-2", created=NOON, ready=NOON))
+        await cluster.put(PODS, pod("chat-1", leaving=NOON))
+        assert (await told.next()).replica == "chat-1"
+
+
 async def test_what_is_deleted_is_told() -> None:
     cluster = chat()
     async with watching(cluster) as told:

@@ -116,6 +116,14 @@ def test_a_new_workload_is_created() -> None:
     assert change.summary.startswith("Deployment chat was created")
 
 
+def test_a_rollout_that_was_under_way_is_told_to_its_end() -> None:
+    found = told(deployment(generation=2, updated=1), deployment(generation=2))
+    assert [change.summary for change in found] == [
+        "Deployment chat was changed: image vllm:v0.9 (by helm)",
+        "the rollout of Deployment chat is done after 5 s: image vllm:v0.9",
+    ]
+
+
 def test_a_watcher_that_starts_anew_repeats_itself_under_the_same_id() -> None:
     before, now = deployment("--a=1", at=OLD), deployment("--a=2", image="b", generation=2)
     first, again = told(before, now)[0], told(now, now_us=LATER_US + 3 * SECOND_US)[0]

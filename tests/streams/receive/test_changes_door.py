@@ -202,6 +202,12 @@ def test_events(event: str, state: str, environment: str, kinds: list[str]) -> N
     assert [change.kind for change in found] == kinds
 
 
+def test_of_gitlab_only_deployments_count_and_a_time_that_is_none_is_now() -> None:
+    body = json.dumps(GITLAB | {"status_changed_at": "yesterday"}).encode()
+    assert gitlab(body, "Push Hook", HOOK, NOON_US) == []
+    assert gitlab(body, "Deployment Hook", HOOK, NOON_US)[0].at_us == NOON_US
+
+
 def test_a_delivery_that_comes_again_is_the_same_change() -> None:
     body = json.dumps(GITHUB).encode()
     later_us = NOON_US + 3_600 * SECOND_US
