@@ -1,7 +1,6 @@
 """Broker settings in, Kafka clients out: the one place that knows address and credentials."""
 
 import asyncio
-import ssl
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 
@@ -11,9 +10,10 @@ from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 from aiokafka.protocol.metadata import MetadataRequest
 
-from streams.errors import BrokerRefusedError, BrokerUnavailableError, InvalidParameterError
+from streams.errors import BrokerRefusedError, BrokerUnavailableError
 from streams.refusal import NOBODY, Refusal, refusal
 from streams.settings import BrokerSettings, StreamSettings
+from streams.tls import client_tls
 from streams.topics import is_foreign
 
 PATIENCE_S: Final = 20.0
@@ -37,7 +37,12 @@ def client_options(broker: BrokerSettings) -> dict[str, Any]:
         "retry_backoff_ms": RETRY_BACKOFF_MS,
     }
     if broker.security.endswith("ssl"):
-        options["ssl_context"] = _ssl_context(broker)
+        options["ssl_context"] = client_tls(
+            "broker",
+            ca_file=broker.ca_file,
+            cert_file=broker.cert_file,
+            key_file=broker.key_file,
+        )
     if broker.security.startswith("sasl"):
         options["sasl_mechanism"] = broker.sasl_mechanism
         options["sasl_plain_username"] = broker.username
@@ -163,20 +168,3 @@ def _check_seen(topics: Iterable[Any]) -> None:
     for code, topic, *_ in topics:
         if code == TopicAuthorizationFailedError.errno:
             raise TopicAuthorizationFailedError(topic)
-
-
-def _ssl_context(broker: BrokerSettings) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=broker.ca_file or None)
-    except OSError as exc:
-        raise InvalidParameterError(
-            "broker.ca_file", broker.ca_file, "a readable PEM file"
-        ) from exc
-    if broker.cert_file:
-        try:
-            # Without a password OpenSSL would ask for that of an encrypted key at the terminal.
-            context.load_cert_chain(broker.cert_file, broker.key_file or None, password="")
-        except OSError as exc:
-            allowed = "a readable PEM file, with the unencrypted key in it or in broker.key_file"
-            raise InvalidParameterError("broker.cert_file", broker.cert_file, allowed) from exc
-    return context

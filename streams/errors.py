@@ -72,12 +72,15 @@ class SinkUnavailableError(TidegateError):
 class SourceUnavailableError(TidegateError):
     """What telemetry should come from does not answer, or not with telemetry.
 
-    status: of the HTTP answer, 0 where there was none.
+    trouble: the cause in a word, for counting. status: of the HTTP answer, 0 where there was none.
     """
 
-    def __init__(self, url: str, cause: str, *, status: int = 0) -> None:
+    def __init__(
+        self, url: str, cause: str, *, trouble: str = "unreachable", status: int = 0
+    ) -> None:
         super().__init__(f"{url} {cause}")
         self.cause = cause
+        self.trouble = trouble
         self.status = status
 
 

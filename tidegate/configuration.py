@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
 
 from tidegate.settings import Settings
 
@@ -91,10 +92,13 @@ def _shown(field: FieldInfo) -> str:
 
 
 def _meanings(model: type[BaseModel]) -> dict[str, str]:
-    """The string under each field in the source."""
+    """The string under each field in the source, of what is inherited too."""
+    meanings: dict[str, str] = {}
+    for base in model.__bases__:
+        if issubclass(base, BaseModel) and base not in {BaseModel, BaseSettings}:
+            meanings |= _meanings(base)
     tree = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
     assert isinstance(tree, ast.ClassDef)  # noqa: S101
-    meanings: dict[str, str] = {}
     for field, after in zip(tree.body, tree.body[1:], strict=False):
         match field, after:
             case (

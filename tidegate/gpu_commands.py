@@ -28,7 +28,7 @@ def _gpus(arguments: argparse.Namespace, settings: Settings) -> int:
     from tidegate.gpus import show  # noqa: PLC0415
 
     configure_logging("error")
-    return asyncio.run(show(arguments.url, settings.cluster))
+    return asyncio.run(show(arguments.url, settings))
 
 
 def _stranded(arguments: argparse.Namespace, settings: Settings) -> int:

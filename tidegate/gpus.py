@@ -4,8 +4,6 @@ import socket
 from collections.abc import Iterator
 from typing import Final
 
-import aiohttp
-
 from streams.clock import Clock, system_clock
 from streams.clock_events import names
 from streams.errors import InvalidParameterError
@@ -13,10 +11,11 @@ from streams.schemas.telemetry import GpuSample
 from streams.sources.amd import AmdSource
 from streams.sources.dcgm import WANTED, DcgmMeter
 from streams.sources.nvml import NvmlSource
-from streams.sources.prometheus_text import MAX_BYTES, parse
+from streams.sources.prometheus_text import parse
 from streams.windows.features import FEATURES
+from tidegate.settings import Settings
+from tidegate.watch.look import asker_for
 
-TIMEOUT_S: Final = 10.0
 _SHOWN: Final = (
     ("use", "util_ratio", 100, "%"),
     ("memory", "memory_used_bytes", 1e-9, "GB"),
@@ -25,12 +24,15 @@ _SHOWN: Final = (
 )
 
 
-async def show(url: str, cluster: str, clock: Clock = system_clock) -> int:
-    """Prints what there is; 1 if that is no GPU at all."""
+async def show(url: str, settings: Settings, clock: Clock = system_clock) -> int:
+    """Prints what there is; 1 if that is no GPU at all. Raises SourceUnavailableError."""
+    cluster = settings.cluster
     found: list[GpuSample] = []
     if url:
-        page = parse(await _fetched(url), wanted=WANTED)
-        found = DcgmMeter(cluster=cluster).samples(page.samples, clock())
+        async with await asker_for(settings.watch) as asker:
+            page = await asker.page(url)
+        samples = parse(page.body, wanted=WANTED).samples
+        found = DcgmMeter(cluster=cluster).samples(samples, clock())
         absent = [] if found else ["the page has no DCGM_FI_… metric of a GPU"]
     else:
         found, absent = await _here(cluster, clock())
@@ -53,22 +55,6 @@ async def _here(cluster: str, now_us: int) -> tuple[list[GpuSample], list[str]]:
             absent.append(f"no GPU of {maker}: {source.absent or 'the driver has none'}")
         await source.close()
     return found, absent
-
-
-async def _fetched(url: str) -> bytes:
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-    try:
-        async with aiohttp.ClientSession(timeout=timeout) as client, client.get(url) as answer:
-            answer.raise_for_status()
-            text = bytearray()
-            async for chunk in answer.content.iter_any():
-                text += chunk
-                if len(text) > MAX_BYTES:
-                    break
-            return bytes(text)
-    except (aiohttp.ClientError, TimeoutError, ValueError) as exc:
-        cause = str(exc) or type(exc).__name__
-        raise InvalidParameterError("URL", url, f"a page that answers ({cause})") from exc
 
 
 def told(sample: GpuSample) -> Iterator[str]:

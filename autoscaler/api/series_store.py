@@ -10,6 +10,8 @@ from streams.clock import SECOND_US
 from streams.windows.table import Floats, Ints
 
 SPAN_S: Final = 900
+MAX_SERIES: Final = 300
+"""Of a kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class _Ring:
 class SeriesStore:
     """Derived values of at most ``max_series`` series per kind; the stalest one goes."""
 
-    def __init__(self, *, span_s: int = SPAN_S, max_series: int = 300) -> None:
+    def __init__(self, *, span_s: int = SPAN_S, max_series: int = MAX_SERIES) -> None:
         self.evicted = 0
         self._span_s = span_s
         self._max_series = max_series

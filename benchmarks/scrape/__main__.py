@@ -16,7 +16,7 @@ from benchmarks.scrape.peer import parser_s, prometheus
 from streams.clock import SECOND_US, system_clock
 from streams.metrics import SCRAPE_SKIPPED
 from streams.schemas.telemetry import EngineSample
-from streams.sources.scrape import Scraper
+from streams.sources.scrape import Scraper, accesses
 from streams.sources.settings import ScrapeSettings
 from streams.sources.targets import target
 
@@ -67,7 +67,7 @@ async def measure(targets: int, seconds: float, prometheus_binary: str) -> str:
 async def ours(ports: Sequence[str], seconds: float) -> str:
     settings = ScrapeSettings(signals_every_s=2.0, full_every_s=10.0, pages_per_s=100_000)
     seen = Seen()
-    scraper = Scraper(settings, lambda sample: seen.take(sample), system_clock)
+    scraper = Scraper(settings, accesses(settings), seen.take, system_clock)
     labels = {"pool": "chat"}
     scraper.aim([target(f"http://127.0.0.1:{port}", labels, "local") for port in ports])
     await asyncio.sleep(SETTLE_S)

@@ -1,4 +1,4 @@
-"""``tidegate agent``: pages of engines, processes of replicas and the GPUs here, as records."""
+"""``tidegate agent``: pages of engines and GPUs, processes of replicas, GPUs here, as records."""
 
 import asyncio
 import socket
@@ -24,8 +24,9 @@ from streams.sources.discovery import discovery
 from streams.sources.golden import GoldenSource
 from streams.sources.kubernetes.changes import KubernetesChanges
 from streams.sources.loads import EngineLoads
-from streams.sources.scrape import Scraper
+from streams.sources.scrape import Scraper, accesses
 from streams.sources.settings import GoldenSettings, ScrapeSettings
+from streams.sources.target_meter import Reading
 from streams.sources.targets import target_of
 from streams.together import stop_on_signals, until_one_ends
 
@@ -133,6 +134,7 @@ async def _run(
     found: Iterable[Source],
     clock: Clock,
 ) -> None:
+    shown = await asyncio.to_thread(accesses, scrape)
     discoveries = [discovery(line, cluster, scrape) for line in scrape.targets]
     stop = stop_on_signals()
     sources = list(found)
@@ -146,11 +148,12 @@ async def _run(
             def told(*changes: Change) -> None:
                 publisher.offer(*map(as_out, changes))
 
-            def scraped(sample: EngineSample) -> None:
-                publisher.offer(as_out(sample))
-                told(*loads.seen(sample))
+            def scraped(reading: Reading) -> None:
+                publisher.offer(as_out(reading))
+                if isinstance(reading, EngineSample):
+                    told(*loads.seen(reading))
 
-            scraper = Scraper(scrape, scraped, clock)
+            scraper = Scraper(scrape, shown, scraped, clock)
             aim = Aim(discoveries, scraper.aim)
             changes = KubernetesChanges(scrape, cluster, told, clock)
             await until_one_ends(

@@ -73,6 +73,8 @@ _INSTANCE: Final[Mapping[str, _Meaning]] = {
     "DCGM_FI_DEV_FB_FREE": _Meaning("free", MIB),
     "DCGM_FI_DEV_FB_RESERVED": _Meaning("reserved", MIB),
 }
+NAMES: Final = frozenset([*_BOARD, *_INSTANCE])
+"""Of all metrics that are read."""
 _SUMMED: Final = frozenset(
     {"remapped_rows", "nvlink_errors", "pcie_bytes_per_s", "nvlink_bytes_per_s"}
 )

@@ -13,7 +13,7 @@ import msgspec
 
 from streams.clock import SECOND_US
 from streams.errors import SourceUnavailableError
-from streams.sources.asking import Asker, refusal
+from streams.sources.asking import Asker
 from streams.sources.prometheus_series import SCRAPE_S, UP, Series, TargetKey, target_of
 
 MAX_BYTES: Final = 64 * 1024 * 1024
@@ -137,13 +137,12 @@ class PrometheusQuery:
         try:
             reply = msgspec.json.decode(answer.body, type=_Reply)
         except msgspec.MsgspecError as exc:
-            cause = (
-                refusal(answer.status) if answer.status >= 300 else "has no query API at /api/v1"
-            )
+            known = answer.status >= 300
+            cause = self._asker.refusal(answer.status) if known else "has no query API at /api/v1"
             raise SourceUnavailableError(self.url, cause, status=answer.status) from exc
         if reply.status != "success":
             said = f"{reply.error_type}: {reply.error}" if reply.error_type else reply.error
-            cause = refusal(answer.status, said)
+            cause = self._asker.refusal(answer.status, said)
             raise SourceUnavailableError(self.url, cause, status=answer.status)
         self.warnings.update(reply.warnings[:3])
         if reply.is_partial:

@@ -76,6 +76,16 @@ def parse(text: bytes, *, wanted: tuple[str, ...] = ("",)) -> Exposition:
     return Exposition(tuple(samples.values()), broken, cut, repeated, timestamped)
 
 
+def names_on(text: bytes) -> set[str]:
+    r"""What its lines begin with, samples or not.
+
+    >>> names_on(b'# HELP up x\nup{job="a"} 1\n')
+    {'up'}
+    """
+    lines = wanted_lines(text, (b"",))
+    return {name[0].decode() for line in lines if (name := _NAME.match(line))}
+
+
 def wanted_lines(text: bytes, wanted: tuple[bytes, ...]) -> Sequence[bytes]:
     """Lines that begin with one of ``wanted`` and are no comments."""
     lines = text[:MAX_BYTES].split(b"\n")

@@ -1,29 +1,31 @@
-"""The engines' own metrics, each target read at instants of its own."""
+"""Pages of engines and of GPUs, each target read at instants of its own."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from yarl import URL
-
 from streams.clock import SECOND_US, Clock
+from streams.errors import SourceUnavailableError
 from streams.log import get_logger
 from streams.metrics import SCRAPE_FLAWS, SCRAPE_SKIPPED, SCRAPE_TARGETS, SCRAPES
 from streams.schemas.telemetry import EngineSample
-from streams.sources.engines import PagePlan, plan_page
-from streams.sources.meter import EngineMeter
-from streams.sources.page_fetch import PageError, PageFetch
-from streams.sources.page_reader import Page, PageReader, SeriesBook
+from streams.sources.access import Access
+from streams.sources.asking import Asker
+from streams.sources.page_reader import Page, SeriesBook
+from streams.sources.prometheus_text import names_on
+from streams.sources.recognise import said_by
 from streams.sources.rhythm import Due, Rhythm, due_after, rhythm_for
 from streams.sources.settings import ScrapeSettings
 from streams.sources.stalls import Stalls
-from streams.sources.targets import Target
-from streams.sources.versions import About, about
-from streams.sources.vocabulary import EVERYTHING, SIGNALS, STARTED
+from streams.sources.target_meter import Lens, Reading, TargetMeter
+from streams.sources.targets import Target, shown
+from streams.sources.versions import about
 
 LARGE: Final = 2**20
 """Longer pages are read in a thread: neighbours must not wait for them."""
+HEAD: Final = 2**16
+"""Of a page of strangers: enough to see whose it is."""
 SAY_AGAIN_S: Final = 3_600.0
 """What is wrong with a target is said once, and again after this long."""
 REST_S: Final = 10.0
@@ -33,49 +35,37 @@ log = get_logger(__name__)
 
 
 @dataclass(slots=True)
-class _Lens:
-    """What reads one kind of page of one target: the whole, or its signals."""
-
-    reader: PageReader
-    plan: PagePlan | None = None
-    planned_for: object = None
-
-    def plan_for(self, page: Page) -> PagePlan:
-        if self.plan is None or self.planned_for is not page.series:
-            self.plan, self.planned_for = plan_page(page.series), page.series
-        return self.plan
-
-
-@dataclass(slots=True)
 class _Watched:
     """A target, and all that is remembered of it."""
 
     target: Target
-    meter: EngineMeter
-    full: _Lens
-    signals: _Lens
-    url: URL
-
+    asker: Asker
+    meter: TargetMeter
     said_s: dict[str, float] = field(default_factory=dict)
     rests_until_us: int = 0
-    about: About | None = None
-    """None: to be asked for, once the target answers."""
 
 
 class Scraper:
-    """Reads every target until told otherwise; each answer, or its lack, is one sample.
+    """Reads every target until told otherwise; each answer is records, its lack an engine's too.
 
-    take: gets each sample; never waits. Make it inside a running loop.
+    accesses: by the names that targets have for theirs, "" for those without one.
+    take: gets each record; never waits. Make it inside a running loop.
     A target that is slow, endless or nonsense holds up no other and is reported once.
     """
 
     def __init__(
-        self, settings: ScrapeSettings, take: Callable[[EngineSample], object], clock: Clock
+        self,
+        settings: ScrapeSettings,
+        accesses: Mapping[str, Access],
+        take: Callable[[Reading], object],
+        clock: Clock,
     ) -> None:
         self._settings = settings
         self._take = take
         self._clock = clock
-        self._fetch = PageFetch(timeout_s=settings.timeout_s)
+        self._askers = {
+            name: Asker(access, timeout_s=settings.timeout_s) for name, access in accesses.items()
+        }
         self._stalls = Stalls()
         self._book = SeriesBook()
         self._running: dict[Target, asyncio.Task[None]] = {}
@@ -114,10 +104,11 @@ class Scraper:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._running.clear()
         self._stalls.stop()
-        await self._fetch.close()
+        for asker in self._askers.values():
+            await asker.close()
 
-    async def read(self, target: Target, at_us: int) -> EngineSample | None:
-        """One sample of a target that is not watched; None if we stood still meanwhile."""
+    async def read(self, target: Target, at_us: int) -> list[Reading]:
+        """One reading of a target that is not watched; empty too if we stood still meanwhile."""
         return await self._look(self._watched(target), Due(at_us, full=True))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -133,49 +124,46 @@ class Scraper:
             SCRAPE_SKIPPED.inc(max(0, (due.at_us - last_us) // self._rhythm.signals_us - 1))
             last_us = due.at_us
             await asyncio.sleep((due.at_us - self._clock()) / SECOND_US)
-            if sample := await self._look(watched, due):
-                self._take(sample)
-                await self._ask(watched, sample)
+            for record in await self._look(watched, due):
+                self._take(record)
+                if isinstance(record, EngineSample):
+                    await self._ask(watched, record)
 
     async def _ask(self, watched: _Watched, sample: EngineSample) -> None:
         """Once, and again when an engine is back: it may be another by now."""
+        meter = watched.meter
         if not sample.up or sample.restarts:
-            watched.about = None
-        elif watched.about is None and sample.engine:
-            watched.about = await about(sample.engine, watched.url, self._fetch)
+            meter.about = None
+        elif meter.about is None and sample.engine:
+            meter.about = await about(sample.engine, watched.target.url, watched.asker)
 
     def _watched(self, target: Target) -> _Watched:
-        return _Watched(
-            target,
-            EngineMeter(cluster=target.cluster, pool=target.pool, replica=target.replica),
-            _Lens(PageReader(EVERYTHING | {STARTED}, self._book)),
-            _Lens(PageReader(SIGNALS | {STARTED}, self._book)),
-            URL(target.url),
-        )
+        return _Watched(target, self._askers[target.access], TargetMeter(target, self._book))
 
-    async def _look(self, watched: _Watched, due: Due) -> EngineSample | None:
+    async def _look(self, watched: _Watched, due: Due) -> list[Reading]:
+        lens = watched.meter.lens(full=due.full)
+        if lens is None:
+            return []
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         try:
-            text, cut = await self._fetch.page(watched.url)
-        except PageError as exc:
+            answer = await watched.asker.page(watched.target.url)
+        except SourceUnavailableError as exc:
             if exc.trouble == "timeout" and self._stalls.since(began_s):
                 SCRAPES.labels("held_up").inc()
-                return None
+                return []
             SCRAPES.labels(exc.trouble).inc()
-            self._say(watched, exc.trouble, str(exc))
+            self._say(watched, exc.trouble, exc.cause)
             return watched.meter.silent(due.at_us, loop.time() - began_s)
-        scrape_s = loop.time() - began_s
-        lens = watched.full if due.full else watched.signals
-        page = await _read(lens.reader, text)
-        SCRAPES.labels("read" if _is_engine(page) else "no_engine").inc()
-        if cut:
+        page = await _read(lens, answer.body)
+        SCRAPES.labels("read" if lens.knows else "no_engine").inc()
+        if answer.cut:
             watched.rests_until_us = due.at_us + round(REST_S * SECOND_US)
-        self._check(watched, page, cut=cut)
-        reading = lens.plan_for(page).read(page.values)
-        sample = watched.meter.sample(reading, due.at_us, scrape_s)
-        said = watched.about or About()
-        return sample.but(version=said.version, model=sample.model or said.model)
+        self._check(watched, page, cut=answer.cut)
+        if not lens.knows:
+            SCRAPE_FLAWS.labels("no_engine").inc()
+            self._say(watched, "no_engine", f"a page of {_speaker(answer.body)}")
+        return watched.meter.records(lens, page, due.at_us, answer.took_s)
 
     def _check(self, watched: _Watched, page: Page, *, cut: bool) -> None:
         flaws = {
@@ -183,7 +171,6 @@ class Scraper:
             "repeated": page.repeated,
             "timestamped": page.timestamped,
             "cut": int(cut or page.cut),
-            "no_engine": int(not _is_engine(page)),
         }
         for flaw, count in flaws.items():
             if count:
@@ -200,22 +187,27 @@ class Scraper:
         log.warning(
             "scrape_trouble",
             target=target.key,
-            url=_shown(target.url),
+            url=shown(target.url),
             trouble=trouble,
             detail=detail,
         )
 
 
-async def _read(reader: PageReader, text: bytes) -> Page:
+def accesses(settings: ScrapeSettings) -> dict[str, Access]:
+    """What a ``Scraper`` needs. Reads files, so outside of a loop; raises InvalidParameterError."""
+    hint = "its line needs access=NAME, with a token, a password or a certificate in scrape.access"
+    named = {
+        one.name: Access(one, section=f"scrape.access {one.name}", hint=hint)
+        for one in settings.access
+    }
+    return {"": Access(hint=hint), **named}
+
+
+async def _read(lens: Lens, text: bytes) -> Page:
     if len(text) < LARGE:
-        return reader.read(text)
-    return await asyncio.to_thread(reader.read, text)
+        return lens.read(text)
+    return await asyncio.to_thread(lens.read, text)
 
 
-def _is_engine(page: Page) -> bool:
-    return any(one.name != STARTED for one in page.series)
-
-
-def _shown(url: str) -> str:
-    """An address without what may be secret in it."""
-    return str(URL(url).with_user(None).with_query(None))
+def _speaker(page: bytes) -> str:
+    return said_by(names_on(page[:HEAD])) or "nobody we know"

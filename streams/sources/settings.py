@@ -1,8 +1,41 @@
-"""Settings of what the agent reads: pages of engines, and answers to golden prompts."""
+"""Settings of what is read: pages that are scraped, and answers to golden prompts."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, model_validator
+
+
+class AccessSettings(BaseModel, frozen=True, extra="forbid"):
+    """Who we are, and whom we trust. Files are read again when they have changed."""
+
+    token: SecretStr = SecretStr("")
+    """Bearer token."""
+    token_file: str = ""
+    """Where the token stands, instead; Kubernetes lays one into every pod."""
+    username: str = ""
+    """Basic authentication, instead of a token."""
+    password: SecretStr = SecretStr("")
+    ca_file: str = ""
+    """PEM; empty: the authorities that the machine trusts."""
+    cert_file: str = ""
+    """PEM: our own certificate, for those who ask for one."""
+    key_file: str = ""
+    """PEM, not encrypted: its key; empty: it is in `cert_file`."""
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Self:
+        ways = (self.token.get_secret_value(), self.token_file, self.username)
+        if sum(map(bool, ways)) > 1:
+            raise ValueError("only one of token, token_file and username may be set")
+        if self.key_file and not self.cert_file:
+            raise ValueError("key_file needs cert_file")
+        return self
+
+
+class NamedAccess(AccessSettings):
+    """Who we are to the targets that have `access=NAME` in their line."""
+
+    name: Annotated[str, Field(min_length=1)]
 
 
 class GoldenPrompt(BaseModel, frozen=True, extra="forbid"):
@@ -26,12 +59,15 @@ class GoldenSettings(BaseModel, frozen=True, extra="forbid"):
 
 
 class ScrapeSettings(BaseModel, frozen=True, extra="forbid"):
-    """Which engines are scraped besides the replicas of our own pools, and how often."""
+    """Which pages are scraped besides those of the replicas of our own pools, and how often."""
 
     targets: tuple[str, ...] = ()
     """One line each, an address and what it is part of: `http://vllm-0:8000 pool=chat`,
     `dns+http://vllm.default.svc:8000 pool=chat`, `srv+http://_http._tcp.vllm.default.svc`,
-    `kubernetes://default?app=vllm pool=chat`, `file:///etc/tidegate/targets.json`."""
+    `kubernetes://default?app=vllm pool=chat`, `file:///etc/tidegate/targets.json`. With
+    `access=NAME` they are told who we are."""
+    access: tuple[NamedAccess, ...] = ()
+    """Tokens, passwords and certificates; who is not named by a target is never shown to it."""
     changes: tuple[str, ...] = ()
     """What Kubernetes is watched for: `kubernetes://default?app=vllm pool=chat` (rollouts,
     pods), `nodes://` or `nodes://?nvidia.com/gpu.present=true` (cordons, taints, readiness)."""
@@ -51,3 +87,14 @@ class ScrapeSettings(BaseModel, frozen=True, extra="forbid"):
     metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 0
     """Where the agent says how scraping goes, on 127.0.0.1; 0: nowhere."""
     golden: GoldenSettings = GoldenSettings()
+
+    @model_validator(mode="after")
+    def _accesses_are_known(self) -> Self:
+        names = [one.name for one in self.access]
+        if len(names) != len(set(names)):
+            raise ValueError(f"each name may be in scrape.access once, got {names}")
+        words = {word for line in self.targets for word in line.split()[1:]}
+        meant = {word.removeprefix("access=") for word in words if word.startswith("access=")}
+        if unknown := sorted(meant - set(names)):
+            raise ValueError(f"a target has access={unknown[0]}, scrape.access has {names}")
+        return self

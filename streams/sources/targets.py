@@ -10,17 +10,18 @@ from streams.schemas.scaling import ReplicaStatus
 
 MAX_TARGETS: Final = 10_000
 DEFAULT_POOL: Final = "engines"
-_KNOWN: Final = frozenset({"cluster", "pool", "replica"})
+_KNOWN: Final = frozenset({"access", "cluster", "pool", "replica"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One page of metrics, and whose it is."""
+    """One page of metrics, and whose it is. access: who we are there, by name; "": nobody."""
 
     url: str
     pool: str = DEFAULT_POOL
     replica: str
     cluster: str = "local"
+    access: str = ""
 
     @property
     def key(self) -> str:
@@ -35,14 +36,29 @@ def target(url: str, labels: Mapping[str, str], cluster: str) -> Target:
     """
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise InvalidParameterError("target", url, "http://host[:port][/path] or https://…")
+        raise InvalidParameterError("target", shown(url), "http://host[:port][/path] or https://…")
+    access = labels.get("access", "")
+    if access and parts.username:
+        allowed = "without a user, where access= says who we are"
+        raise InvalidParameterError("target", shown(url), allowed)
     path = parts.path if parts.path not in {"", "/"} else "/metrics"
     return Target(
         url=parts._replace(path=path, fragment="").geturl(),
         pool=labels.get("pool") or DEFAULT_POOL,
         replica=labels.get("replica") or parts.netloc.rpartition("@")[2],
         cluster=labels.get("cluster") or cluster,
+        access=access,
     )
+
+
+def shown(url: str) -> str:
+    """An address without what may be secret in it.
+
+    >>> shown("http://ann:hush@gpu-1:8000/metrics?key=hush"), shown("gpu-1:8000")
+    ('http://gpu-1:8000/metrics', 'gpu-1:8000')
+    """
+    scheme, mark, rest = url.partition("?")[0].rpartition("://")
+    return f"{scheme}{mark}{rest.rpartition('@')[2]}"
 
 
 def target_of(replica: ReplicaStatus) -> Target:

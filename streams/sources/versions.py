@@ -7,9 +7,11 @@ from typing import Any, Final
 import msgspec
 from yarl import URL
 
-from streams.sources.page_fetch import PageError, PageFetch
+from streams.errors import SourceUnavailableError
+from streams.sources.asking import Asker
 
 MAX_CHARS: Final = 64
+MAX_BYTES: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +41,16 @@ class About:
     model: str = ""
 
 
-async def about(engine: str, page: URL, fetch: PageFetch) -> About:
+async def about(engine: str, page: str, asker: Asker) -> About:
     """Never raises for what it is answered."""
     ask = _ASK.get(engine)
     if ask is None:
         return About()
+    where = str(URL(page).with_path(ask.path).with_query(None))
     try:
-        answer, _ = await fetch.text(page.with_path(ask.path).with_query(None))
-        said: dict[str, Any] = msgspec.json.decode(answer, type=dict[str, Any])
-    except (PageError, msgspec.MsgspecError):
+        answer = await asker.get(where, max_bytes=MAX_BYTES)
+        said: dict[str, Any] = msgspec.json.decode(answer.body, type=dict[str, Any])
+    except (SourceUnavailableError, msgspec.MsgspecError):
         return About()
     model = said.get(ask.model)
     # Of a path the file; of `org/name` all.

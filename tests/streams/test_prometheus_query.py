@@ -8,7 +8,8 @@ import pytest
 
 from streams.clock import system_clock
 from streams.errors import SourceUnavailableError
-from streams.sources.asking import Asker, Credentials
+from streams.sources.access import Access
+from streams.sources.asking import Asker
 from streams.sources.prometheus_query import PrometheusQuery
 from streams.sources.prometheus_series import SERIES
 from tests.looked_at import scraping
@@ -30,7 +31,7 @@ def answer(*results: dict[str, object], **more: object) -> bytes:
 
 
 async def refused(api: EnginePage) -> str:
-    async with Asker(Credentials(), timeout_s=5) as asker:
+    async with Asker(Access(), timeout_s=5) as asker:
         with pytest.raises(SourceUnavailableError) as caught:
             await PrometheusQuery(asker, api.url).samples(["a"], (), 0, 60 * S)
     return str(caught.value)
@@ -40,7 +41,7 @@ async def test_samples_have_their_own_instants_and_each_is_had_once(api: EngineP
     metric = {"__name__": "vllm:num_requests_running", "job": "vllm", "instance": "a:1"}
     values = [[10.0, "1"], [25.001, "2"], [40.0, "NaN"]]
     api.body = answer({"metric": metric, "values": values})
-    async with Asker(Credentials(), timeout_s=5) as asker:
+    async with Asker(Access(), timeout_s=5) as asker:
         found = await PrometheusQuery(asker, api.url).samples(["a"], (), 10 * S, 60 * S)
     assert [at_us for at_us, _ in found[0].points] == [25_001_000, 40 * S]
 
@@ -75,7 +76,7 @@ async def test_an_error_is_told_in_its_own_words(
 
 async def test_what_an_answer_lacks_is_remembered(api: EnginePage) -> None:
     api.body = answer(warnings=["store b is not reachable"], isPartial=True)
-    async with Asker(Credentials(), timeout_s=5) as asker:
+    async with Asker(Access(), timeout_s=5) as asker:
         query = PrometheusQuery(asker, api.url)
         await query.samples(["a"], (), 0, 60 * S)
     assert query.warnings == {"store b is not reachable", "part of its storage did not answer"}
@@ -107,7 +108,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
 
 
 async def test_a_piece_that_is_too_much_for_it_is_asked_for_in_halves(real: Real) -> None:
-    async with Asker(Credentials(), timeout_s=5) as asker:
+    async with Asker(Access(), timeout_s=5) as asker:
         now_us = system_clock()
         found = await PrometheusQuery(asker, real.url).samples(SERIES, (), now_us - 60 * S, now_us)
     running = [
@@ -120,7 +121,7 @@ async def test_a_piece_that_is_too_much_for_it_is_asked_for_in_halves(real: Real
 
 
 async def test_a_real_one_says_what_it_scrapes_and_who_is_silent(real: Real) -> None:
-    async with Asker(Credentials(), timeout_s=5) as asker:
+    async with Asker(Access(), timeout_s=5) as asker:
         query = PrometheusQuery(asker, real.url)
         version, present = await query.version(), await query.present(SERIES)
         scraped = await query.scraped({"vllm"})

@@ -11,15 +11,18 @@ from aiohttp.test_utils import TestServer
 
 from streams.clock import SECOND_US, system_clock
 from streams.schemas.telemetry import EngineSample
-from streams.sources.page_fetch import PageFetch
-from streams.sources.scrape import Scraper
+from streams.sources.access import Access
+from streams.sources.asking import Asker
+from streams.sources.scrape import Scraper, accesses
 from streams.sources.settings import ScrapeSettings
+from streams.sources.target_meter import Reading
 from streams.sources.targets import Target
 from streams.sources.versions import About, about
 
 PAGE = "vllm:num_requests_running 2\n"
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 QUICK = ScrapeSettings(timeout_s=0.2)
+OFTEN = ScrapeSettings(signals_every_s=0.5)
 
 
 async def sound(_: web.Request) -> web.Response:
@@ -104,10 +107,10 @@ def at(served: str, name: str) -> Target:
 
 
 async def read(settings: ScrapeSettings, *targets: Target) -> list[EngineSample]:
-    scraper = Scraper(settings, lambda _: None, lambda: 0)
+    scraper = Scraper(settings, accesses(settings), lambda _: None, lambda: 0)
     try:
         found = await asyncio.gather(*(scraper.read(each, 7) for each in targets))
-        return [sample for sample in found if sample]
+        return [one for each in found for one in each if isinstance(one, EngineSample)]
     finally:
         await scraper.close()
 
@@ -155,12 +158,13 @@ async def test_trouble_is_said_once(served: str, capsys: pytest.CaptureFixture[s
     seen: list[EngineSample] = []
     enough = asyncio.Event()
 
-    def take(sample: EngineSample) -> None:
+    def take(sample: Reading) -> None:
+        assert isinstance(sample, EngineSample)
         seen.append(sample)
         if len(seen) == 3:
             enough.set()
 
-    scraper = Scraper(ScrapeSettings(signals_every_s=0.5), take, system_clock)
+    scraper = Scraper(OFTEN, accesses(OFTEN), take, system_clock)
     scraper.aim([watched])
     async with asyncio.timeout(10):
         await enough.wait()
@@ -173,7 +177,7 @@ async def test_trouble_is_said_once(served: str, capsys: pytest.CaptureFixture[s
 
 
 async def test_when_we_stood_still_ourselves_nobody_is_called_silent(served: str) -> None:
-    scraper = Scraper(QUICK, lambda _: None, lambda: 0)
+    scraper = Scraper(QUICK, accesses(QUICK), lambda _: None, lambda: 0)
     try:
         reading = asyncio.create_task(scraper.read(at(served, "frozen"), 7))
         await asyncio.sleep(0.15)  # Into a beat that this thread then holds up.
@@ -182,12 +186,12 @@ async def test_when_we_stood_still_ourselves_nobody_is_called_silent(served: str
     finally:
         await scraper.close()
 
-    assert sample is None
+    assert sample == []
 
 
 async def test_targets_come_and_go(served: str) -> None:
     seen = asyncio.Queue[EngineSample]()
-    scraper = Scraper(ScrapeSettings(signals_every_s=0.5), seen.put_nowait, system_clock)
+    scraper = Scraper(OFTEN, accesses(OFTEN), seen.put_nowait, system_clock)
     async with asyncio.timeout(10):
         scraper.aim([at(served, "sound"), at(served, "stranger")])
         while {(await seen.get()).replica, (await seen.get()).replica} != {"sound", "stranger"}:
@@ -203,7 +207,7 @@ async def test_targets_come_and_go(served: str) -> None:
 
 async def test_an_engine_is_asked_for_its_version(served: str) -> None:
     seen = asyncio.Queue[EngineSample]()
-    scraper = Scraper(ScrapeSettings(signals_every_s=0.5), seen.put_nowait, system_clock)
+    scraper = Scraper(OFTEN, accesses(OFTEN), seen.put_nowait, system_clock)
     async with asyncio.timeout(10):
         scraper.aim([at(served, "sound")])
         found = [(await seen.get()).version for _ in range(2)]
@@ -237,10 +241,8 @@ async def test_what_a_page_does_not_say_is_asked_for(
 
     app = web.Application()
     app.router.add_get(path, answered)
-    fetch = PageFetch(timeout_s=5)
-    async with TestServer(app) as server:
-        found = await about(engine, server.make_url("/metrics"), fetch)
-    await fetch.close()
+    async with TestServer(app) as server, Asker(Access(), timeout_s=5) as asker:
+        found = await about(engine, str(server.make_url("/metrics")), asker)
 
     assert found == said
 
@@ -248,7 +250,7 @@ async def test_what_a_page_does_not_say_is_asked_for(
 async def test_pages_under_way_have_room_together(
     served: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streams.sources.page_fetch.MAX_HELD", 1000)
+    monkeypatch.setattr("streams.sources.asking.MAX_HELD", 1000)
 
     [sample] = await read(QUICK, at(served, "endless"))
 

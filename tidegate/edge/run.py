@@ -16,7 +16,7 @@ from streams.sources.agent import Agent, Replicas, sources_here
 from streams.sources.aim import Aim
 from streams.sources.base import as_out
 from streams.sources.discovery import discovery
-from streams.sources.scrape import Scraper
+from streams.sources.scrape import Scraper, accesses
 from streams.stage import Out
 from streams.together import stop_on_signals, until_one_ends
 from tidegate.edge.centre import Centre
@@ -83,7 +83,8 @@ async def _look(settings: Settings, read: Read, clock: Clock) -> None:
     """All that an agent reads, but for replicas that a broker would have to name."""
     site, scrape = settings.edge.site, settings.scrape
     sources = list(sources_here(site, socket.gethostname()))
-    scraper = Scraper(scrape, lambda sample: read.offer(as_out(sample)), clock)
+    shown = await asyncio.to_thread(accesses, scrape)
+    scraper = Scraper(scrape, shown, lambda one: read.offer(as_out(one)), clock)
     found = [discovery(each, site, scrape) for each in scrape.targets]
     agent, aim = Agent(Replicas(), sources, read.offer), Aim(found, scraper.aim)
     try:

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from streams.sources.prometheus_series import TargetKey, target_of
-from tidegate.watch.understood import Found, Watched, called, engine_of, plain
+from streams.sources.recognise import said_by
+from tidegate.watch.understood import Found, Watched, called, plain
 
 Labels = Mapping[str, str]
 Scraped = tuple[TargetKey, bool]
@@ -50,7 +51,7 @@ def _engine(key: TargetKey, series: Sequence[Labels]) -> Found:
     return Found(
         key=key,
         address=key.instance,
-        engine=engine_of(labels["__name__"] for labels in series),
+        engine=said_by(labels["__name__"] for labels in series),
         model=first("model_name", "model"),
         replica=first("pod") or key.instance,
         place=plain("-".join(filter(None, (key.cluster, first("namespace"), key.job)))),

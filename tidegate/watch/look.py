@@ -7,18 +7,21 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from streams.errors import InvalidParameterError, SourceUnavailableError
+from streams.sources.access import Access
 from streams.sources.asking import Asker
 from streams.sources.prometheus_query import PrometheusQuery
-from streams.sources.prometheus_text import MAX_BYTES
+from streams.sources.prometheus_text import names_on
+from streams.sources.recognise import READ, said_by
+from streams.sources.targets import shown
 from tidegate.settings import Settings
 from tidegate.watch.feed import Feed
 from tidegate.watch.pages import PagesFeed, found_on
 from tidegate.watch.prometheus import PrometheusFeed
-from tidegate.watch.understood import TITLES, Found
+from tidegate.watch.settings import WatchSettings
+from tidegate.watch.understood import Found
 
-NOT_AN_ENGINE: Final = (
-    "has metrics, but of no engine or GPU that we know "
-    f"({', '.join(sorted(TITLES.values(), key=str.lower))})"
+NOTHING_WE_READ: Final = (
+    f"with nothing that we read (of {', '.join(sorted(READ.values(), key=str.lower))})"
 )
 
 
@@ -29,6 +32,13 @@ class Look:
     page: Found | None = None
     feed: PrometheusFeed | None = None
     tried: tuple[str, ...] = ()
+
+
+async def asker_for(settings: WatchSettings) -> Asker:
+    """Raises InvalidParameterError for files that cannot be read."""
+    hint = "set TIDEGATE_WATCH__TOKEN, or TIDEGATE_WATCH__USERNAME and __PASSWORD"
+    access = await asyncio.to_thread(Access, settings, section="watch", hint=hint)
+    return Asker(access, timeout_s=settings.timeout_s)
 
 
 async def look(
@@ -45,7 +55,7 @@ async def look(
     found = [one.page for one in looks if one.page]
     if len(feeds) > 1 or (feeds and found):
         allowed = "pages of engines, or one Prometheus"
-        raise InvalidParameterError("URL", " ".join(map(_shown, urls)), allowed)
+        raise InvalidParameterError("URL", " ".join(map(shown, urls)), allowed)
     if feeds:
         return feeds[0], failed
     if found:
@@ -60,10 +70,11 @@ async def _at(url: str, asker: Asker, settings: Settings, now_us: int) -> Look:
     tried: list[str] = []
     page = url if path.endswith("metrics") else f"{url.rstrip('/')}/metrics"
     try:
-        answer = await asker.page(page, max_bytes=MAX_BYTES)
-        if found := found_on(page, answer):
+        text = (await asker.page(page)).body
+        if found := found_on(page, text):
             return Look(page=found)
-        tried.append(f"{page} {NOT_AN_ENGINE}")
+        whose = said_by(names_on(text))
+        tried.append(f"{page} has metrics{f' of {whose}' * bool(whose)}, {NOTHING_WE_READ}")
     except SourceUnavailableError as exc:
         tried.append(str(exc))
     query = PrometheusQuery(asker, url.partition("/api/v1")[0].removesuffix("/metrics"))
@@ -73,7 +84,7 @@ async def _at(url: str, asker: Asker, settings: Settings, now_us: int) -> Look:
     except SourceUnavailableError as exc:
         return Look(tried=(*tried, str(exc)))
     if feed is None:
-        return Look(tried=(f"{query.url} is a Prometheus that {NOT_AN_ENGINE}",))
+        return Look(tried=(f"{query.url} is a Prometheus, {NOTHING_WE_READ}",))
     return Look(feed=feed)
 
 
@@ -86,14 +97,8 @@ def _whole(url: str) -> str:
     whole = url if "://" in url else f"http://{url}"
     parts = urlsplit(whole)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise InvalidParameterError("URL", _shown(url), "http://HOST:PORT… or https://…")
+        raise InvalidParameterError("URL", shown(url), "http://HOST:PORT… or https://…")
     if parts.username or parts.password:
         allowed = "without a password: set TIDEGATE_WATCH__USERNAME and TIDEGATE_WATCH__PASSWORD"
-        raise InvalidParameterError("URL", _shown(url), allowed)
+        raise InvalidParameterError("URL", shown(url), allowed)
     return whole
-
-
-def _shown(url: str) -> str:
-    """Never what stands before an @."""
-    scheme, mark, rest = url.rpartition("://")
-    return f"{scheme}{mark}{rest.rpartition('@')[2]}"

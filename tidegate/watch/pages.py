@@ -1,8 +1,7 @@
-"""The pages of engines, read every second: each answer a sample, none in time a silent one."""
+"""The pages of engines and GPUs, read every second; an engine that says nothing is silent."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -10,39 +9,43 @@ import msgspec
 from streams.clock import SECOND_US
 from streams.errors import SourceUnavailableError
 from streams.schemas.telemetry import EngineSample
-from streams.sources.asking import Answer, Asker
+from streams.sources import dcgm
+from streams.sources.asking import Asker
+from streams.sources.dcgm import read_dcgm
 from streams.sources.engines import read_engine
-from streams.sources.meter import EngineMeter
-from streams.sources.prometheus_text import MAX_BYTES, Exposition, parse
-from streams.sources.vocabulary import WANTED
+from streams.sources.page_reader import SeriesBook
+from streams.sources.prometheus_text import parse
+from streams.sources.recognise import said_by
+from streams.sources.target_meter import Reading, TargetMeter
+from streams.sources.targets import Target
+from streams.sources.vocabulary import EVERYTHING, WANTED
 from tidegate.watch.gauges import PoolGauges
-from tidegate.watch.understood import Found, Watched, called, engine_of, missing, page_sentence
-
-_MODEL_LABELS: Final = ("model_name", "model")
+from tidegate.watch.understood import Found, Watched, called, missing, page_sentence
 
 
-def found_on(url: str, answer: Answer) -> Found | None:
-    """The engine on a page; None where there is none that we know."""
-    page = parse(answer.body, wanted=WANTED)
-    if not page.samples:
+def found_on(url: str, page: bytes) -> Found | None:
+    """The engine or the GPUs on a page; None where there are none that we know."""
+    samples = parse(page, wanted=(*WANTED, *dcgm.WANTED)).samples
+    names = {sample.name for sample in samples}
+    gpus = [gpu for gpu in read_dcgm(samples, at_us=0) if not gpu.parent_uuid]
+    serves = not names.isdisjoint(EVERYTHING)
+    if not serves and not gpus:
         return None
+    models = read_engine(samples).model if serves else ", ".join(sorted({g.model for g in gpus}))
     return Found(
         key=url,
         address=url,
-        engine=engine_of(sample.name for sample in page.samples),
-        model=_model(page),
+        engine=said_by(names & EVERYTHING if serves else names),
+        model=models.partition(",")[0] if serves else models,
         replica=urlsplit(url).netloc,
-        lacks=missing(page.samples),
+        lacks=missing(samples) if serves else (),
+        gpus=len(gpus),
+        serves=serves,
     )
 
 
-def _model(page: Exposition) -> str:
-    labels = (s.labels.get(name, "") for s in page.samples for name in _MODEL_LABELS)
-    return next(filter(None, labels), "")
-
-
 class PagesFeed:
-    """Engines at addresses of their own, every ``every_s``."""
+    """Engines and GPUs at addresses of their own, every ``every_s``."""
 
     lateness_s = 1.0
     behind_us = 0
@@ -53,8 +56,12 @@ class PagesFeed:
         self._asker = asker
         self._next_us = 0
         self._gauges = PoolGauges(interval_us=every_s * SECOND_US)
+        book = SeriesBook()
         self._meters = {
-            one.found.address: EngineMeter(cluster=cluster, pool=one.pool, replica=one.replica)
+            one.found.address: TargetMeter(
+                Target(url=one.found.address, pool=one.pool, replica=one.replica, cluster=cluster),
+                book,
+            )
             for one in self.watched
         }
 
@@ -71,16 +78,18 @@ class PagesFeed:
         if now_us < self._next_us:
             return ()
         self._next_us = now_us + round((self.interval_s - 0.5) * SECOND_US)
-        samples = await asyncio.gather(*(self._sample(url, now_us) for url in self._meters))
-        return [*samples, *self._gauges.take(samples)]
+        read = await asyncio.gather(*(self._read(url, now_us) for url in self._meters))
+        records = [record for each in read for record in each]
+        engines = [record for record in records if isinstance(record, EngineSample)]
+        return [*records, *self._gauges.take(engines)]
 
-    async def _sample(self, url: str, now_us: int) -> EngineSample:
+    async def _read(self, url: str, now_us: int) -> list[Reading]:
         meter, loop = self._meters[url], asyncio.get_running_loop()
+        lens = meter.whole
         began_s = loop.time()
         try:
             async with asyncio.timeout(0.8 * self.interval_s):
-                answer = await self._asker.page(url, max_bytes=MAX_BYTES)
+                answer = await self._asker.page(url)
         except (TimeoutError, SourceUnavailableError):
             return meter.silent(now_us, loop.time() - began_s)
-        page = parse(answer.body, wanted=WANTED)
-        return meter.sample(read_engine(page.samples), now_us, answer.took_s)
+        return meter.records(lens, lens.read(answer.body), now_us, answer.took_s)

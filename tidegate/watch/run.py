@@ -13,13 +13,12 @@ from streams.clock import SECOND_US, Clock
 from streams.codec import encode_record
 from streams.errors import SourceUnavailableError
 from streams.schemas.scaling import PoolStatus, ReplicaStatus
-from streams.sources.asking import Asker, Credentials
 from streams.together import stop_on_signals
 from tidegate.runfiles import state_dir
 from tidegate.settings import Settings
 from tidegate.watch.feed import Feed
 from tidegate.watch.live import Live, Store, settings_for
-from tidegate.watch.look import look
+from tidegate.watch.look import asker_for, look
 from tidegate.watch.tell import Teller
 from tidegate.watch.understood import statuses
 from tidegate.watch.verdict import EXIT, Known, Verdict, judge
@@ -46,10 +45,8 @@ class Options:
 async def watch(options: Options, settings: Settings, teller: Teller, clock: Clock) -> int:
     """The exit code: 0 healthy, 3 something is wrong, 1 could not look."""
     stop = stop_on_signals()
-    own = settings.watch
-    credentials = Credentials(token=own.token, username=own.username, password=own.password)
     async with AsyncExitStack() as stack:
-        asker = await stack.enter_async_context(Asker(credentials, timeout_s=own.timeout_s))
+        asker = await stack.enter_async_context(await asker_for(settings.watch))
         feed, failed = await look(options.urls, asker, settings, clock())
         teller.understood(feed.sentences(), failed)
         session = Session(feed, failed, settings, teller, clock)
@@ -82,7 +79,12 @@ class Session:
         self._teller = teller
         self._clock = clock
         self._cluster = settings.cluster
-        self._wait_us = round(settings.watch.first_verdict_s * SECOND_US)
+        self._gpu_s = own.stream.windows.gpu_interval_s
+        # Nothing can be said of GPUs before one of their windows has closed.
+        closed_s = self._gpu_s + feed.lateness_s + feed.interval_s
+        gpus = any(one.found.gpus for one in feed.watched)
+        wait_s = max(settings.watch.first_verdict_s, closed_s if gpus else 0)
+        self._wait_us = round(wait_s * SECOND_US)
         self._began_us = clock()
         self._pools_us = 0
 
@@ -144,10 +146,12 @@ class Session:
 
     def _judged(self) -> Verdict:
         recent_s = self._feed.lateness_s + FRESH_WINDOWS * self._feed.interval_s
+        fresh_us = self.clock() - round(recent_s * SECOND_US)
         known = Known(
             watched=self._feed.watched,
             unseen=self._unseen,
-            fresh_us=self.clock() - round(recent_s * SECOND_US),
+            fresh_us=fresh_us,
+            gpus_fresh_us=fresh_us - 2 * self._gpu_s * SECOND_US,
             told_us=self._began_us - HISTORY_TOLD_US,
         )
         return judge(self.view, known)

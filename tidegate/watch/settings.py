@@ -2,17 +2,14 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import Field
+
+from streams.sources.settings import AccessSettings
 
 
-class WatchSettings(BaseModel, frozen=True, extra="forbid"):
-    """`tidegate watch`: who we are to what we look at, and how far back."""
+class WatchSettings(AccessSettings):
+    """`tidegate watch`: who we are to every URL that is looked at, and how far back."""
 
-    token: SecretStr = SecretStr("")
-    """Bearer token for every URL that is looked at."""
-    username: str = ""
-    """Basic authentication, if there is no token."""
-    password: SecretStr = SecretStr("")
     every_s: Annotated[int, Field(ge=1, le=60)] = 1
     """How often a /metrics page is read; a Prometheus at the pace at which it scrapes."""
     history_s: Annotated[float, Field(ge=0, le=7 * 86_400)] = 3_600.0

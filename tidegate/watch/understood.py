@@ -1,8 +1,8 @@
-"""What was found at an address in; pools, replicas and plain words about them out. Pure."""
+"""What was found at an address in; pools, replicas, GPUs and plain words about them out. Pure."""
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,16 +11,6 @@ from streams.sources.engines import read_engine
 from streams.sources.meter import EngineMeter
 from streams.sources.prometheus_text import Sample
 
-TITLES: Final[Mapping[str, str]] = {
-    "llamacpp:": "llama.cpp",
-    "nv_": "Triton",
-    "sglang:": "SGLang",
-    "tgi_": "TGI",
-    "trtllm_": "TensorRT-LLM",
-    "vllm:": "vLLM",
-    "tidegate_replica_": "Tidegate replica",
-}
-"""Beginning of a series' name -> who uses it; the last stands before one of the others."""
 _LEVELS: Final = {
     "running": "requests running",
     "waiting": "requests waiting",
@@ -38,10 +28,12 @@ _SHOWN: Final = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """One engine where somebody pointed us to.
+    """One engine, or exporter of GPUs, where somebody pointed us to.
 
-    key: how its feed calls it. place: where it is, in case that a model is in several.
-    lacks: signals that it does not give, in words.
+    key: how its feed calls it. engine: who speaks there. model: that it serves, or of its GPUs.
+    place: where it is, in case that a model is in several.
+    lacks: signals that it does not give, in words. gpus: how many it shows; serves: whether it is
+    an engine, with GPUs on its page or not.
     """
 
     key: Hashable
@@ -52,26 +44,17 @@ class Found:
     place: str = ""
     lacks: tuple[str, ...] = ()
     up: bool = True
+    gpus: int = 0
+    serves: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """What was found under the names that it has from here on."""
+    """What was found under the names that it has from here on; GPUs are of no pool."""
 
     found: Found
     pool: str
     replica: str
-
-
-def engine_of(names: Iterable[str]) -> str:
-    """Who uses series of these names.
-
-    >>> engine_of(["tidegate_replica_requests_running", "llamacpp:requests_processing"])
-    'llama.cpp behind a Tidegate replica'
-    """
-    whole = set(names)
-    found = [title for start, title in TITLES.items() if any(n.startswith(start) for n in whole)]
-    return " behind a ".join(found)
 
 
 def missing(samples: Sequence[Sample]) -> tuple[str, ...]:
@@ -88,9 +71,10 @@ def called(found: Sequence[Found]) -> list[Watched]:
     places: defaultdict[str, set[str]] = defaultdict(set)
     for one in found:
         places[_base(one)].add(one.place)
+    pools = [_base(one) for one in found]
     pools = [
-        f"{_base(one)}@{plain(one.place)}" if len(places[_base(one)]) > 1 else _base(one)
-        for one in found
+        f"{pool}@{plain(one.place)}" if pool and len(places[pool]) > 1 else pool
+        for pool, one in zip(pools, found, strict=True)
     ]
     times = Counter((pool, one.replica) for pool, one in zip(pools, found, strict=True))
     return [
@@ -104,6 +88,8 @@ def called(found: Sequence[Found]) -> list[Watched]:
 
 
 def _base(found: Found) -> str:
+    if not found.serves:
+        return ""
     model = found.model.rstrip("/").rpartition("/")[2]
     return plain(model) or plain(found.engine.partition(" behind ")[0]) or "engines"
 
@@ -118,9 +104,13 @@ def plain(name: str) -> str:
 
 
 def page_sentence(watched: Watched) -> str:
-    """`http://…/metrics: vLLM, model X, is replica Y of pool X; not there: …`."""
+    """`http://…/metrics: vLLM, model X – replica Y of pool X; 1 of 8 signals missing: …`."""
     found = watched.found
     said = f"{found.address}: {found.engine}"
+    if found.gpus:
+        said += f" with {counted(found.gpus, 'GPU')}"
+    if not found.serves:
+        return f"{said} ({found.model})" if found.model else said
     if found.model:
         said += f", model {found.model}"
     said += f" – replica {watched.replica} of pool {watched.pool}"
@@ -134,13 +124,17 @@ def pools_sentence(watched: Sequence[Watched]) -> str:
     """`12 vLLM replicas in 2 pools (a: 8, b: 4)`."""
     engines = Counter(one.found.engine or "silent" for one in watched)
     pools = Counter(one.pool for one in watched)
-    kinds = " and ".join(f"{_count(n, f'{name} replica')}" for name, n in engines.most_common())
+    kinds = " and ".join(f"{counted(n, f'{name} replica')}" for name, n in engines.most_common())
     each = ", ".join(f"{pool}: {n}" for pool, n in sorted(pools.items())[:_SHOWN])
     more = f", and {len(pools) - _SHOWN} more" if len(pools) > _SHOWN else ""
-    return f"{kinds} in {_count(len(pools), 'pool')} ({each}{more})"
+    return f"{kinds} in {counted(len(pools), 'pool')} ({each}{more})"
 
 
-def _count(number: int, what: str) -> str:
+def pools_of(watched: Iterable[Watched]) -> list[str]:
+    return sorted({one.pool for one in watched if one.pool})
+
+
+def counted(number: int, what: str) -> str:
     return f"{number} {what}" + ("" if number == 1 else "s")
 
 
@@ -149,7 +143,7 @@ def statuses(
 ) -> list[PoolStatus | ReplicaStatus]:
     """As the page shows them; nobody drives these pools."""
     rows: list[PoolStatus | ReplicaStatus] = []
-    for pool in sorted({one.pool for one in watched}):
+    for pool in pools_of(watched):
         members = [one for one in watched if one.pool == pool]
         first = members[0].found
         ready = sum(one.found.up for one in members)

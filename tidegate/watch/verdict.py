@@ -12,7 +12,8 @@ from autoscaler.api.series_store import Line
 from autoscaler.api.view import View
 from streams.clock import SECOND_US
 from streams.schemas.incidents import Incident
-from tidegate.watch.understood import Watched
+from tidegate.watch.gpus import gpus_in
+from tidegate.watch.understood import Watched, pools_of
 
 State = Literal["healthy", "wrong", "unknown"]
 EXIT: Final[dict[State, int]] = {"healthy": 0, "wrong": 3, "unknown": 1}
@@ -33,13 +34,14 @@ class Known:
     """What is known beside what the view was fed.
 
     unseen: one sentence for each address where there was nothing to look at.
-    fresh_us: samples from before say nothing of now.
+    fresh_us: samples from before say nothing of now; gpus_fresh_us: of GPUs.
     told_us: incidents that were over before are not told.
     """
 
     watched: Sequence[Watched]
     unseen: Sequence[str] = ()
     fresh_us: int = 0
+    gpus_fresh_us: int = 0
     told_us: int = 0
 
 
@@ -48,17 +50,19 @@ def judge(view: View, known: Known) -> Verdict:
     opened = view.incidents(state="open")
     told = {one.subject.name for one in opened}
     silent = [one for one in known.watched if not one.found.up and one.replica not in told]
-    found = [*known.unseen, *map(_silent, silent), *map(finding, opened)]
+    gpus = gpus_in(view, known.gpus_fresh_us)
+    lost = gpus.missing(sum(one.found.gpus for one in known.watched))
+    found = [*known.unseen, *map(_silent, silent), *map(finding, opened), *filter(None, [lost])]
     if found:
         return Verdict(state="wrong", sentence="; ".join(found[:_SHOWN]), findings=tuple(found))
-    names = sorted({one.pool for one in known.watched})
-    pools = [pool for name in names if (pool := _pool(view, name, known.fresh_us))]
-    if not pools:
+    pools = [_pool(view, name, known.fresh_us) for name in pools_of(known.watched)]
+    well = list(filter(None, [*pools, gpus.said]))
+    if not well:
         return Verdict(state="unknown", sentence="nothing can be said: no sample comes in")
     over = [
         one for one in view.incidents(state="resolved") if (one.resolved_at_us or 0) > known.told_us
     ]
-    return Verdict(state="healthy", sentence=f"nothing wrong: {'; '.join(pools)}{_over(over)}")
+    return Verdict(state="healthy", sentence=f"nothing wrong: {'; '.join(well)}{_over(over)}")
 
 
 def finding(incident: Incident) -> str:
@@ -82,7 +86,8 @@ def _over(incidents: Sequence[Incident]) -> str:
 
 
 def _silent(watched: Watched) -> str:
-    return f"pool {watched.pool}: {watched.replica} does not answer"
+    where = f"pool {watched.pool}: " if watched.pool else ""
+    return f"{where}{watched.replica} does not answer"
 
 
 def _pool(view: View, pool: str, fresh_us: int) -> str:

@@ -15,7 +15,7 @@ from streams.sources.discovery.polled import Lookup, Polled
 from streams.sources.discovery.static import Static
 from streams.sources.kubernetes.api import api_at
 from streams.sources.settings import ScrapeSettings
-from streams.sources.targets import labels_of
+from streams.sources.targets import labels_of, shown
 
 
 def discovery(line: str, cluster: str, scrape: ScrapeSettings) -> Discovery:
@@ -36,5 +36,5 @@ def discovery(line: str, cluster: str, scrape: ScrapeSettings) -> Discovery:
             lookup = ServiceLookup(address[4:], labels, cluster, SystemResolver())
         case _:
             known = "http, https, dns+http, srv+http, kubernetes or file"
-            raise InvalidParameterError("target", line, f"an address with {known}")
+            raise InvalidParameterError("target", shown(address), f"an address with {known}")
     return Polled(lookup, name=address, every_s=scrape.discover_every_s)
