@@ -1,10 +1,10 @@
 """Sources of telemetry that the agent reads each second, by name.
 
 To add one: write it in a file of its own here, add a line below, run ``make check``.
-``scrape`` reads the pages of engines by a timetable of its own, what ``aim`` tells it to:
-``discovery`` finds them, ``page_reader``, ``engines`` and ``meter`` understand them. ``agent`` runs
-all of it. ``gpu_*`` is what sources of GPUs share, ``dcgm`` reads pages of theirs that ``scrape``
-fetches.
+``scrape`` reads pages of engines and of GPUs by a timetable of its own, what ``aim`` tells it to:
+``discovery`` finds them, ``asking`` fetches them, ``target_meter`` understands them, by
+``page_reader``, ``engines`` and ``meter``, and by ``dcgm``. ``agent`` runs all of it. ``gpu_*`` is
+what sources of GPUs share.
 """
 
 from collections.abc import Callable, Mapping

@@ -20,9 +20,7 @@ from tidegate.watch.prometheus import PrometheusFeed
 from tidegate.watch.settings import WatchSettings
 from tidegate.watch.understood import Found
 
-NOTHING_WE_READ: Final = (
-    f"with nothing that we read (of {', '.join(sorted(READ.values(), key=str.lower))})"
-)
+WE_READ: Final = f"we read those of {', '.join(sorted(READ.values(), key=str.lower))}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +72,8 @@ async def _at(url: str, asker: Asker, settings: Settings, now_us: int) -> Look:
         if found := found_on(page, text):
             return Look(page=found)
         whose = said_by(names_on(text))
-        tried.append(f"{page} has metrics{f' of {whose}' * bool(whose)}, {NOTHING_WE_READ}")
+        of_whom = f" of {whose}" if whose else ""
+        tried.append(f"{page} has metrics{of_whom}, but none that we know: {WE_READ}")
     except SourceUnavailableError as exc:
         tried.append(str(exc))
     query = PrometheusQuery(asker, url.partition("/api/v1")[0].removesuffix("/metrics"))
@@ -84,7 +83,7 @@ async def _at(url: str, asker: Asker, settings: Settings, now_us: int) -> Look:
     except SourceUnavailableError as exc:
         return Look(tried=(*tried, str(exc)))
     if feed is None:
-        return Look(tried=(f"{query.url} is a Prometheus, {NOTHING_WE_READ}",))
+        return Look(tried=(f"{query.url} is a Prometheus without metrics that we know: {WE_READ}",))
     return Look(feed=feed)
 
 
