@@ -15,7 +15,7 @@ CLIENT: Final = ("cluster", "pool", "tenant")
 
 HARDWARE_SLOWDOWN: Final = mask_of(["hw_slowdown", "hw_thermal", "hw_power_brake"])
 
-MIB: Final = 1024.0 * 1024.0
+GIB: Final = 2.0**30
 
 
 def _detector(
@@ -84,7 +84,7 @@ _REPLICAS: Final = (
         "rss_bytes_max",
         after_s=10,
         min_ratio=0.3,
-        options={"limit": 1024.0 * MIB, "over_s": 300, "warmup_s": 60},
+        options={"limit": GIB, "over_s": 300, "warmup_s": 60},
     ),
     _detector(
         "river",

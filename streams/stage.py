@@ -13,6 +13,7 @@ from typing import Protocol
 
 import msgspec
 
+from streams.codec import encode_record
 from streams.windows.table import Table
 
 
@@ -27,6 +28,11 @@ class Out:
     key: str
     value: msgspec.Struct | bytes | None
     partition: int | None = None
+
+    @property
+    def payload(self) -> bytes | None:
+        """The value as it is written."""
+        return encode_record(self.value) if isinstance(self.value, msgspec.Struct) else self.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,7 @@ from typing import Any, Final, Protocol
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
-from msgspec import Struct
 
-from streams.codec import encode_record
 from streams.connection import full_name, new_producer
 from streams.settings import StreamSettings
 from streams.stage import Out
@@ -118,11 +116,10 @@ def transactional_id(settings: StreamSettings, stage: str, topic: str, partition
 
 def encoded(settings: StreamSettings, out: Out) -> dict[str, Any]:
     """What aiokafka's ``send`` takes."""
-    value = encode_record(out.value) if isinstance(out.value, Struct) else out.value
     return {
         "topic": full_name(settings, out.topic),
         "key": out.key.encode(),
-        "value": value,
+        "value": out.payload,
         "partition": out.partition,
     }
 

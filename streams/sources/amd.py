@@ -11,10 +11,10 @@ from streams.errors import InvalidParameterError
 from streams.log import get_logger
 from streams.schemas.scaling import ReplicaStatus
 from streams.schemas.telemetry import GpuSample
+from streams.sources.dcgm import MIB
 from streams.sources.gpu_idle import IdleMeter
 from streams.sources.gpu_owner import Owners
 
-MIB: Final = 1024 * 1024
 OPEN_EVERY_US: Final = 10 * SECOND_US
 """How often we look whether a driver came back."""
 

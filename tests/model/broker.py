@@ -9,10 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-import msgspec
-
 from streams.batch import Message, RecordBatch
-from streams.codec import encode_record
 from streams.stage import Out
 
 Source = tuple[str, int]
@@ -149,10 +146,8 @@ class Broker:
         for each in out:
             log = self.logs[each.topic, each.partition or 0]
             transaction.logs[log.source] = log
-            value = (
-                encode_record(each.value) if isinstance(each.value, msgspec.Struct) else each.value
-            )
-            log.entries.append(Entry(self.now_us, each.key.encode(), value, transaction))
+            entry = Entry(self.now_us, each.key.encode(), each.payload, transaction)
+            log.entries.append(entry)
 
     def end(self, producer: "Producer", offsets: Mapping[Place, int]) -> None:
         """The transaction is committed, with these offsets."""

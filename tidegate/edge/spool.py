@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from streams.codec import encode_record
 from streams.stage import Out
 
 _SCHEMA: Final = """
@@ -75,9 +74,9 @@ class Spool:
 
     def keep(self, clock_us: int, records: Sequence[Out], out: Sequence[Out]) -> None:
         """A step: what was read, and the messages that came of it; on disk when this returns."""
-        read = msgspec.msgpack.encode([(one.topic, one.key, _bytes(one)) for one in records])
+        read = msgspec.msgpack.encode([(one.topic, one.key, one.payload or b"") for one in records])
         rows = [
-            (position, one.topic, one.key, one.partition, _bytes(one))
+            (position, one.topic, one.key, one.partition, one.payload or b"")
             for position, one in enumerate(out, self.next_position)
         ]
         with self._lock, self._file:
@@ -158,10 +157,6 @@ class Spool:
             "SELECT value FROM known WHERE name = ?", (name,)
         ).fetchone()
         return found[0] if found else None
-
-
-def _bytes(out: Out) -> bytes:
-    return encode_record(out.value) if isinstance(out.value, msgspec.Struct) else out.value or b""
 
 
 def _records(data: bytes) -> list[Record]:

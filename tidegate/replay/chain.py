@@ -4,14 +4,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
-import msgspec
-
 from autoscaler.planner import Planner
 from detectors.incidents.lifecycle import LifecycleRules
 from detectors.incidents.respond import Respond
 from detectors.watch import Watch
 from streams.batch import Message, RecordBatch
-from streams.codec import encode_record
 from streams.inputs import INPUTS, inputs
 from streams.intake import Ingest
 from streams.settings import StreamSettings
@@ -96,8 +93,7 @@ class Chain:
         place = (out.topic, out.partition or 0)
         offset = self._counts[place]
         self._counts[place] += 1
-        value = encode_record(out.value) if isinstance(out.value, msgspec.Struct) else out.value
-        return Message(*place, offset, clock_us, out.key.encode(), value)
+        return Message(*place, offset, clock_us, out.key.encode(), out.payload)
 
 
 class _Source:
