@@ -61,6 +61,9 @@ def export(url: str, authority: Path, token: str) -> str:
             said.append(result.name)
             return result
 
+        def shutdown(self) -> None:
+            exporter.shutdown()
+
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(Noted()))
     span = provider.get_tracer("shop").start_span("chat codex")
