@@ -86,14 +86,14 @@ class Door:
         version = write_version(request)
         body = await body_of(request, self._settings, usual="snappy")
         read = await asyncio.to_thread(self._written.read, body, version)
-        refused = read.refused + self._inlet.take_points(read.points)
-        _count("remote_write", read.samples, read.ignored, refused)
-        written = str(read.samples - refused.total())
-        names = ("Samples", "Histograms", "Exemplars")
-        headers = {
-            f"X-Prometheus-Remote-Write-{name}-Written": count
-            for name, count in zip(names, (written, "0", "0"), strict=True)
-        }
+        refused: Counter[str] = Counter()
+        headers = {"X-Prometheus-Remote-Write-Exemplars-Written": "0"}
+        for name, part in (("Samples", read.samples), ("Histograms", read.histograms)):
+            unfit = part.refused + self._inlet.take_points(part.points)
+            refused += unfit
+            _count("remote_write", part.came, part.ignored, unfit)
+            written = part.came - unfit.total()
+            headers[f"X-Prometheus-Remote-Write-{name}-Written"] = str(written)
         if refused:
             # What is wrong stays wrong: 4xx tells the sender not to send it again.
             return web.Response(status=400, text=_said(refused), headers=headers)

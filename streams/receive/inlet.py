@@ -10,7 +10,8 @@ from streams.clock import SECOND_US, Clock
 from streams.codec import encode_record
 from streams.receive.bodies import BodyError
 from streams.receive.genai import Naming, Span, events
-from streams.receive.pages import HOLD_US, Pages, Point
+from streams.receive.pages import HOLD_US, Pages
+from streams.receive.points import HistogramPoint, Point
 from streams.schemas.telemetry import Change, EngineSample, RequestEvent
 from streams.sources.base import as_out
 from streams.sources.loads import EngineLoads
@@ -53,7 +54,7 @@ class Inlet:
         if self._backlog:
             raise BodyError(503, "full", "no room: the broker takes too little")
 
-    def take_points(self, points: Sequence[Point]) -> Counter[str]:
+    def take_points(self, points: Sequence[Point | HistogramPoint]) -> Counter[str]:
         """Reason -> how many were refused."""
         now_us = self._clock()
         return Counter(why for point in points if (why := self._pages.take(point, now_us)))

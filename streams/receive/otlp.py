@@ -6,7 +6,7 @@ Whatever is wrong with one data point or span costs only that one, and is counte
 import math
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import accumulate
@@ -14,14 +14,14 @@ from typing import Any, Final, Literal
 
 from streams.errors import CorruptMessageError, MissingRequirementError
 from streams.receive.genai import FIRST, Naming, Span, is_call
-from streams.receive.pages import Labels, Place, Point, place_of
+from streams.receive.histograms import Histogram, kept
+from streams.receive.points import HistogramPoint, Kind, Labels, Place, Point, place_of
 from streams.receive.vocabulary import engine_name
 from streams.rejects import shortened
 
 Encoding = Literal["proto", "json"]
 
 MAX_POINTS: Final = 500_000
-MAX_BUCKETS: Final = 500
 _DELTA: Final = 1
 _NO_VALUE: Final = 1
 """Flag of a data point whose series has ended."""
@@ -33,7 +33,7 @@ _SERVICE: Final = "opentelemetry.proto.collector.{0}.v1.{0}_service_pb2"
 class Read:
     """What a message held. refused: reason -> how many of its points or spans."""
 
-    points: list[Point] = field(default_factory=list)
+    points: list[Point | HistogramPoint] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
     ignored: int = 0
     refused: Counter[str] = field(default_factory=Counter)
@@ -141,6 +141,9 @@ class Otlp:
 
     @staticmethod
     def _point(metric: Any, kind: str, point: Any, series: "_Series", read: Read) -> None:
+        if kind == "exponential_histogram":
+            _add_histogram(metric, point, series, read)
+            return
         found = list(_values(metric, kind, point, series.name))
         if not all(math.isfinite(value) for _, _, value, _ in found):
             read.refused["not_finite"] += 1
@@ -166,8 +169,7 @@ class _Series:
     labels: Labels
 
 
-_How = Literal["level", "total", "increase"]
-_Value = tuple[str, Labels, float, _How]
+_Value = tuple[str, Labels, float, Kind]
 
 
 def _values(metric: Any, kind: str, point: Any, name: str) -> Iterator[_Value]:
@@ -177,38 +179,46 @@ def _values(metric: Any, kind: str, point: Any, name: str) -> Iterator[_Value]:
         return
     data = getattr(metric, kind)
     delta = data.aggregation_temporality == _DELTA
-    how: _How = "increase" if delta else "total"
+    how: Kind = "increase" if delta else "total"
     if kind == "sum":
         # What goes up and down is a level, unless only its changes are told.
         yield name, (), _number(point), how if data.is_monotonic or delta else "level"
         return
     yield f"{name}_count", (), float(point.count), how
     yield f"{name}_sum", (), point.sum, how
-    counts: Sequence[int]
-    bounds: Sequence[float]
-    if kind == "histogram":
-        counts, bounds = point.bucket_counts, [*point.explicit_bounds, math.inf]
-    elif delta:
-        counts, bounds = _exponential(point)
-    else:
-        return  # Its bounds move: what one showed before, another shows now.
-    for bound, count in zip(bounds, accumulate(counts), strict=False):
+    bounds = [*point.explicit_bounds, math.inf]
+    for bound, count in zip(bounds, accumulate(point.bucket_counts), strict=False):
         le = "+Inf" if bound == math.inf else repr(bound)
         yield f"{name}_bucket", (("le", le),), float(count), how
 
 
-def _exponential(point: Any) -> tuple[Sequence[int], Sequence[float]]:
-    """Counts and upper bounds; values at most zero lie in the first."""
-    buckets = point.positive
-    below = point.zero_count + sum(point.negative.bucket_counts)
-    counts = buckets.bucket_counts[:MAX_BUCKETS]
-    try:
-        base = 2.0 ** (2.0**-point.scale)
-        bounds = [base ** (buckets.offset + place + 1) for place in range(len(counts))]
-    except OverflowError:
-        return [point.count], [math.inf]
-    rest = point.count - below - sum(counts)
-    return [below, *counts, max(0, rest)], [point.zero_threshold, *bounds, math.inf]
+def _add_histogram(metric: Any, point: Any, series: _Series, read: Read) -> None:
+    """Values at most zero lie below all buckets; a place is called after its end, not its start."""
+    counts = enumerate(point.positive.bucket_counts, point.positive.offset + 1)
+    value = kept(
+        Histogram(
+            counts={place: float(count) for place, count in counts if count},
+            sum=point.sum,
+            scale=point.scale,
+            below=float(point.zero_count + sum(point.negative.bucket_counts)),
+            least=point.zero_threshold,
+        )
+    )
+    if isinstance(value, str):
+        read.refused[value] += 1
+        return
+    delta = metric.exponential_histogram.aggregation_temporality == _DELTA
+    read.points.append(
+        HistogramPoint(
+            place=series.place,
+            at_us=point.time_unix_nano // 1_000,
+            name=series.name,
+            value=value,
+            labels=series.labels,
+            kind="increase" if delta else "total",
+            start_us=point.start_time_unix_nano // 1_000,
+        )
+    )
 
 
 def _number(point: Any) -> float:

@@ -4,11 +4,12 @@ Senders cut what they read at one instant into several requests. So points of a 
 instant are put together on a page, and a page is read a second after its first point came.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from streams.clock import SECOND_US
+from streams.receive.points import HistogramPoint, Labels, Place, Point
 from streams.schemas.telemetry import EngineSample, GpuSample
 from streams.sources import dcgm
 from streams.sources.dcgm import DcgmMeter
@@ -22,26 +23,9 @@ FORGOTTEN_US: Final = 3_600 * SECOND_US
 MAX_SERIES: Final = 500_000
 MAX_PAGES: Final = 20_000
 
+MAX_HISTOGRAMS: Final = 20_000
+
 Refusal = Literal["out_of_order", "too_many"]
-Labels = tuple[tuple[str, str], ...]
-Place = tuple[str, str]
-"""Pool and replica."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    """One value of one series; names as in exposition text, ``_total``, ``_sum`` and all.
-
-    kind: a ``level``; a ``total`` since ``start_us`` (0: not told); an ``increase`` by itself.
-    """
-
-    place: Place
-    at_us: int
-    name: str
-    value: float
-    labels: Labels = ()
-    kind: Literal["level", "total", "increase"] = "level"
-    start_us: int = 0
 
 
 @dataclass(slots=True)
@@ -74,13 +58,19 @@ class Pages:
     def __init__(self, cluster: str) -> None:
         self._cluster = cluster
         self._series: dict[tuple[Place, str, Labels], _Series] = {}
+        self._histograms: dict[tuple[Place, str, Labels], HistogramPoint] = {}
         self._pages: dict[tuple[Place, int], _Page] = {}
         self._heard_us: dict[Place, int] = {}
         self._engines: set[Place] = set()
         self._meters: dict[Place, DcgmMeter] = {}
 
-    def take(self, point: Point, now_us: int) -> Refusal | None:
+    def take(self, point: Point | HistogramPoint, now_us: int) -> Refusal | None:
         """None if it was taken, or if it is none of what engines say; an older one is refused."""
+        if isinstance(point, HistogramPoint):
+            return self._take_histogram(point, now_us)
+        return self._take_value(point, now_us)
+
+    def _take_value(self, point: Point, now_us: int) -> Refusal | None:
         if point.name == "up":
             if point.place in self._engines:
                 self._page(point, now_us).up = point.value
@@ -114,6 +104,18 @@ class Pages:
         page.now.append(Sample(point.name, labels, series.total))
         return None
 
+    def _take_histogram(self, point: HistogramPoint, now_us: int) -> Refusal | None:
+        key = (point.place, point.name, point.labels)
+        known = self._histograms.get(key)
+        if known is not None and point.at_us <= known.at_us:
+            return None if point == known else "out_of_order"
+        if known is None and len(self._histograms) >= MAX_HISTOGRAMS:
+            return "too_many"
+        self._heard_us[point.place] = now_us
+        self._histograms[key] = point
+        refused = (self.take(part, now_us) for part in point.since(known))
+        return next(filter(None, refused), None)
+
     def due(self, now_us: int) -> Iterator[EngineSample | GpuSample]:
         """What is complete by now; call about once a second."""
         for key, page in list(self._pages.items()):
@@ -126,6 +128,7 @@ class Pages:
         if silent:
             self._heard_us = {at: us for at, us in self._heard_us.items() if at not in silent}
             self._series = {key: s for key, s in self._series.items() if key[0] not in silent}
+            self._histograms = {k: h for k, h in self._histograms.items() if k[0] not in silent}
             self._engines -= silent
             self._meters = {at: m for at, m in self._meters.items() if at not in silent}
 
@@ -162,12 +165,3 @@ def _sample(cluster: str, place: Place, page: _Page) -> EngineSample:
     meter.sample(read_engine(page.before), since_us, 0.0)
     sample = meter.sample(read_engine(page.now), page.at_us, 0.0)
     return sample.but(scrape_s=None, up=1.0 if page.up is None else page.up)
-
-
-def place_of(
-    labels: Mapping[str, str], pools: tuple[str, ...], replicas: tuple[str, ...]
-) -> Place | None:
-    """Pool and replica by the first of these labels that are there."""
-    pool = next((labels[name] for name in pools if labels.get(name)), "")
-    replica = next((labels[name] for name in replicas if labels.get(name)), "")
-    return (pool, replica) if pool and replica else None

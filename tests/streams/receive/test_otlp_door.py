@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streams.clock import SECOND_US, system_clock
+from streams.windows.spread import read_spread
 from tests.streams.receive.conftest import Client, Kept
 
 PROTO = {"Content-Type": "application/x-protobuf"}
@@ -216,6 +217,21 @@ async def test_the_real_sdk_sends_metrics(door: Client, kept: Kept) -> None:
     assert sample.queue_s == pytest.approx(1.5)
 
 
+async def test_the_real_sdk_sends_histograms_whose_buckets_move(door: Client, kept: Kept) -> None:
+    pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="dev packages")
+    await sdk(_grow, door)
+
+    (sample,) = await kept.samples(1)
+
+    assert sample.ttft_s == pytest.approx((3 * 0.3 + 500) / 4)
+    spread = read_spread(sample.ttft_spread, 1_000)
+    assert spread is not None
+    values, counts = spread
+    assert counts.sum() == 4
+    assert 0.2 < values.min() / 1_000 < 0.4
+    assert 250 < values.max() / 1_000 < 1_000
+
+
 async def test_the_real_sdk_sends_spans(door: Client, kept: Kept) -> None:
     pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="dev packages")
     await sdk(_trace, door)
@@ -249,6 +265,29 @@ def _measure(url: str) -> None:
     ttft.record(0.3)
     meter.create_histogram("vllm.request_queue_time_seconds", "s").record(1.5)
     meter.create_up_down_counter("vllm.num_requests_running").add(3)
+    provider.shutdown()
+
+
+def _grow(url: str) -> None:
+    """Totals, of values so far apart that the SDK has to make its buckets coarser."""
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+    from opentelemetry.sdk.metrics import Histogram, MeterProvider
+    from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+    from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
+    from opentelemetry.sdk.resources import Resource
+
+    exporter = OTLPMetricExporter(
+        f"{url}/v1/metrics",
+        preferred_aggregation={Histogram: ExponentialBucketHistogramAggregation()},
+    )
+    reader = PeriodicExportingMetricReader(exporter, export_interval_millis=10**7)
+    resource = Resource({"service.name": "codex", "service.instance.id": "codex-1"})
+    provider = MeterProvider([reader], resource=resource)
+    ttft = provider.get_meter("test").create_histogram("gen_ai.server.time_to_first_token", "s")
+    ttft.record(0.2)
+    provider.force_flush()
+    for value in (0.3, 0.3, 0.3, 500.0):
+        ttft.record(value)
     provider.shutdown()
 
 

@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from streams.clock import SECOND_US
-from streams.receive.pages import HOLD_US, Pages, Point
+from streams.receive.pages import HOLD_US, Pages
+from streams.receive.points import Point
 from streams.schemas.telemetry import EngineSample, GpuSample
 from streams.sources.vocabulary import WANTED
 from tests.streams.samples import T0

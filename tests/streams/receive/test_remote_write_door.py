@@ -2,14 +2,17 @@
 
 import struct
 from collections.abc import Sequence
+from typing import Any
 
 import cramjam
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.clock import SECOND_US, system_clock
 from streams.errors import CorruptMessageError
+from streams.windows.spread import read_spread
 from tests.streams.receive.conftest import Client, Kept
 
 STALE = struct.unpack("<d", struct.pack("<Q", 0x7FF0000000000002))[0]
@@ -19,6 +22,7 @@ HEADERS = {
     "X-Prometheus-Remote-Write-Version": "0.1.0",
 }
 V2 = {"Content-Type": "application/x-protobuf;proto=io.prometheus.write.v2.Request"}
+V: dict[int, dict[str, str]] = {1: {}, 2: V2}
 TARGET = {"job": "codex", "instance": "codex-1:8000"}
 PROMPTS = "vllm:prompt_tokens_total"
 Samples = Sequence[tuple[float, int]]
@@ -61,6 +65,40 @@ def two(name: str, samples: Samples) -> bytes:
     return symbols + part(5, part(1, refs) + sampled(samples))
 
 
+def zigzag(value: int) -> bytes:
+    return varint(value << 1 ^ value >> 63)
+
+
+def double(number: int, value: float) -> bytes:
+    return varint(number << 3 | 1) + struct.pack("<d", value)
+
+
+def native(
+    counts: Sequence[int], total: float, ms: int, *, schema: int = 0, bounds: Sequence[float] = ()
+) -> bytes:
+    """Consecutive buckets from place 0 on, as an integer histogram of a client has them."""
+    deltas = (after - before for before, after in zip((0, *counts), counts, strict=False))
+    custom = b"".join(struct.pack("<d", bound) for bound in bounds)
+    return (
+        b"\x08" + varint(sum(counts)) + double(3, total) + b"\x20" + zigzag(schema)
+        + part(11, b"\x08" + zigzag(0) + b"\x10" + varint(len(counts)))
+        + part(12, b"".join(map(zigzag, deltas))) + b"\x78" + varint(ms)
+        + (part(16, custom) if bounds else b"")
+    )  # fmt: skip
+
+
+def histograms(name: str, *made: bytes, version: int = 1) -> bytes:
+    """A request with native histograms of one series."""
+    named = {"__name__": name, **TARGET}
+    if version == 1:
+        pairs = (part(1, k.encode()) + part(2, v.encode()) for k, v in named.items())
+        labels = b"".join(part(1, pair) for pair in pairs)
+        return part(1, labels + b"".join(part(4, one) for one in made))
+    symbols = b"".join(part(4, text.encode()) for text in ["", *sum(named.items(), ())])
+    refs = b"".join(map(varint, range(1, 1 + 2 * len(named))))
+    return symbols + part(5, part(1, refs) + b"".join(part(3, one) for one in made))
+
+
 def packed(body: bytes) -> bytes:
     return bytes(cramjam.snappy.compress_raw(body))
 
@@ -98,6 +136,40 @@ async def test_version_2_says_what_it_has_written(door: Client, kept: Kept) -> N
     assert answer.status == 204
     assert answer.headers["X-Prometheus-Remote-Write-Samples-Written"] == "1"
     assert (await kept.samples(1))[0].running == 4
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize(
+    "form",
+    [{"schema": 1}, {"schema": -53, "bounds": [1.0, 2**0.5, 2.0]}],
+    ids=["exponential", "custom"],
+)
+async def test_native_histograms_become_latencies(
+    door: Client, kept: Kept, version: int, form: dict[str, Any]
+) -> None:
+    ms = system_clock() // 1_000
+    before = native([5, 0, 0], 4.0, ms - 1_000, **form)
+    now = native([5, 4, 1], 4.0 + 4 * 1.2 + 1.8, ms, **form)
+    body = histograms("vllm:time_to_first_token_seconds", before, now, version=version)
+
+    answer = await door.post("/api/v1/write", data=packed(body), headers=HEADERS | V[version])
+
+    assert (answer.status, await answer.text()) == (204, "")
+    assert answer.headers["X-Prometheus-Remote-Write-Histograms-Written"] == "2"
+    [sample] = await kept.samples(1)
+    assert sample.ttft_s == pytest.approx((4 * 1.2 + 1.8) / 5)
+    spread = read_spread(sample.ttft_spread, 1_000_000)
+    assert spread is not None
+    values = np.repeat(*spread) / 1e6
+    assert (values[:4].min() >= 1, values[:4].max() <= 2**0.5, len(values)) == (True, True, 5)
+    assert 2**0.5 <= values[4] <= 2
+
+
+async def test_the_mark_that_a_histogram_has_ended_is_no_value(door: Client, kept: Kept) -> None:
+    gone = native([], STALE, system_clock() // 1_000)
+
+    assert await post(door, histograms("vllm:time_to_first_token_seconds", gone)) == (204, "")
+    assert kept.out == []
 
 
 async def test_stale_marks_and_nan_are_no_values(door: Client, kept: Kept) -> None:
@@ -166,4 +238,4 @@ def test_any_bytes_are_read_or_called_corrupt(noise: bytes, version: int, at: in
     except CorruptMessageError as exc:
         assert str(exc).startswith("no write request")  # noqa: PT017  -- either outcome is right
     else:
-        assert found.samples >= len(found.points)
+        assert found.samples.came >= len(found.samples.points)
