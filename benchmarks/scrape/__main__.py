@@ -18,6 +18,7 @@ from streams.metrics import SCRAPE_SKIPPED
 from streams.schemas.telemetry import EngineSample
 from streams.sources.scrape import Scraper, accesses
 from streams.sources.settings import ScrapeSettings
+from streams.sources.target_meter import Reading
 from streams.sources.targets import target
 
 SETTLE_S = 12.0
@@ -32,7 +33,8 @@ class Seen:
     lost: int = 0
     full: int = 0
 
-    def take(self, sample: EngineSample) -> None:
+    def take(self, sample: Reading) -> None:
+        assert isinstance(sample, EngineSample)
         self.late_s.append((system_clock() - sample.at_us) / SECOND_US)
         self.lost += not sample.up
         self.full += bool(sample.ttft_spread)

@@ -45,27 +45,24 @@ def export(url: str, authority: Path, token: str) -> str:
     """One call to a model, as the SDK sends it; what the exporter says of it."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-    from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
     said: list[str] = []
-    exporter = OTLPSpanExporter(
-        endpoint=url,
+
+    class Noted(OTLPSpanExporter):
+        def export(self, spans: Any) -> Any:
+            result = super().export(spans)
+            said.append(result.name)
+            return result
+
+    exporter = Noted(
+        url,
         certificate_file=str(authority),
         headers={"authorization": f"Bearer {token}"},
         timeout=1,
     )
-
-    class Noted(SpanExporter):
-        def export(self, spans: Any) -> Any:
-            result = exporter.export(spans)
-            said.append(result.name)
-            return result
-
-        def shutdown(self) -> None:
-            exporter.shutdown()
-
     provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(Noted()))
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
     span = provider.get_tracer("shop").start_span("chat codex")
     assert isinstance(span, ReadableSpan)
     span.set_attributes({"gen_ai.operation.name": "chat", "gen_ai.request.model": "codex"})
