@@ -115,6 +115,12 @@ async def read(settings: ScrapeSettings, *targets: Target) -> list[EngineSample]
         await scraper.close()
 
 
+async def engine(seen: asyncio.Queue[Reading]) -> EngineSample:
+    record = await seen.get()
+    assert isinstance(record, EngineSample)
+    return record
+
+
 @pytest.mark.parametrize(
     ("name", "up", "running"),
     [
@@ -190,27 +196,27 @@ async def test_when_we_stood_still_ourselves_nobody_is_called_silent(served: str
 
 
 async def test_targets_come_and_go(served: str) -> None:
-    seen = asyncio.Queue[EngineSample]()
+    seen = asyncio.Queue[Reading]()
     scraper = Scraper(OFTEN, accesses(OFTEN), seen.put_nowait, system_clock)
     async with asyncio.timeout(10):
         scraper.aim([at(served, "sound"), at(served, "stranger")])
-        while {(await seen.get()).replica, (await seen.get()).replica} != {"sound", "stranger"}:
+        while {(await engine(seen)).replica, (await engine(seen)).replica} != {"sound", "stranger"}:
             pass
         scraper.aim([at(served, "sound")])
         while not seen.empty():
             seen.get_nowait()
-        left = {(await seen.get()).replica for _ in range(3)}
+        left = {(await engine(seen)).replica for _ in range(3)}
     await scraper.close()
 
     assert left == {"sound"}
 
 
 async def test_an_engine_is_asked_for_its_version(served: str) -> None:
-    seen = asyncio.Queue[EngineSample]()
+    seen = asyncio.Queue[Reading]()
     scraper = Scraper(OFTEN, accesses(OFTEN), seen.put_nowait, system_clock)
     async with asyncio.timeout(10):
         scraper.aim([at(served, "sound")])
-        found = [(await seen.get()).version for _ in range(2)]
+        found = [(await engine(seen)).version for _ in range(2)]
     await scraper.close()
 
     assert found == ["", "0.33.0"]
