@@ -97,7 +97,11 @@ def grants(role: str, settings: StreamSettings) -> Iterator[Grant]:
     access, prefix = ACCESS[role], settings.topics.prefix
     for topic in access.reads:
         yield Grant("Read", "topic", prefix + topic)
-    for other in sorted({each.topic for each in settings.maps} if role == "ingest" else ()):
+    others = {
+        "ingest": {each.topic for each in settings.maps},
+        "receive": set(settings.receive.metric_topics),
+    }
+    for other in sorted(others.get(role, ())):
         yield Grant("Read", "topic", other)
     for topic in access.writes:
         yield Grant("Write", "topic", prefix + topic)

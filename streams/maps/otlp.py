@@ -11,7 +11,10 @@ from streams.schemas.telemetry import EngineSample
 from streams.windows.check import Reject
 
 _EVER_US = 2**62
-_TOTALS = "totals since a start need a memory: let the collector's `cumulativetodelta` make changes"
+_TOTALS = (
+    "totals since a start need a memory: name the topic in receive.metric_topics, or let the "
+    "collector's `cumulativetodelta` make changes"
+)
 
 
 class OtlpFormat:

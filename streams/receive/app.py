@@ -14,7 +14,7 @@ from streams.errors import BrokerUnavailableError, CorruptMessageError
 from streams.log import get_logger
 from streams.receive.bodies import BodyError
 from streams.receive.changes import SIGNED, ChangesDoor
-from streams.receive.inlet import Inlet
+from streams.receive.inlet import Inlet, count_items
 from streams.receive.otlp import Encoding, Otlp
 from streams.receive.reading import body_of, otlp_encoding, welcome, write_version
 from streams.receive.remote_write import RemoteWrite
@@ -71,7 +71,7 @@ class Door:
         body = await body_of(request, self._settings)
         read = await asyncio.to_thread(self._otlp.metrics, body, encoding)
         refused = read.refused + self._inlet.take_points(read.points)
-        _count("otlp_metrics", len(read.points) + read.ignored, read.ignored, refused)
+        count_items("otlp_metrics", len(read.points) + read.ignored, read.ignored, refused)
         return self._exported("metrics", encoding, refused)
 
     async def traces(self, request: web.Request) -> web.Response:
@@ -79,7 +79,7 @@ class Door:
         body = await body_of(request, self._settings)
         read = await asyncio.to_thread(self._otlp.traces, body, encoding)
         refused = read.refused + await self._inlet.take_spans(read.spans)
-        _count("otlp_traces", len(read.spans) + read.ignored, read.ignored, refused)
+        count_items("otlp_traces", len(read.spans) + read.ignored, read.ignored, refused)
         return self._exported("trace", encoding, refused)
 
     async def write(self, request: web.Request) -> web.Response:
@@ -91,7 +91,7 @@ class Door:
         for name, part in (("Samples", read.samples), ("Histograms", read.histograms)):
             unfit = part.refused + self._inlet.take_points(part.points)
             refused += unfit
-            _count("remote_write", part.came, part.ignored, unfit)
+            count_items("remote_write", part.came, part.ignored, unfit)
             written = part.came - unfit.total()
             headers[f"X-Prometheus-Remote-Write-{name}-Written"] = str(written)
         if refused:
@@ -158,13 +158,6 @@ def _status(message: str) -> bytes:
     """A google.rpc.Status with just a message, in protobuf: field 2, a text."""
     text = message.encode()[:127]
     return b"\x12" + bytes([len(text)]) + text
-
-
-def _count(door: str, came: int, ignored: int, refused: Counter[str]) -> None:
-    metrics.DOOR_ITEMS.labels(door, "taken").inc(max(0, came - ignored))
-    metrics.DOOR_ITEMS.labels(door, "ignored").inc(ignored)
-    for reason, count in refused.items():
-        metrics.DOOR_REFUSED.labels(door, reason if reason.isidentifier() else "unfit").inc(count)
 
 
 def _said(refused: Counter[str]) -> str:

@@ -34,6 +34,7 @@ class Inlet:
 
     While the publisher has no room for samples they stay here and nothing more is taken.
 
+    room: set while more may be taken.
     in_time_us: an event older than that would be late when it is appended; exporters gather for
         seconds and send a span when it has ended. Such an event counts when it comes.
     """
@@ -48,10 +49,12 @@ class Inlet:
         self._pages = Pages(naming.cluster)
         self._loads = EngineLoads()
         self._backlog: list[Out] = []
+        self.room = asyncio.Event()
+        self.room.set()
 
     def require_room(self) -> None:
         """Raises BodyError with 503: the sender is to keep what it has, and come again."""
-        if self._backlog:
+        if not self.room.is_set():
             raise BodyError(503, "full", "no room: the broker takes too little")
 
     def take_points(self, points: Sequence[Point | HistogramPoint]) -> Counter[str]:
@@ -95,6 +98,10 @@ class Inlet:
                 self._backlog += map(as_out, self._loads.seen(sample))
         if self._backlog and self._publisher.offer(*self._backlog):
             self._backlog = []
+        if self._backlog:
+            self.room.clear()
+        else:
+            self.room.set()
 
     def _in_time(self, event: RequestEvent) -> RequestEvent:
         now_us = self._clock()
@@ -116,3 +123,11 @@ def in_time_us(lateness_s: float) -> int:
 def _message(found: Sequence[RequestEvent]) -> Out:
     value = b"\n".join(map(encode_record, found))
     return Out(topic="requests", key=found[0].request_id, value=value)
+
+
+def count_items(door: str, came: int, ignored: int, refused: Counter[str]) -> None:
+    """What became of the items of a body."""
+    metrics.DOOR_ITEMS.labels(door, "taken").inc(max(0, came - ignored))
+    metrics.DOOR_ITEMS.labels(door, "ignored").inc(ignored)
+    for reason, count in refused.items():
+        metrics.DOOR_REFUSED.labels(door, reason if reason.isidentifier() else "unfit").inc(count)

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 
@@ -18,8 +18,9 @@ from streams.receive.inlet import Inlet, Publishing, in_time_us
 from streams.receive.otlp import Otlp
 from streams.receive.remote_write import RemoteWrite
 from streams.receive.settings import ReceiveSettings
+from streams.receive.topics import follow
 from streams.settings import StreamSettings
-from streams.together import stop_on_signals
+from streams.together import stop_on_signals, until_one_ends
 
 GRACE_S: Final = 5.0
 UNPACKED_BY_US: Final[dict[str, Any]] = {"auto_decompress": False}
@@ -37,10 +38,18 @@ def run_receiver(stream: StreamSettings, cluster: str) -> int:
     return 0
 
 
+class Receiver(NamedTuple):
+    """The door, and what is behind it."""
+
+    app: web.Application
+    otlp: Otlp
+    inlet: Inlet
+
+
 def receiver(
     stream: StreamSettings, cluster: str, publisher: Publishing, clock: Clock = system_clock
-) -> web.Application:
-    """The app as the settings want it."""
+) -> Receiver:
+    """As the settings want it."""
     settings = stream.receive
     naming = Naming(
         cluster=cluster, pool=settings.span_pool_attributes, tenant=settings.tenant_attributes
@@ -48,7 +57,9 @@ def receiver(
     places = settings.pool_labels, settings.replica_labels
     inlet = Inlet(naming, publisher, clock, in_time_us(stream.windows.lateness_s))
     changes = ChangesDoor(settings, cluster, inlet, clock)
-    return create_receiver(settings, Otlp(naming, *places), RemoteWrite(*places), changes, inlet)
+    otlp = Otlp(naming, *places)
+    app = create_receiver(settings, otlp, RemoteWrite(*places), changes, inlet)
+    return Receiver(app, otlp, inlet)
 
 
 def door_of(settings: ReceiveSettings) -> Door:
@@ -68,12 +79,16 @@ async def _serve(stream: StreamSettings, cluster: str) -> None:
     door = door_of(stream.receive)
     tls = door.tls()
     async with Publisher(stream) as publisher:
-        app = receiver(stream, cluster, publisher)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_S, **UNPACKED_BY_US)
+        made = receiver(stream, cluster, publisher)
+        runner = web.AppRunner(
+            made.app, access_log=None, shutdown_timeout=GRACE_S, **UNPACKED_BY_US
+        )
         await runner.setup()
         try:
             await door.open(runner, tls)
             log.info("receiver_listens", host=door.host, port=door.port, tls=tls is not None)
-            await stop.wait()
+            topics = stream.receive.metric_topics
+            reading = [follow(stream, made.otlp, made.inlet)] if topics else []
+            await until_one_ends(stop.wait(), *reading)
         finally:
             await runner.cleanup()

@@ -20,6 +20,9 @@ class ReceiveSettings(BaseModel, frozen=True, extra="forbid"):
     """Of a webhook of GitLab, which shows it; empty: `/v1/changes/gitlab` is shut."""
     tls_cert: str = ""
     tls_key: str = ""
+    metric_topics: tuple[str, ...] = ()
+    """Topics of OTLP metrics, without our prefix, that this door reads as if they were posted: for
+    totals since a start, which a map cannot read. One copy of the door may read them."""
     max_body_bytes: Annotated[int, Field(ge=1_024)] = 8_388_608
     """As it comes, compressed or not."""
     max_decoded_bytes: Annotated[int, Field(ge=1_024)] = 67_108_864

@@ -62,10 +62,10 @@ async def door(kept: Kept) -> AsyncIterator[Client]:
     from streams.receive.run import UNPACKED_BY_US, receiver
 
     small = ReceiveSettings(max_body_bytes=100_000, max_decoded_bytes=1_000_000)
-    app = receiver(
+    made = receiver(
         StreamSettings(receive=small), "local", kept, lambda: system_clock() + kept.ahead_us
     )
-    server = TestServer(app)
+    server = TestServer(made.app)
     await server.start_server(**UNPACKED_BY_US)
     async with TestClient(server) as client:
         yield client

@@ -33,8 +33,8 @@ async def url(made: Papers, kept: Kept, monkeypatch: pytest.MonkeyPatch) -> Asyn
         port=0, token=SecretStr("hush"), tls_cert=str(made.server), tls_key=str(made.server)
     )
     door = door_of(settings)
-    app = receiver(StreamSettings(receive=settings), "local", kept, system_clock)
-    runner = web.AppRunner(app, shutdown_timeout=0.1, **UNPACKED_BY_US)
+    made_door = receiver(StreamSettings(receive=settings), "local", kept, system_clock)
+    runner = web.AppRunner(made_door.app, shutdown_timeout=0.1, **UNPACKED_BY_US)
     await runner.setup()
     await door.open(runner, door.tls())
     yield f"https://127.0.0.1:{runner.addresses[0][1]}/v1/traces"
