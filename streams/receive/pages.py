@@ -16,7 +16,7 @@ from streams.sources.dcgm import DcgmMeter
 from streams.sources.engines import read_engine
 from streams.sources.meter import EngineMeter
 from streams.sources.prometheus_text import Sample
-from streams.sources.vocabulary import EVERYTHING
+from streams.sources.vocabulary import EVERYTHING, STARTED
 
 HOLD_US: Final = SECOND_US
 FORGOTTEN_US: Final = 3_600 * SECOND_US
@@ -76,7 +76,10 @@ class Pages:
                 self._page(point, now_us).up = point.value
             return None
         of_gpu = point.name.startswith(dcgm.WANTED)
-        if point.name not in EVERYTHING and not of_gpu:
+        of_engine = point.name in EVERYTHING or (
+            point.name == STARTED and point.place in self._engines
+        )
+        if not of_engine and not of_gpu:
             return None
         key = (point.place, point.name, point.labels)
         known = self._series.get(key)

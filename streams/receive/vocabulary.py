@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from streams.sources import dcgm
-from streams.sources.vocabulary import COUNTERS, EVERYTHING, TIMINGS
+from streams.sources.vocabulary import COUNTERS, EVERYTHING, STARTED, TIMINGS
 
 TOTALS: Final = frozenset(
     [
@@ -37,6 +37,7 @@ _KNOWN: Final[Mapping[str, str]] = {
     **{_loose(name.removesuffix("_total")): name for name in EVERYTHING},
     **{_loose(name): name for name in EVERYTHING},
     **{_loose(name): said for name, said in _SAID_BY_OTEL.items()},
+    STARTED: STARTED,
 }
 
 

@@ -65,11 +65,9 @@ ADAPTERS: Final = frozenset(names.adapters for names in ENGINES.values() if name
 STARTED: Final = "process_start_time_seconds"
 """What the metrics library of many servers adds by itself: no sign of an engine."""
 
-SIGNALS: Final = (
-    ADAPTERS
-    | {STARTED}
-    | {one.name for found in (*LEVELS.values(), *COUNTERS.values()) for one in found}
-)
+SIGNALS: Final = ADAPTERS | {
+    one.name for found in (*LEVELS.values(), *COUNTERS.values()) for one in found
+}
 """The metrics that tell of load: levels and counters. 30 at most stand on an engine's page."""
 EVERYTHING: Final = SIGNALS | {
     part for found in TIMINGS.values() for timing in found for part in timing.parts if part

@@ -10,6 +10,7 @@ from streams.sources.targets import Target
 from tests.services import dcgm_page
 
 ENGINE = 'vllm:num_requests_running{model_name="m"} 2\n'
+STARTED = "process_start_time_seconds 1.7e9\n"
 GPUS = dcgm_page.page("GPU-a", "GPU-b")
 TARGET = Target(url="http://n7:9400/metrics", pool="chat", replica="a")
 
@@ -34,6 +35,7 @@ class Reader:
         pytest.param(GPUS, [GpuSample, GpuSample], id="gpus"),
         pytest.param(ENGINE + GPUS, [GpuSample, GpuSample, EngineSample], id="both"),
         pytest.param("node_load1 1\n", [EngineSample], id="who-says-nothing-may-be-an-engine"),
+        pytest.param(GPUS + STARTED, [GpuSample, GpuSample], id="every-process-was-started"),
     ],
 )
 def test_what_is_on_a_page_says_what_it_is(text: str, kinds: list[type]) -> None:

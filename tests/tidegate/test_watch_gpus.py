@@ -71,3 +71,7 @@ def test_what_was_seen_before_says_nothing_of_now() -> None:
     known = Known(watched=[exporter("a")], gpus_fresh_us=NOW_US + SECOND_US)
 
     assert judge(seen(gpu("a")), known).state == "wrong"
+
+
+def test_a_page_of_any_process_is_nothing_to_look_at() -> None:
+    assert found_on(URL, b"process_start_time_seconds 1.7e9\nnode_load1 1\n") is None

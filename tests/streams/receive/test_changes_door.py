@@ -50,7 +50,7 @@ async def door(kept: Kept) -> AsyncIterator[Client]:
         gitlab_token=SecretStr(SECRET),
         max_body_bytes=10_000,
     )
-    app = receiver(StreamSettings(receive=shut), "local", kept, ManualClock(NOON_US))
+    app = receiver(StreamSettings(receive=shut), "local", kept, ManualClock(NOON_US)).app
     server = TestServer(app)
     await server.start_server(**UNPACKED_BY_US)
     async with TestClient(server) as client:
@@ -153,7 +153,7 @@ async def test_a_door_without_a_secret_is_shut(kept: Kept) -> None:
     pytest.importorskip("opentelemetry.proto.collector", reason="pip install tidegate[otlp]")
     from streams.receive.run import receiver
 
-    app = receiver(StreamSettings(), "local", kept, ManualClock(NOON_US))
+    app = receiver(StreamSettings(), "local", kept, ManualClock(NOON_US)).app
     async with TestClient(TestServer(app)) as door:
         status, text = await post(door, "/v1/changes/gitlab?pool=chat", GITLAB)
     assert (status, text) == (403, "this door is shut: set receive.gitlab_token")

@@ -155,3 +155,7 @@ def test_gpus_of_dcgm_exporter_are_samples_of_their_own() -> None:
         ("node-1", "GPU-1", 300, 0),
         ("node-1", "GPU-1", 300, 79),
     ]
+
+
+def test_every_process_was_started_and_few_are_engines() -> None:
+    assert samples(point(0, "process_start_time_seconds", 1.7e9, "level")) == []
