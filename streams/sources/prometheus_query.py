@@ -24,7 +24,7 @@ MAX_TARGETS: Final = 1_000
 SHORTEST_US: Final = SECOND_US
 """A piece that is refused as too much is halved, down to this."""
 BY: Final = (
-    "__name__", "cluster", "namespace", "job", "instance", "pod", "model_name", "model",
+    "__name__", "cluster", "namespace", "job", "instance", "pod", "model_name", "model", "UUID",
 )  # fmt: skip
 _TOO_MUCH: Final = re.compile(r"too many|limit|too large|exceed|memory", re.IGNORECASE)
 

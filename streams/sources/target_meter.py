@@ -8,7 +8,7 @@ from streams.schemas.telemetry import EngineSample, GpuSample
 from streams.sources import dcgm
 from streams.sources.dcgm import DcgmMeter
 from streams.sources.engines import plan_page
-from streams.sources.meter import EngineMeter
+from streams.sources.meter import EngineMeter, EngineReading
 from streams.sources.page_reader import Page, PageReader, Series, SeriesBook
 from streams.sources.prometheus_text import Sample
 from streams.sources.targets import Target
@@ -73,15 +73,22 @@ class TargetMeter:
 
     def records(self, lens: Lens, page: Page, at_us: int, scrape_s: float) -> list[Reading]:
         """What ``lens`` saw on a page."""
-        seen = [
+        gpus = [
             Sample(page.series[at].name, page.series[at].labels, page.values[at])
             for at in lens.gpus
         ]
-        found: list[Reading] = [*self._gpus.samples(seen, at_us)] if seen else []
         if lens.knows:
             self._only_gpus = not lens.engine
-        if not self._only_gpus:
-            sample = self._engine.sample(lens.plan.read(page.values), at_us, scrape_s)
+        engine = None if self._only_gpus else lens.plan.read(page.values)
+        return self.told(engine, gpus, at_us, scrape_s)
+
+    def told(
+        self, engine: EngineReading | None, gpus: Sequence[Sample], at_us: int, scrape_s: float
+    ) -> list[Reading]:
+        """The same of a page that is taken apart already."""
+        found: list[Reading] = [*self._gpus.samples(gpus, at_us)]
+        if engine is not None:
+            sample = self._engine.sample(engine, at_us, scrape_s)
             said = self.about or About()
             found.append(sample.but(version=said.version, model=sample.model or said.model))
         return found

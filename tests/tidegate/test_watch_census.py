@@ -2,6 +2,7 @@
 
 from streams.sources.prometheus_series import TargetKey
 from tidegate.watch.census import Census
+from tidegate.watch.understood import pools_sentence
 
 
 def labels(instance: str, job: str = "vllm", model: str = "M", **more: str) -> dict[str, str]:
@@ -48,6 +49,28 @@ def test_a_pool_keeps_its_name_when_another_of_its_model_comes() -> None:
     census.take([labels("a:1", namespace="blue")], [])
     census.take([labels("a:1", namespace="blue"), labels("b:1", job="new", namespace="green")], [])
     assert sorted(names(census)) == [("M", "a:1", True), ("M@green-new", "b:1", True)]
+
+
+def gpu(instance: str, uuid: str) -> dict[str, str]:
+    name = "DCGM_FI_DEV_GPU_UTIL"
+    return {"__name__": name, "job": "dcgm", "instance": instance, "UUID": uuid}
+
+
+def test_gpus_are_counted_by_target_and_are_of_no_pool() -> None:
+    census = Census()
+    census.take([labels("a:1"), gpu("n1:9400", "G-1"), gpu("n1:9400", "G-2")], [])
+    found = {one.replica: (one.pool, one.found.engine, one.found.gpus) for one in census.watched}
+    assert found == {"a:1": ("M", "vLLM", 0), "n1:9400": ("", "dcgm-exporter", 2)}
+    assert pools_sentence(census.watched) == (
+        "1 vLLM replica in 1 pool (M: 1) and 2 GPUs of 1 target"
+    )
+
+
+def test_nobody_knows_how_many_gpus_a_silent_node_has() -> None:
+    census = Census()
+    scraped = [(key("n1:9400", "dcgm"), True), (key("n2:9400", "dcgm"), False)]
+    census.take([gpu("n1:9400", "G-1")], scraped)
+    assert [(one.found.gpus, one.found.up) for one in census.watched] == [(1, True), (0, False)]
 
 
 def test_who_is_gone_is_forgotten() -> None:

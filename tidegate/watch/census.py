@@ -1,9 +1,10 @@
-"""Series and targets of a Prometheus in, the engines among them out, each under a lasting name."""
+"""Series and targets of a Prometheus in, engines and GPUs among them out, under lasting names."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from streams.sources import dcgm
 from streams.sources.prometheus_series import TargetKey, target_of
 from streams.sources.recognise import said_by
 from tidegate.watch.understood import Found, Watched, called, plain
@@ -36,7 +37,7 @@ class Census:
 
 
 def engines(series: Iterable[Labels]) -> list[Found]:
-    """One for each target that has series of an engine."""
+    """One for each target that has series of an engine, or of GPUs."""
     by_target: defaultdict[TargetKey, list[Labels]] = defaultdict(list)
     for labels in series:
         by_target[target_of(labels)].append(labels)
@@ -48,10 +49,13 @@ def _engine(key: TargetKey, series: Sequence[Labels]) -> Found:
         values = (labels.get(name, "") for name in names for labels in series)
         return next(filter(None, values), "")
 
+    names = {labels["__name__"] for labels in series}
     return Found(
         key=key,
         address=key.instance,
-        engine=said_by(labels["__name__"] for labels in series),
+        engine=said_by(names - dcgm.NAMES or names),
+        gpus=len({labels["UUID"] for labels in series if labels.get("UUID")}),
+        serves=not names <= dcgm.NAMES,
         model=first("model_name", "model"),
         replica=first("pod") or key.instance,
         place=plain("-".join(filter(None, (key.cluster, first("namespace"), key.job)))),
@@ -75,4 +79,7 @@ def silent(found: Sequence[Found], scraped: Iterable[Scraped]) -> Iterator[Found
             if like and not up:
                 known = fellow.get(key, like)
                 name = known.replica if key in fellow else key.instance
-                yield replace(known, key=key, address=key.instance, replica=name, up=False)
+                gpus = known.gpus if key in fellow else 0  # Nobody knows how many there are.
+                yield replace(
+                    known, key=key, address=key.instance, replica=name, gpus=gpus, up=False
+                )

@@ -7,8 +7,9 @@ import msgspec
 
 from streams.clock import SECOND_US
 from streams.schemas.telemetry import EngineSample
+from streams.sources import dcgm
 from streams.sources.engines import read_engine
-from streams.sources.meter import EngineMeter
+from streams.sources.page_reader import SeriesBook
 from streams.sources.prometheus_query import PrometheusQuery, piece_us
 from streams.sources.prometheus_series import (
     SERIES,
@@ -20,6 +21,8 @@ from streams.sources.prometheus_series import (
     target_of,
     whole_seconds,
 )
+from streams.sources.target_meter import Reading, TargetMeter
+from streams.sources.targets import Target
 from tidegate.watch.census import Census
 from tidegate.watch.gauges import PoolGauges
 from tidegate.watch.understood import Watched, pools_sentence
@@ -39,7 +42,7 @@ LONGEST_US: Final = 600 * SECOND_US
 
 
 class PrometheusFeed:
-    """The engines that a Prometheus scrapes, read as it scraped them."""
+    """The engines and GPUs that a Prometheus scrapes, read as it scraped them."""
 
     def __init__(self, query: PrometheusQuery, version: str, cluster: str) -> None:
         self.interval_s = 15
@@ -51,7 +54,8 @@ class PrometheusFeed:
         self._census = Census()
         self._names: list[str] = []
         self._series = 0
-        self._meters: dict[TargetKey, EngineMeter] = {}
+        self._meters: dict[TargetKey, TargetMeter] = {}
+        self._serving: set[TargetKey] = set()
         self._read_us: dict[TargetKey, int] = {}
         self._gauges = PoolGauges()
         self._age_s = 0.0
@@ -96,12 +100,9 @@ class PrometheusFeed:
         self._names = sorted({labels["__name__"] for labels in series})
         self._series = len(series)
         self._census.take(series, scraped)
-        self._meters = {
-            key: self._meters.get(key)
-            or EngineMeter(cluster=self._cluster, pool=one.pool, replica=one.replica)
-            for one in self.watched
-            if isinstance(key := one.found.key, TargetKey)
-        }
+        known = {k: one for one in self.watched if isinstance(k := one.found.key, TargetKey)}
+        self._meters = {k: self._meters.get(k) or self._meter(k, one) for k, one in known.items()}
+        self._serving = {key for key, one in known.items() if one.found.serves}
         self._read_us = {key: at for key, at in self._read_us.items() if key in self._meters}
 
     def sentences(self) -> list[str]:
@@ -131,14 +132,26 @@ class PrometheusFeed:
         return self._records(pages(series))
 
     def _records(self, found: Iterable[Page]) -> list[msgspec.Struct]:
-        samples = [sample for page in found if (sample := self._sample(page))]
-        return [*samples, *self._gauges.take(samples)]
+        records = [record for page in found for record in self._readings(page)]
+        engines = [record for record in records if isinstance(record, EngineSample)]
+        return [*records, *self._gauges.take(engines)]
 
-    def _sample(self, page: Page) -> EngineSample | None:
-        meter = self._meters.get(page.target)
+    def _readings(self, page: Page) -> list[Reading]:
+        meter, serves = self._meters.get(page.target), page.target in self._serving
         if meter is None or page.at_us <= self._read_us.get(page.target, 0):
-            return None
+            return []
         self._read_us[page.target] = page.at_us
         if not page.up:
-            return meter.silent(page.at_us, page.scrape_s)
-        return meter.sample(read_engine(page.samples), page.at_us, page.scrape_s)
+            return meter.silent(page.at_us, page.scrape_s) if serves else []
+        gpus = [sample for sample in page.samples if sample.name in dcgm.NAMES]
+        engine = read_engine(page.samples) if serves else None
+        return meter.told(engine, gpus, page.at_us, page.scrape_s)
+
+    def _meter(self, key: TargetKey, watched: Watched) -> TargetMeter:
+        target = Target(
+            url=f"http://{key.instance}",
+            pool=watched.pool,
+            replica=watched.replica,
+            cluster=self._cluster,
+        )
+        return TargetMeter(target, SeriesBook())

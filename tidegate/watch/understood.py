@@ -121,13 +121,19 @@ def page_sentence(watched: Watched) -> str:
 
 
 def pools_sentence(watched: Sequence[Watched]) -> str:
-    """`12 vLLM replicas in 2 pools (a: 8, b: 4)`."""
+    """`12 vLLM replicas in 2 pools (a: 8, b: 4) and 16 GPUs of 2 targets`."""
+    gpus = [one.found.gpus for one in watched if one.found.gpus or not one.found.serves]
+    said = f"{counted(sum(gpus), 'GPU')} of {counted(len(gpus), 'target')}" if gpus else ""
+    watched = [one for one in watched if one.found.serves]
+    if not watched:
+        return said
     engines = Counter(one.found.engine or "silent" for one in watched)
     pools = Counter(one.pool for one in watched)
     kinds = " and ".join(f"{counted(n, f'{name} replica')}" for name, n in engines.most_common())
     each = ", ".join(f"{pool}: {n}" for pool, n in sorted(pools.items())[:_SHOWN])
     more = f", and {len(pools) - _SHOWN} more" if len(pools) > _SHOWN else ""
-    return f"{kinds} in {counted(len(pools), 'pool')} ({each}{more})"
+    replicas = f"{kinds} in {counted(len(pools), 'pool')} ({each}{more})"
+    return f"{replicas} and {said}" if said else replicas
 
 
 def pools_of(watched: Iterable[Watched]) -> list[str]:
