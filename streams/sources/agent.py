@@ -157,7 +157,7 @@ async def _run(
             aim = Aim(discoveries, scraper.aim)
             changes = KubernetesChanges(scrape, cluster, told, clock)
             await until_one_ends(
-                _follow(reader, replicas, aim),
+                _follow(reader, replicas, aim, scrape.pools_access),
                 agent.run(clock),
                 scraper.run(),
                 aim.run(),
@@ -180,7 +180,7 @@ def sources_here(cluster: str, node: str, golden: GoldenSettings | None = None) 
             log.info("source_left_out", source=name, cause=str(exc))
 
 
-async def _follow(reader: TopicReader, replicas: Replicas, aim: Aim) -> None:
+async def _follow(reader: TopicReader, replicas: Replicas, aim: Aim, access: str) -> None:
     async for messages in reader.batches():
         replicas.feed(messages)
-        aim.own([target_of(replica) for replica in replicas.serving()])
+        aim.own([target_of(replica, access) for replica in replicas.serving()])

@@ -68,6 +68,8 @@ class ScrapeSettings(BaseModel, frozen=True, extra="forbid"):
     `access=NAME` they are told who we are."""
     access: tuple[NamedAccess, ...] = ()
     """Tokens, passwords and certificates; who is not named by a target is never shown to it."""
+    pools_access: str = ""
+    """Name in `access`: who we are to the replicas of our own pools."""
     changes: tuple[str, ...] = ()
     """What Kubernetes is watched for: `kubernetes://default?app=vllm pool=chat` (rollouts,
     pods), `nodes://` or `nodes://?nvidia.com/gpu.present=true` (cordons, taints, readiness)."""
@@ -95,6 +97,6 @@ class ScrapeSettings(BaseModel, frozen=True, extra="forbid"):
             raise ValueError(f"each name may be in scrape.access once, got {names}")
         words = {word for line in self.targets for word in line.split()[1:]}
         meant = {word.removeprefix("access=") for word in words if word.startswith("access=")}
-        if unknown := sorted(meant - set(names)):
-            raise ValueError(f"a target has access={unknown[0]}, scrape.access has {names}")
+        if unknown := sorted((meant | {self.pools_access}) - {"", *names}):
+            raise ValueError(f"access {unknown[0]} is not in scrape.access, which has {names}")
         return self

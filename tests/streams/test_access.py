@@ -161,7 +161,7 @@ def test_what_contradicts_itself_is_refused(settings: dict[str, str]) -> None:
 
 
 def test_a_line_cannot_name_an_access_that_is_not_there() -> None:
-    with pytest.raises(ValidationError, match="a target has access=prod"):
+    with pytest.raises(ValidationError, match=r"access prod is not in scrape\.access"):
         ScrapeSettings(targets=("https://a:1 pool=x access=prod",))
 
 
