@@ -17,7 +17,8 @@ class Range:
 
     low, high: bounds of the plausible; 0 is plausible everywhere, as it is 0 in every unit.
     doubtful: 0 for the same as ``high``.
-    usual: about what is there as a rule; by that is guessed in which unit a sender counts.
+    usual: about what is there as a rule; by that is guessed in which unit a sender counts. 0 where
+        it can only be ours.
     """
 
     least: float = 0.0
@@ -40,6 +41,9 @@ _BY_UNIT: Final[Mapping[str, Range]] = {
     "MHz": Range(high=20_000, usual=1_500),
 }
 _BY_NAME: Final[Mapping[str, Range]] = {
+    "up": Range(high=1, usual=0),
+    "asleep": Range(high=1, usual=0),
+    # Bounds are far out: whose pool is overrun must not look as if it counted in milliseconds.
     "ttft_s": Range(high=300, doubtful=30, usual=0.5),
     "prefill_s": Range(high=300, doubtful=30, usual=0.2),
     "queue_s": Range(high=600, doubtful=30, usual=0.1),
@@ -94,9 +98,10 @@ def confused_unit(name: str, unit: str, least: float, most: float) -> Unit | Non
     'mebibytes'
     >>> confused_unit("util_ratio", "ratio", 400, 700)
     """
-    if least <= 0:
+    bounds = range_of(name, unit)
+    if least <= 0 or not bounds.usual:
         return None
-    bounds, middle = range_of(name, unit), math.sqrt(least * most)
+    middle = math.sqrt(least * most)
     fitting = [
         each
         for each in _CONFUSED.get(unit, ())
