@@ -1,6 +1,6 @@
 """Batches of a source partition in, ten seconds of what each of its senders did out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -71,18 +71,16 @@ class OriginTally:
     def add(self, heard: Heard) -> list[Origins]:
         """Returns the intervals that are over now."""
         ended: list[Origins] = []
-        interval = heard.found.passed_us // INTERVAL_US
-        steps = np.flatnonzero(np.diff(interval, prepend=-1))  # It never falls.
-        for number in interval[steps].tolist():
-            ended += self.end_before(number * INTERVAL_US)
-            self._add(heard, interval == number)
+        for from_us, messages in _by_interval(heard.found.passed_us):
+            ended += self.end_before(from_us)
+            self._add(heard, messages)
         return ended
 
     def end_before(self, passed_us: int) -> list[Origins]:
         """The log has been read up to this append time."""
         if self._from_us is not None and passed_us < self._from_us + INTERVAL_US:
             return []
-        ended = self._told(sorted(self._slot_by_name, key=str))
+        ended = self._told(sorted(self._slot_by_name))
         self._begin(passed_us // INTERVAL_US * INTERVAL_US)
         return [ended] if ended else []
 
@@ -100,10 +98,10 @@ class OriginTally:
         for name in COUNTS:
             self._counts[name][slots] = getattr(pending, name) or 0
         least = np.array(pending.least_behind_us or [0] * len(slots), np.int64)
-        heard = self._counts["records"][slots] > self._counts["dead"][slots]
-        far = self._counts["records"][slots] == self._counts["far_future"][slots]
-        self._least[slots] = np.where(heard & ~far, least, _NEVER)
-        self._least_far[slots] = np.where(heard & far, least, _NEVER)
+        dated = self._counts["records"][slots] - self._counts["dead"][slots]
+        far = self._counts["far_future"][slots]
+        self._least[slots] = np.where(dated > far, least, _NEVER)
+        self._least_far[slots] = np.where((dated == far) & (far > 0), least, _NEVER)
         self._doubts.resume([o.but(origin=slots[o.origin]) for o in pending.doubtful])
 
     def _begin(self, from_us: int | None) -> None:
@@ -135,11 +133,11 @@ class OriginTally:
         whole = bool(messages.all())
         at: Places = slice(None) if whole else np.flatnonzero(messages[heard.found.message])
         slots = self._slots(heard, messages, at)
-        self._count("records", slots)
+        self._counts["records"] += np.bincount(slots, minlength=_SIZE)
         self._clocks(heard, at, slots)
-        self._count("late", slots[heard.found.late[at]])
-        self._count("far_future", slots[heard.found.far[at]])
-        self._count("dead", slots[heard.dead[at]])
+        self._count("late", slots, heard.found.late[at])
+        self._count("far_future", slots, heard.found.far[at])
+        self._count("dead", slots, heard.dead[at])
         self._messages(heard.decoded, messages)
         everywhere = slots if whole else _spread(slots, at, heard.dead.size)
         self._doubts.add(heard.columns.seen, everywhere)
@@ -155,9 +153,9 @@ class OriginTally:
                 for name in ("records", "dead"):
                     self._counts[name][self._slot(UNREADABLE)] += 1
 
-    def _count(self, name: str, slots: Ints) -> None:
-        if slots.size:
-            self._counts[name] += np.bincount(slots, minlength=_SIZE)
+    def _count(self, name: str, slots: Ints, which: Mask) -> None:
+        if which.any():
+            self._counts[name] += np.bincount(slots[which], minlength=_SIZE)
 
     def _clocks(self, heard: Heard, at: Places, slots: Ints) -> None:
         far, behind = heard.found.far[at], heard.found.behind_us[at]
@@ -207,6 +205,19 @@ class OriginTally:
         if len(self._slot_by_name) > MAX_ORIGINS:
             return self._slot_by_name.get(name, 0)
         return self._slot_by_name.setdefault(name, len(self._slot_by_name))
+
+
+def _by_interval(passed_us: Ints) -> Iterator[tuple[int, Mask]]:
+    """When each interval begins, and which messages lie in it."""
+    if not passed_us.size:
+        return
+    first_us, last_us = (int(at) // INTERVAL_US * INTERVAL_US for at in passed_us[[0, -1]])
+    if first_us == last_us:  # Nearly always; dividing all of them takes as long as all the rest.
+        yield first_us, np.ones(passed_us.size, np.bool_)
+        return
+    interval = passed_us // INTERVAL_US
+    for number in np.unique(interval).tolist():
+        yield number * INTERVAL_US, interval == number
 
 
 def _spread(slots: Ints, at: Places, size: int) -> Ints:
