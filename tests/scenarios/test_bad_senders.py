@@ -88,6 +88,18 @@ def is_overrun(second: int, rng: np.random.Generator) -> Sent:
     return usual("overrun", second, rng, slow=200.0 if second > 60 else 1.0)
 
 
+def ends_its_day(second: int, rng: np.random.Generator) -> Sent:
+    """Fewer and fewer requests, of each a message, and then none."""
+    count = int(rng.poisson(max(0.0, 6 - second / 25)))
+    records = [request(at_us=T0 + second * SECOND_US, pool="evening")] * count
+    return [("requests", encode_record(record)) for record in records]
+
+
+def is_held_up(second: int, rng: np.random.Generator) -> Sent:
+    """For a quarter of a minute its line is slow."""
+    return usual("held-up", second, rng, clock_us=-1_400_000 if 60 <= second < 75 else 0)
+
+
 def writes_rubbish(second: int, rng: np.random.Generator) -> Sent:
     return [*usual("tidy", second, rng), ("requests", b"<html>404</html>")]
 
@@ -100,6 +112,8 @@ def stamps_milliseconds(second: int, _: np.random.Generator) -> Sent:
 GOOD: dict[str, Sender] = {
     "good": partial(usual, "good"),
     "overrun": is_overrun,
+    "local/evening": ends_its_day,
+    "held-up": is_held_up,
     "local/node-1": partial(watched, "node-1"),
     "local/idle": partial(watched, "idle", util_ratio=0.0, memory_used_bytes=4e6, power_w=30.0),
 }
