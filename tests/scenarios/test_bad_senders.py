@@ -97,7 +97,7 @@ def ends_its_day(second: int, rng: np.random.Generator) -> Sent:
 
 def is_held_up(second: int, rng: np.random.Generator) -> Sent:
     """For a quarter of a minute its line is slow."""
-    return usual("held-up", second, rng, clock_us=-1_400_000 if 60 <= second < 75 else 0)
+    return usual("held-up", second, rng, clock_us=-950_000 if 60 <= second < 75 else 0)
 
 
 def writes_rubbish(second: int, rng: np.random.Generator) -> Sent:

@@ -115,8 +115,8 @@ def history(seed: int) -> list[Message]:
         ttft_s = float(rng.choice([0.2, 40.0, 800.0, 0.0]))
         records = [request("finished", at_us, ttft_s=ttft_s, pool=str(rng.choice(["a", "b"])))]
         producer, number = str(rng.choice(["p", "q"])), 1 + offset // 2 + int(rng.integers(0, 3))
-        value: Any = rng.choice(["json", "frame", "bad"], p=[0.5, 0.4, 0.1])
-        values = {"json": records[0], "frame": frame(producer, number, *records), "bad": b"?"}
+        value = rng.choice(["json", "frame", "bad"], p=[0.5, 0.4, 0.1])
+        values: dict[str, Any] = {"json": records[0], "frame": frame(producer, number, *records), "bad": b"?"}
         messages.append(message(values[str(value)], offset, append_us))
     return messages
 
