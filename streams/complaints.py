@@ -59,9 +59,9 @@ def shortcomings(rows: Sequence[Row], from_the_start: Collection[str]) -> list[S
     """
     clock = list(_clock(rows))
     values = [each for name in _doubted(rows) for each in _values(name, rows, from_the_start)]
-    found = [*values, *clock, *_dead(rows), *_frames(rows)]
-    # Whose clock is wrong sends late as well: that is said once.
-    return found if clock else [*found, *_late(rows)]
+    found = [*values, *clock, *_frames(rows)]
+    # Whose clock is wrong sends late, or from the future, as well: that is said once.
+    return [*found, *(_dead(rows, "dead") if clock else _untimely(rows))]
 
 
 def _doubted(rows: Sequence[Row]) -> list[str]:
@@ -189,15 +189,20 @@ def _late(rows: Sequence[Row]) -> Iterator[Shortcoming]:
         )
 
 
-def _dead(rows: Sequence[Row]) -> Iterator[Shortcoming]:
-    dead, records = _sum(rows, "dead"), _sum(rows, "records")
+def _untimely(rows: Sequence[Row]) -> Iterator[Shortcoming]:
+    yield from _dead(rows, "dead", "far_future")
+    yield from _late(rows)
+
+
+def _dead(rows: Sequence[Row], *counts: str) -> Iterator[Shortcoming]:
+    dead, records = sum(_sum(rows, name) for name in counts), _sum(rows, "records")
     if dead:
         yield Shortcoming(
             kind="dead",
             sentence=f"{dead} of {records} records could not be used",
             advice="the topic dead-letters says why, one by one",
             weight=dead / records,
-            since_us=_first(rows, "dead"),
+            since_us=min(_first(rows, name) for name in counts if _sum(rows, name)),
         )
 
 

@@ -116,7 +116,11 @@ def history(seed: int) -> list[Message]:
         records = [request("finished", at_us, ttft_s=ttft_s, pool=str(rng.choice(["a", "b"])))]
         producer, number = str(rng.choice(["p", "q"])), 1 + offset // 2 + int(rng.integers(0, 3))
         value = rng.choice(["json", "frame", "bad"], p=[0.5, 0.4, 0.1])
-        values: dict[str, Any] = {"json": records[0], "frame": frame(producer, number, *records), "bad": b"?"}
+        values: dict[str, Any] = {
+            "json": records[0],
+            "frame": frame(producer, number, *records),
+            "bad": b"?",
+        }
         messages.append(message(values[str(value)], offset, append_us))
     return messages
 
