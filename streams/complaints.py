@@ -61,7 +61,8 @@ def shortcomings(rows: Sequence[Row], from_the_start: Collection[str]) -> list[S
     values = [each for name in _doubted(rows) for each in _values(name, rows, from_the_start)]
     found = [*values, *clock, *_frames(rows)]
     # Whose clock is wrong sends late, or from the future, as well: that is said once.
-    return [*found, *(_dead(rows, "dead") if clock else _untimely(rows))]
+    unknown = clock or not _is_known(rows)
+    return [*found, *(_dead(rows, "dead") if unknown else _untimely(rows))]
 
 
 def _doubted(rows: Sequence[Row]) -> list[str]:
@@ -145,7 +146,7 @@ def _converted(unit: Unit) -> str:
 
 def _clock(rows: Sequence[Row]) -> Iterator[Shortcoming]:
     told = [row for row in rows if row.records > row.dead]
-    if len({row.from_us for row in told}) < 2:
+    if not _is_known(told):
         return
     offsets_s = [row.least_behind_us / SECOND_US for row in told]
     newest = told[-1]
@@ -177,8 +178,7 @@ def _instant_unit(at_us: int, about_us: int) -> tuple[str, str] | None:
 
 def _late(rows: Sequence[Row]) -> Iterator[Shortcoming]:
     late, records = _sum(rows, "late"), _sum(rows, "records")
-    lasting = len({row.from_us for row in rows if row.late}) > 1
-    if lasting and late >= LATE_LEAST and late >= LATE_RATIO * records:
+    if late >= LATE_LEAST and late >= LATE_RATIO * records:
         yield Shortcoming(
             kind="late",
             sentence=f"{_share(late, records)} of its records come more than "
@@ -187,6 +187,11 @@ def _late(rows: Sequence[Row]) -> Iterator[Shortcoming]:
             weight=late / records,
             since_us=_first(rows, "late"),
         )
+
+
+def _is_known(rows: Sequence[Row]) -> bool:
+    """One interval is chance."""
+    return len({row.from_us for row in rows}) > 1
 
 
 def _untimely(rows: Sequence[Row]) -> Iterator[Shortcoming]:
