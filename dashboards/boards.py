@@ -213,10 +213,20 @@ def _data() -> list[Any]:
         query = over_time("quality", field, how, by=("source",), where="")
         return lines(title, unit, query, span=8)
 
+    def sender(title: str, unit: str, field: str, how: str, floor: float | None = 0) -> Any:
+        query = over_time("origin", field, how, by=("source", "origin"), where="")
+        return lines(title, unit, query, span=8, floor=floor)
+
     return [
         source("Records", "short", "records", "sum"),
         source("Late", "short", "late", "sum"),
         source("Behind", "s", "behind_s", "max"),
+        sender("Clocks: behind by at least", "s", "least_behind_s", "min", floor=None),
+        sender("Values out of the ordinary", "short", "doubtful", "sum"),
+        sender("Frames lost on the way", "short", "lost_frames", "sum"),
+        sender("Late by sender", "short", "late", "sum"),
+        sender("Set aside by sender", "short", "dead", "sum"),
+        sender("Frames that came again", "short", "repeated_frames", "sum"),
     ]
 
 

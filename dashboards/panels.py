@@ -106,7 +106,14 @@ def one_number(measurement: str, field: str, how: str, where: str = POOLS) -> Qu
     return Query(influxql=select(f'{how}("{field}")', f'"{measurement}"', where))
 
 
-def lines(title: str, unit: str, *queries: Query, span: int = 12, about: str = "") -> Any:
+def lines(
+    title: str,
+    unit: str,
+    *queries: Query,
+    span: int = 12,
+    about: str = "",
+    floor: float | None = 0,
+) -> Any:
     panel = (
         timeseries.Panel()
         .title(title)
@@ -115,7 +122,6 @@ def lines(title: str, unit: str, *queries: Query, span: int = 12, about: str = "
         .datasource(DATASOURCE)
         .span(span)
         .height(8)
-        .min(0)
         .line_width(1.5)
         .fill_opacity(6)
         .show_points(models.VisibilityMode.NEVER)
@@ -124,7 +130,7 @@ def lines(title: str, unit: str, *queries: Query, span: int = 12, about: str = "
         )
         .tooltip(common.VizTooltipOptions().mode(models.TooltipDisplayMode.MULTI))
     )
-    return _with(panel, queries)
+    return _with(panel if floor is None else panel.min(floor), queries)
 
 
 def figure(title: str, unit: str, query: Query, *, span: int = 4, about: str = "") -> Any:

@@ -81,6 +81,9 @@ class FrameHeader(Record, frozen=True, kw_only=True):
     """(name, numpy dtype such as ``<i8``) of columns, each of ``count`` values."""
     texts: dict[str, list[str]] = msgspec.field(default_factory=dict)
     """Column of texts -> the texts that its numbers stand for."""
+    number: int = 0
+    """Of the boot's frames for this topic, counted from 1: where one is missing, it was lost on the
+    way to the log. 0: the producer does not count."""
 
 
 @dataclass(frozen=True, slots=True)

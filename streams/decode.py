@@ -13,7 +13,7 @@ import numpy as np
 from streams.codec import MAX_FRAME_RECORDS, FrameHeader, decode_frame, is_frame
 from streams.errors import CorruptMessageError
 from streams.frames import Shape, decode_columns, is_columns
-from streams.portions import ERRORS, Decoded, Flaw, Portions
+from streams.portions import ERRORS, Decoded, Flaw, Framed, Portions
 from streams.rejects import reject_of, shortened
 from streams.repeats import Repeats
 from streams.windows.check import Reject
@@ -99,20 +99,22 @@ class Decoder:
     def _frame(self, at: int, value: bytes, reader: Portions) -> None:
         if is_columns(value) and self._shape is not None:
             frame = decode_columns(value, self._shape)
-            if self._is_new(frame.header, reader.result):
+            if self._is_new(at, frame.header, reader.result):
                 reader.take(at, frame)
             return
         header, lines = decode_frame(value)
-        if self._is_new(header, reader.result):
+        if self._is_new(at, header, reader.result):
             reader.read_lines(at, lines)
 
-    def _is_new(self, header: FrameHeader, result: Decoded) -> bool:
+    def _is_new(self, at: int, header: FrameHeader, result: Decoded) -> bool:
         """Whether the frame has not been seen before."""
         _check_names(header)
+        lost = self._repeats.lost(header.producer, header.boot)
         mark = self._repeats.take(header)
         if mark is None:
-            result.repeated_frames += 1
+            result.frames.append(Framed(at, header.producer, repeated=True))
             return False
+        result.frames.append(Framed(at, header.producer, mark.lost - lost))
         result.marks.pop((mark.producer, mark.boot), None)  # The newest mark comes last.
         result.marks[mark.producer, mark.boot] = mark
         return True
@@ -138,5 +140,6 @@ def _check_names(header: FrameHeader) -> None:
             raise CorruptMessageError(
                 f"{what} must have 1 to {MAX_NAME_CHARS} characters that can be printed"
             )
-    if not 0 <= header.sequence < 2**62:
-        raise CorruptMessageError("sequence must be from 0 to 2**62 - 1")
+    for what, number in (("sequence", header.sequence), ("number", header.number)):
+        if not 0 <= number < 2**62:
+            raise CorruptMessageError(f"{what} must be from 0 to 2**62 - 1")

@@ -1,7 +1,7 @@
 """One source partition in, batch by batch; blocks, dead letters and marks out: INGEST, pure."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
@@ -15,36 +15,24 @@ from streams.controls import Controls
 from streams.dead_letters import dead_letter
 from streams.inputs import KIND_OF, decoder_of, later_s, maps_of, state_partition
 from streams.maps.reading import MapDecoder
-from streams.partials import Deltas, Partials
+from streams.origins import Heard, OriginTally
+from streams.partials import Deltas, Gathering, Partials, Summing
 from streams.portions import Decoded, Flaw
-from streams.punctuality import Punctuality
+from streams.punctuality import Punctuality, Sorted
 from streams.repeats import Repeats
+from streams.schemas.origins import Origins
 from streams.schemas.system import FrameMark, Quality, SourceMark
 from streams.settings import StreamSettings
 from streams.stage import Out
 from streams.tally import Tally, summed
 from streams.windows.check import Reject
-from streams.windows.fields import Fields, Mask
-from streams.windows.table import Ints
+from streams.windows.fields import Fields
 
 if TYPE_CHECKING:
     from streams.batch import RecordBatch, Records
 
 STATE_TOPIC: Final = "state.ingest"
 _FAR: Final = "event time is {:.3f} s after the append time, allowed are {:g} s"
-
-
-@dataclass(frozen=True, slots=True)
-class _Sorted:
-    """The records of a batch by what becomes of them."""
-
-    fit: Mask
-    late: int
-    far: Sequence[int]
-    behind_us: Ints
-    """Append time less event time of every record."""
-    append_us: int
-    """The newest append time."""
 
 
 class Ingest:
@@ -66,6 +54,9 @@ class Ingest:
         self._state_partition = state_partition(topic, partition, settings)
         self._punctuality = Punctuality.of(settings.windows, later_s=later_s(topic, settings))
         self._tally = Tally()
+        self._origins = (
+            OriginTally(self._partials.index) if isinstance(self._partials, Deltas) else None
+        )
         self._next: int | None = None
 
     @property
@@ -77,6 +68,8 @@ class Ingest:
         self._next = mark.next_offset
         self._punctuality.watermark_us = mark.watermark_us
         self._tally.pending = mark.quality
+        if self._origins:
+            self._origins.resume(mark.origins)
 
     def remember(self, mark: FrameMark) -> None:
         """Take up which frames of a producer have been counted; oldest marks first."""
@@ -95,10 +88,14 @@ class Ingest:
         records = batch.records
         gathering = self._partials.gather()
         decoded = self._decoded(records, gathering.add)
-        found = self._sort(gathering.at_us(), decoded.message, records)
+        at_us = gathering.at_us()
+        found = self._punctuality.sort(
+            records.timestamps_us, decoded.message, at_us, self._partials.window_ends(at_us)
+        )
         made = gathering.make(found.fit, self._header(batch.start, batch.next))
-        far = {at: self._far(int(-found.behind_us[at])) for at in found.far}
-        counts = self._counted(decoded, found, len(made.rejects))
+        far_at = np.flatnonzero(found.far).tolist()
+        far = {at: self._far(int(-found.behind_us[at])) for at in far_at}
+        counts = self._counted(decoded, found, records, len(made.rejects))
         self.newest = summed(self.newest, counts) if self.newest else counts
         return [
             *_to_shards(made.blocks),
@@ -106,8 +103,18 @@ class Ingest:
                 [*decoded.flaws, *self._flaws(decoded, {**far, **made.rejects}, records)], records
             ),
             *self._frame_marks(decoded),
+            *self._told(self._heard(decoded, found, made.rejects, gathering)),
             *self._progress(batch.next, self._tally.add(counts)),
         ]
+
+    def _heard(
+        self, decoded: Decoded, found: Sorted, rejects: Iterable[int], gathering: Gathering
+    ) -> list[Origins]:
+        """The intervals of its senders that are over."""
+        if self._origins is None or not isinstance(gathering, Summing):
+            return []
+        columns = gathering.columns()
+        return self._origins.add(Heard.of(decoded, found, rejects, columns))
 
     def _decoded(self, records: "Records", add: Callable[[Fields], None]) -> Decoded:
         if isinstance(self.decoder, MapDecoder):
@@ -121,21 +128,11 @@ class Ingest:
         made = self._partials.gather().make(nothing, self._header(position, position))
         return [
             *_to_shards(made.blocks),
+            *self._told(
+                self._origins.end_before(self._punctuality.passed_us) if self._origins else []
+            ),
             *self._progress(position, self._tally.end_before(clock_us)),
         ]
-
-    def _sort(self, at_us: Ints, message: Ints, records: "Records") -> _Sorted:
-        reached = self._punctuality.read(records.timestamps_us)
-        behind_us = records.timestamps_us[message] - at_us
-        far: Mask = behind_us < -self._punctuality.max_skew_us
-        late: Mask = ~far & (self._partials.window_ends(at_us) <= reached[message])
-        return _Sorted(
-            fit=~(late | far),
-            late=int(np.count_nonzero(late)),
-            far=np.flatnonzero(far).tolist(),
-            behind_us=behind_us,
-            append_us=int(records.timestamps_us.max(initial=0)),
-        )
 
     def _header(self, start: int, following: int) -> BlockHeader:
         # Markers of transactions take offsets without a batch: they lie in the next block.
@@ -154,6 +151,8 @@ class Ingest:
     def _read_again(self) -> None:
         """Forget: it is from after this point and, without transactions, perhaps never written."""
         self._repeats.clear()
+        if self._origins:
+            self._origins.resume(None)
         self._punctuality.watermark_us = 0
         self._next = None
 
@@ -161,16 +160,18 @@ class Ingest:
         limit_s = self._punctuality.max_skew_us / SECOND_US
         return Reject("far_future", _FAR.format(ahead_us / SECOND_US, limit_s))
 
-    def _counted(self, decoded: Decoded, found: _Sorted, rejected: int) -> Quality:
+    def _counted(
+        self, decoded: Decoded, found: Sorted, records: "Records", rejected: int
+    ) -> Quality:
         behind = found.behind_us[found.fit]
         return Quality(
-            at_us=found.append_us,
+            at_us=int(records.timestamps_us.max(initial=0)),
             source=self._topic,
             partition=self._partition,
             records=found.fit.size + len(decoded.flaws),
             accepted=int(np.count_nonzero(found.fit)) - rejected,
-            late=found.late,
-            far_future=len(found.far),
+            late=int(np.count_nonzero(found.late)),
+            far_future=int(np.count_nonzero(found.far)),
             dead=len(decoded.flaws) + rejected,
             duplicate_frames=decoded.repeated_frames,
             behind_s=float(np.median(behind)) / SECOND_US if behind.size else None,
@@ -187,6 +188,19 @@ class Ingest:
             for at in places:
                 yield Flaw(number, int(line[at]), rejects[at], raw(int(line[at])))
 
+    def _told(self, ended: Iterable[Origins]) -> Iterator[Out]:
+        for origins in ended:
+            told = Quality(
+                at_us=origins.from_us,
+                source=self._topic,
+                partition=self._partition,
+                records=0,
+                accepted=0,
+                origins=origins,
+                lateness_s=self._punctuality.lateness_us / SECOND_US,
+            )
+            yield Out(topic="quality", key=self._key(), value=told)
+
     def _progress(self, position: int, ended: Quality | None) -> Iterator[Out]:
         if ended is not None:
             yield Out(topic="quality", key=self._key(), value=ended)
@@ -194,6 +208,7 @@ class Ingest:
             next_offset=position,
             watermark_us=self._punctuality.watermark_us,
             quality=self._tally.pending,
+            origins=self._origins.pending if self._origins else None,
         )
         yield self._state(self._key(), mark)
 

@@ -62,22 +62,22 @@ class Deltas:
         self._interval_us = interval_us
         self._shards = shards
         self._block_bytes = block_bytes
-        self._index = SeriesIndex(kind)
+        self.index = SeriesIndex(kind)
         self._shard_of: dict[str, int] = {}
 
     def window_ends(self, at_us: Ints) -> Ints:
         return (at_us // self._interval_us + 1) * self._interval_us
 
     def gather(self) -> "Summing":
-        self._index.trim()
-        return Summing(self, self._index)
+        self.index.trim()
+        return Summing(self, self.index)
 
     def blocks(self, columns: Columns, fit: Mask, header: BlockHeader) -> list[list[bytes]]:
         tables: list[list[Table]] = [[] for _ in range(self._shards)]
-        for table in add_up(columns, fit, self._interval_us, self._index):
+        for table in add_up(columns, fit, self._interval_us, self.index):
             # Before it is cut up: most columns of most batches hold nothing.
             self._split(filled(table), tables)
-        nothing = empty_table(self._index.kind)
+        nothing = empty_table(self.index.kind)
         header = header.but(kind="delta", interval_us=self._interval_us)
         return [
             encode_tables(mine or [nothing], header.but(shard=shard), max_bytes=self._block_bytes)
@@ -93,7 +93,7 @@ class Deltas:
             tables[number].append(take(table, shard == number))
 
     def _shard(self, labels: Mapping[str, str]) -> int:
-        key = routing_key(self._index.kind, labels)
+        key = routing_key(self.index.kind, labels)
         if key not in self._shard_of:
             if len(self._shard_of) >= MAX_KNOWN:
                 self._shard_of.clear()
@@ -113,15 +113,16 @@ class Summing:
         self._columns.append(read_columns(records, self._index))
 
     def at_us(self) -> Ints:
-        return self._joined().at_us
+        return self.columns().at_us
 
     def make(self, fit: Mask, header: BlockHeader) -> Made:
-        columns = self._joined()
+        columns = self.columns()
         rejects = {place: why for place, why in columns.rejects.items() if fit[place]}
         fit = fit.copy()
         fit[list(rejects)] = False
         return Made(self._deltas.blocks(columns, fit, header), rejects)
 
-    def _joined(self) -> Columns:
+    def columns(self) -> Columns:
+        """All that was read."""
         self._columns = [joined(self._columns, self._index.kind)]
         return self._columns[0]

@@ -35,6 +35,20 @@ class Flaw:
     raw: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Framed:
+    """A message that is a frame.
+
+    lost: how many frames of the producer turned out to be missing with this one; below 0 where it
+        is one that had been missing.
+    """
+
+    message: int
+    producer: str
+    lost: int = 0
+    repeated: bool = False
+
+
 @dataclass(slots=True)
 class Decoded:
     """What became of a batch of messages.
@@ -46,7 +60,11 @@ class Decoded:
     places: list[tuple[Ints, Ints]] = field(default_factory=list)
     flaws: list[Flaw] = field(default_factory=list)
     marks: dict[tuple[str, str], FrameMark] = field(default_factory=dict)
-    repeated_frames: int = 0
+    frames: list[Framed] = field(default_factory=list)
+
+    @property
+    def repeated_frames(self) -> int:
+        return sum(frame.repeated for frame in self.frames)
 
     @property
     def message(self) -> Ints:

@@ -1,4 +1,4 @@
-"""Append times in, what is still to come out: the watermark of one source partition."""
+"""Append times and event times in; the watermark of a source partition, and who missed it, out."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -7,7 +7,24 @@ import numpy as np
 
 from streams.clock import SECOND_US
 from streams.settings import WindowSettings
+from streams.windows.fields import Mask
 from streams.windows.table import Ints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sorted:
+    """The records of a batch by what becomes of them.
+
+    passed_us: of each message, the append time that the log has reached with it. message: where
+    each record is from. behind_us: its append time less its event time. fit: neither of the rest.
+    """
+
+    passed_us: Ints
+    message: Ints
+    behind_us: Ints
+    late: Mask
+    far: Mask
+    fit: Mask
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,6 +57,26 @@ class Punctuality:
         if reached.size:
             self.watermark_us = int(reached[-1])
         return reached
+
+    @property
+    def passed_us(self) -> int:
+        """The append time that the log has reached: nothing older is to come."""
+        return self.watermark_us + self.lateness_us + 1
+
+    def sort(self, append_us: Ints, message: Ints, at_us: Ints, window_ends: Ints) -> Sorted:
+        """``append_us``: of the messages; the rest of their records."""
+        reached = self.read(append_us)
+        behind_us = append_us[message] - at_us
+        far: Mask = behind_us < -self.max_skew_us
+        late: Mask = ~far & (window_ends <= reached[message])
+        return Sorted(
+            passed_us=reached + self.lateness_us + 1,
+            message=message,
+            behind_us=behind_us,
+            late=late,
+            far=far,
+            fit=~(late | far),
+        )
 
     def at_end(self, clock_us: int) -> None:
         """The clock showed ``clock_us`` before the end of the log was found."""

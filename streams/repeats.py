@@ -32,6 +32,11 @@ class Repeats:
             self.remember(mark)
         return mark
 
+    def lost(self, producer: str, boot: str) -> int:
+        """Frames of a boot that are missing so far."""
+        mark = self._marks.get((producer, boot))
+        return mark.lost if mark else 0
+
     def remember(self, mark: FrameMark) -> None:
         """Take up a mark that was stored."""
         key = (mark.producer, mark.boot)
@@ -53,11 +58,36 @@ class Repeats:
 
 def _advanced(mark: FrameMark | None, frame: FrameHeader) -> FrameMark | None:
     if mark is None:
-        return FrameMark(producer=frame.producer, boot=frame.boot, sequence=frame.sequence, seen=1)
+        return FrameMark(
+            producer=frame.producer,
+            boot=frame.boot,
+            sequence=frame.sequence,
+            seen=1,
+            number=frame.number,
+        )
+    seen = _seen(mark, frame)
+    if seen is None:
+        return None
+    number, lost = _counted(mark, frame.number)
+    sequence = max(mark.sequence, frame.sequence)
+    return mark.but(sequence=sequence, seen=seen, number=number, lost=lost)
+
+
+def _seen(mark: FrameMark, frame: FrameHeader) -> int | None:
+    """The bits with the frame among them; None if it was."""
     ahead = frame.sequence - mark.sequence
     if ahead > 0:
         seen = (mark.seen << ahead if ahead < WINDOW else 0) | 1
-        return mark.but(sequence=frame.sequence, seen=seen & ((1 << WINDOW) - 1))
+        return seen & ((1 << WINDOW) - 1)
     if -ahead >= WINDOW or mark.seen >> -ahead & 1:
         return None
-    return mark.but(seen=mark.seen | 1 << -ahead)
+    return mark.seen | 1 << -ahead
+
+
+def _counted(mark: FrameMark, number: int) -> tuple[int, int]:
+    """The highest number, and how many below it have not come: one that was overtaken yet may."""
+    if not mark.number or not number:
+        return max(mark.number, number), mark.lost
+    if number > mark.number:
+        return number, mark.lost + number - mark.number - 1
+    return mark.number, max(0, mark.lost - 1)

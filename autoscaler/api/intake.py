@@ -10,6 +10,7 @@ from autoscaler.api.latest import Latest
 from autoscaler.api.series_store import SeriesStore
 from autoscaler.api.windows_feed import WindowsFeed
 from streams.codec import decode_block, decode_frame, decode_record, is_frame
+from streams.conduct import Conduct
 from streams.errors import CorruptMessageError
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.incidents import Alert, Incident, Rule
@@ -65,6 +66,7 @@ class Intake:
         )
         self.changes: Latest[str, Change] = Latest(500)
         self.quality: Latest[tuple[str, str, int], Quality] = Latest(500)
+        self.conduct = Conduct()
         self.newest_us: dict[tuple[str, int | None], int | None] = {
             (stage, shard): None
             for stage in stages
@@ -80,7 +82,10 @@ class Intake:
                 self.corrupt += 1
 
     def _take_quality(self, quality: Quality) -> None:
-        if quality.shard is None:  # a shard's WATCH says nothing of what was sent
+        self.conduct.take(quality)
+        if (
+            quality.shard is None and quality.origins is None
+        ):  # a shard's WATCH says nothing of what was sent
             self.quality.put((quality.site, quality.source, quality.partition), quality)
             if not quality.site:
                 self._progress("ingest", None, quality.at_us)

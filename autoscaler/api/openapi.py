@@ -11,6 +11,7 @@ from autoscaler.api.health import Health
 from autoscaler.api.problems import MEDIA_TYPE, Problem
 from autoscaler.api.shapes import Explanation, SeriesLine
 from autoscaler.api.summary import PoolSummary
+from streams.conduct import Complaint
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.incidents import Alert, Command, Feedback, Incident
 from streams.schemas.scaling import Decision, ReplicaStatus
@@ -22,6 +23,7 @@ SHOWN: Final = (
     Change,
     Command,
     Decision,
+    Complaint,
     Explanation,
     Feedback,
     Health,

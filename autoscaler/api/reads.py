@@ -13,6 +13,7 @@ from autoscaler.api.shapes import Explanation, SeriesLine, explain, shown, unit_
 from autoscaler.api.summary import PoolSummary
 from autoscaler.api.view import View
 from streams.clock import Clock
+from streams.conduct import Complaint
 from streams.errors import InvalidParameterError
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.incidents import Alert, Incident
@@ -135,6 +136,11 @@ def _findings(routes: APIRouter, view: View) -> None:
     async def changes(pool: PoolFilter = "", limit: Limit = 100) -> Response:
         """What somebody did to the system, newest first."""
         return answer(view.changes(pool=pool, limit=limit))
+
+    @routes.get("/quality", tags=["findings"], responses=many(Complaint, "What is wrong."))
+    async def quality() -> Response:
+        """What is wrong with what somebody sends, since when and what to do; the worst first."""
+        return answer(view.complaints())
 
     @routes.get("/series", tags=["findings"], responses=many(SeriesLine, "Lines of points."))
     async def series(

@@ -11,6 +11,7 @@ from autoscaler.api.series_store import Line
 from autoscaler.api.summary import PoolFacts, PoolSummary, summarise
 from autoscaler.api.windows_feed import POOL_KIND
 from streams.clock import SECOND_US
+from streams.conduct import Complaint
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.incidents import Alert, Incident, Rule
 from streams.schemas.scaling import Decision, PoolStatus, ReplicaStatus
@@ -138,6 +139,26 @@ class View:
     def quality(self) -> Sequence[Quality]:
         """The newest of each source partition."""
         return sorted(self._in.quality.values(), key=lambda row: (row.source, row.partition))
+
+    def complaints(self) -> Sequence[Complaint]:
+        """What is wrong with what somebody sends, the worst first.
+
+        Nobody misses a replica that was stopped.
+        """
+        stopped = {
+            f"{row.cluster}/{row.pool}/{row.replica}"
+            for row in self._in.replicas.values()
+            if row.state == "stopped"
+        }
+        return [
+            one
+            for one in self._in.conduct.complaints()
+            if one.kind != "missing" or one.origin not in stopped
+        ]
+
+    def origins(self) -> int:
+        """How many senders were heard of in the last minute."""
+        return self._in.conduct.heard()
 
     def series(
         self, kind: str, value: str, where: Mapping[str, str] | None = None, since_us: int = 0

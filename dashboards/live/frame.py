@@ -23,6 +23,7 @@ from streams.schemas.incidents import Incident
 
 _MAX_INCIDENTS: Final = 12
 _MAX_DECISIONS: Final = 10
+_MAX_COMPLAINTS: Final = 12
 _MAX_EVIDENCE: Final = 6
 _DECISIONS_READ: Final = 600
 
@@ -96,6 +97,14 @@ class Artist:
         self._put(frame, "decisions", decisions=newest)
         self._put(frame, "gpus", gpus=_gpus(view))
         self._put(frame, "health", health=health, quality=view.quality(), corrupt=view.corrupt)
+        complaints, origins = view.complaints(), view.origins()
+        self._put(
+            frame,
+            "quality",
+            complaints=complaints[:_MAX_COMPLAINTS],
+            hidden=len(complaints[_MAX_COMPLAINTS:]),
+            origins=origins,
+        )
         self._put(frame, "pulse", health=health, lag_s=_lag_s(health))
         frame.pools = tuple((pool.cluster, pool.pool) for pool in pools)
         frame.driven = frozenset((p.cluster, p.pool) for p in pools if not only_looked_at(p))

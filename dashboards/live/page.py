@@ -61,7 +61,9 @@ class Page:
                     if frame.driven or not frame.pools:
                         with _panel("Decisions that changed a pool"):
                             _fragment("decisions", frame)
-                    with _panel("Pipeline and data quality"):
+                    with _panel("Data quality"):
+                        _fragment("quality", frame)
+                    with _panel("Pipeline"):
                         _fragment("health", frame)
             with _div("foot"):
                 ui.html(

@@ -1,6 +1,7 @@
 """Records about the stream itself: what could not be read, and how well the sources behave."""
 
 from streams.schemas.base import Record
+from streams.schemas.origins import Origins
 
 
 class DeadLetter(Record, frozen=True, kw_only=True):
@@ -52,6 +53,10 @@ class Quality(Record, frozen=True, kw_only=True):
     """Set where an edge site speaks of what it reads."""
     lost: int = 0
     """Messages that the site has dropped unsent for want of room, since its file was made."""
+    origins: Origins | None = None
+    """Set where the source's senders are spoken of one by one, and all counts above are 0."""
+    lateness_s: float = 0.0
+    """How late records of the source may be; set with ``origins``."""
 
 
 class FrameMark(Record, frozen=True, kw_only=True):
@@ -63,6 +68,10 @@ class FrameMark(Record, frozen=True, kw_only=True):
     """The highest so far."""
     seen: int = 1
     """Bit i: the frame with ``sequence - i`` has been counted."""
+    number: int = 0
+    """The highest ``FrameHeader.number`` so far."""
+    lost: int = 0
+    """Numbers below it that have not come, from the first that came on."""
 
 
 class SnapshotManifest(Record, frozen=True, kw_only=True):
@@ -98,6 +107,8 @@ class SourceMark(Record, frozen=True, kw_only=True):
     watermark_us: int
     quality: Quality | None = None
     """What was counted and not yet published."""
+    origins: Origins | None = None
+    """The same, of each sender."""
 
 
 class Usage(Record, frozen=True, kw_only=True):

@@ -7,6 +7,8 @@ from typing import Final
 
 import numpy as np
 
+from streams.clock import SECOND_US
+from streams.origin_rows import COUNTS, rows_of
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.base import Record
 from streams.schemas.incidents import Alert, Incident
@@ -38,6 +40,8 @@ _FIELDS: Final = {
     "change": "id title actor replica node",
     "quality": "records accepted late far_future dead duplicate_frames behind_s given_up "
     "missed_rows lost",
+    "origin": "records late far_future dead repeated_frames lost_frames least_behind_s doubtful "
+    "implausible",
 }
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     **{measurement: tuple(fields.split()) for measurement, fields in _FIELDS.items()},
@@ -66,7 +70,9 @@ def window_points(table: Table, *, interval_s: float) -> list[Point]:
 
 
 def record_points(record: Record) -> list[Point]:
-    """The point of one record, newest wins; none for kinds that are not kept."""
+    """The points of one record, newest wins; none for kinds that are not kept."""
+    if isinstance(record, Quality) and record.origins is not None:
+        return _origins(record)
     make = _RECORDS.get(type(record))
     point = make(record) if make else None
     return [point] if point else []
@@ -156,6 +162,21 @@ def _quality(q: Quality) -> Point | None:
         "site": q.site,
     }
     return _of("quality", q, q.at_us, tags, given_up=int(q.given_up))
+
+
+def _origins(q: Quality) -> list[Point]:
+    """One for each that is spoken of."""
+    points = []
+    for name, row in rows_of(q):
+        tags = {"source": q.source, "partition": str(q.partition), "site": q.site, "origin": name}
+        fields: dict[str, FieldValue | None] = {count: getattr(row, count) for count in COUNTS}
+        fields |= {
+            "least_behind_s": row.least_behind_us / SECOND_US,
+            "doubtful": sum(one.doubtful for one in row.doubtful),
+            "implausible": sum(one.implausible for one in row.doubtful),
+        }
+        points.append(_point("origin", q.at_us, tags, fields))
+    return [point for point in points if point]
 
 
 def _tags(record: Incident | Decision | PoolStatus | ReplicaStatus | Change) -> dict[str, str]:

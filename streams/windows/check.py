@@ -56,8 +56,9 @@ def _value_flaw(features: Sequence[Feature], record: msgspec.Struct) -> Reject |
             return Reject("not_finite", f"{feature.source} is {value}")
         if abs(value) * feature.scale >= VALUE_LIMIT:
             return Reject("out_of_range", f"{feature.source} is {_short(value)}: too large")
-        if value < 0 and feature.merge is not Merge.GAUGE:
-            return Reject("out_of_range", f"{feature.source} is {_short(value)}: negative")
+        if value < (least := feature.range.least):
+            why = f"less than {least:g}" if least else "negative"
+            return Reject("out_of_range", f"{feature.source} is {_short(value)}: {why}")
     return next(filter(None, (_spread_flaw(feature, record) for feature in features)), None)
 
 

@@ -81,8 +81,8 @@ class _Group:
 def read_columns(fields: Fields, index: SeriesIndex) -> Columns:
     """No Python code per record beyond reading fields.
 
-    Unfit are records with values that are not finite, negative where that is nonsense, or beyond
-    2**53 steps of the feature's scale, and labels that are too long or cannot be printed.
+    Unfit are records with values that are not finite, impossible (``ranges.py``), or beyond 2**53
+    steps of the feature's scale, and labels that are too long or cannot be printed.
     """
     bad = fields.unreadable()
     at_us, code = fields.whole("at_us"), fields.series(index)
@@ -171,10 +171,9 @@ def _seen(feature: Feature, group: _Group, bad: Mask) -> Seen:
             bad[group.at[(numbers < 0) | (numbers >= VALUE_LIMIT)]] = True
             return Seen(group.at, numbers)
         case Merge.GAUGE:
-            return _fixed(feature, group, bad, least=-VALUE_LIMIT)
+            return _fixed(feature, group, bad)
         case Merge.HISTOGRAM:
-            # What rounds to 0 is no negative duration.
-            seen = _fixed(feature, group, bad, least=-0.5)
+            seen = _fixed(feature, group, bad)
             return _with_spreads(feature, group, bad, seen) if feature.spread else seen
 
 
@@ -195,13 +194,15 @@ def _with_spreads(feature: Feature, group: _Group, bad: Mask, single: Seen) -> S
     )
 
 
-def _fixed(feature: Feature, group: _Group, bad: Mask, *, least: float) -> Seen:
+def _fixed(feature: Feature, group: _Group, bad: Mask) -> Seen:
     places, values = group.fields.numbers(feature.source)
     if not places.size:
         return Seen(_NONE, _NONE)
     at = group.at if places.size == group.at.size else group.at[places]
-    scaled = values * feature.scale
-    fit = (scaled > least) & (scaled < VALUE_LIMIT)
+    with np.errstate(over="ignore"):  # What becomes infinite is beyond the limit, too.
+        scaled = values * feature.scale
+    # What rounds to 0 is no negative duration.
+    fit = (scaled > feature.range.least * feature.scale - 0.5) & (scaled < VALUE_LIMIT)
     if not fit.all():
         bad[at[~fit]] = True
         at, scaled = at[fit], scaled[fit]

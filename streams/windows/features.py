@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from streams.windows.ranges import Range, range_of
+
 
 class Merge(StrEnum):
     """How a feature's records become one row, and rows of deltas one window."""
@@ -37,6 +39,11 @@ class Feature:
     @property
     def source(self) -> str:
         return self.field or self.name
+
+    @property
+    def range(self) -> Range:
+        """What can be there, and what may well be."""
+        return range_of(self.name, self.unit)
 
 
 def _count(name: str, help_: str) -> Feature:

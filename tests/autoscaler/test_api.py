@@ -102,7 +102,9 @@ async def test_lists(client: httpx.AsyncClient, path: str, found: tuple[str, obj
     assert [item[found[0]] for item in items] == [found[1]]
 
 
-@pytest.mark.parametrize("path", ["/v1/alerts", "/v1/changes", "/v1/pools/codex/replicas"])
+@pytest.mark.parametrize(
+    "path", ["/v1/alerts", "/v1/changes", "/v1/quality", "/v1/pools/codex/replicas"]
+)
 async def test_lists_without_anything_are_empty(client: httpx.AsyncClient, path: str) -> None:
     assert (await client.get(path)).json() == {"items": []}
 

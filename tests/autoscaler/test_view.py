@@ -4,6 +4,7 @@ from autoscaler.api.view import View
 from autoscaler.decide import decide
 from streams.codec import FrameHeader, encode_frame, encode_record
 from streams.schemas.incidents import Rule
+from streams.schemas.origins import Origins
 from streams.schemas.scaling import Decision, ReplicaStatus
 from streams.schemas.system import Quality
 from streams.schemas.telemetry import Change
@@ -100,6 +101,24 @@ def test_replicas_go_with_their_tombstone() -> None:
     )
 
     assert [row.replica for row in one.replicas("local", "codex")] == ["codex-2"]
+
+
+@pytest.mark.parametrize(("state", "missed"), [("ready", ["local/codex/codex-2"]), ("stopped", [])])
+def test_nobody_misses_a_replica_that_was_stopped(state: str, missed: list[str]) -> None:
+    def heard(number: int) -> Quality:
+        names = ("local/codex/codex-1", "local/codex/codex-2")[: 2 if number < 20 else 1]
+        origins = Origins(from_us=at(10 * number), names=names, records=(10,) * len(names))
+        return Quality(
+            at_us=origins.from_us, source="engine", partition=0, records=0, accepted=0,
+            origins=origins,
+        )  # fmt: skip
+
+    one = view(
+        message("pools", "local/codex/codex-2", replica("codex-2").but(state=state)),
+        *(message("quality", "engine/0", heard(number)) for number in range(24)),
+    )
+
+    assert [complaint.origin for complaint in one.complaints()] == missed
 
 
 def test_the_newest_record_of_an_incident_counts() -> None:

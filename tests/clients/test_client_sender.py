@@ -7,6 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kafka.errors import KafkaTimeoutError, TopicAuthorizationFailedError
+from tidegate_client.frames import Identity
+from tidegate_client.packing import Packer
+from tidegate_client.records import row_of
+from tidegate_client.tally import Tally
 
 from tests.clients.world import Bench, Broker, decoded
 
@@ -275,3 +279,19 @@ def _check(bench: Bench, broker: Broker) -> None:
     taken = sum(decoded("requests", frame.data)[0].count for frame in distinct.values())
     # The broker may have what we never learned of; it has all that we say it has.
     assert taken >= counters.sent
+
+
+def test_frames_are_numbered_for_each_topic() -> None:
+    packer = Packer(Identity("host-7", "b00t"), Tally(), lambda *_: None)
+    least = {
+        "requests": {"kind": "arrived", "at_us": 1, "pool": "codex"},
+        "gpu": {"at_us": 1, "node": "node-1", "gpu_uuid": "GPU-1"},
+    }
+    topics = ["requests", "gpu", "requests", "gpu", "requests"]
+    rows = {topic: [row_of(topic, record)] for topic, record in least.items()}
+    frames = [frame for topic in topics for frame in packer.frames(topic, rows[topic])]
+
+    numbers = [decoded(frame.topic, frame.data)[0].number for frame in frames]
+
+    assert [frame.sequence for frame in frames] == [1, 2, 3, 4, 5]
+    assert numbers == [1, 1, 2, 2, 3]

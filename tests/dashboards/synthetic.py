@@ -12,6 +12,7 @@ from streams.clock import SECOND_US
 from streams.codec import BlockHeader, encode_block, encode_record
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.incidents import Alert, Cause, Incident, Subject
+from streams.schemas.origins import Doubtful, Origins
 from streams.schemas.scaling import (
     Decision,
     Forecast,
@@ -329,3 +330,23 @@ def _quality(now_us: int) -> Iterator[Message]:
             behind_s=0.04,
         )  # fmt: skip
         yield message("quality", quality, source)
+    yield from _origins(now_us)
+
+
+def _origins(now_us: int) -> Iterator[Message]:
+    """Three senders, one of which counts in milliseconds; and a clock that is behind."""
+    for ago in range(4, 0, -1):
+        from_us = at(-10 * ago, now_us)
+        doubtful = Doubtful(
+            origin=1, field="ttft_s", values=40, doubtful=40, implausible=38, least=412.0,
+            most=2_310.0,
+        )  # fmt: skip
+        origins = Origins(
+            from_us=from_us, names=("gateway", "gateway-7", "local/node-3"), records=(300, 90, 10),
+            least_behind_us=(40_000, 52_000, 3_210_000), doubtful=(doubtful,),
+        )  # fmt: skip
+        quality = Quality(
+            at_us=from_us, source="requests", partition=0, records=0, accepted=0, origins=origins,
+            lateness_s=2.0,
+        )  # fmt: skip
+        yield message("quality", quality, "requests/0")

@@ -46,6 +46,8 @@ def test_the_same_view_draws_the_same_frame(frame: Frame) -> None:
         pytest.param("incidents", "expected 0.12 s", id="evidence"),
         pytest.param("decisions", "codex 2 → 3", id="decisions"),
         pytest.param("gpus", "gpu-a1", id="gpus"),
+        pytest.param("quality", "gateway-7: ttft_s looks like milliseconds", id="bad-senders"),
+        pytest.param("quality", "divide by 1,000", id="and-what-to-do"),
         pytest.param("health", "watch shard 1", id="lag-per-shard"),
     ],
 )  # fmt: skip

@@ -64,3 +64,22 @@ def test_who_is_forgotten_does_not_depend_on_when_it_is_asked() -> None:
 
     assert repeats.take(frame(1, "a")) is not None
     assert repeats.forgotten() == [("b", "b")]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "lost"),
+    [
+        pytest.param([1, 2, 3], 0, id="all-there"),
+        pytest.param([7, 8], 0, id="what-was-before-the-first-is-not-known"),
+        pytest.param([1, 4], 2, id="two-missing"),
+        pytest.param([1, 4, 4], 2, id="one-of-them-came-again"),
+        pytest.param([1, 4, 3], 1, id="overtaken-and-not-missing"),
+        pytest.param([0, 0, 0], 0, id="a-producer-that-does-not-count"),
+    ],
+)
+def test_what_is_missing_by_its_number(numbers: list[int], lost: int) -> None:
+    repeats = Repeats()
+    for sequence, number in enumerate(numbers):
+        repeats.take(frame(number or sequence).but(number=number))
+
+    assert repeats.lost("p", "b") == lost

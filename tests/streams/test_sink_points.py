@@ -6,6 +6,7 @@ import pytest
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.base import Record
 from streams.schemas.incidents import Alert, Cause, Incident, Subject
+from streams.schemas.origins import Doubtful, Origins
 from streams.schemas.scaling import Decision, Forecast, PoolStatus, Quantile, ReplicaStatus
 from streams.schemas.system import Quality
 from streams.schemas.telemetry import Change, EngineSample, RequestEvent
@@ -48,7 +49,10 @@ CHANGE = Change(id="c1", at_us=NOON_US, kind="scaled", summary="2 to 3", pool="c
 QUALITY = Quality(
     at_us=NOON_US, source="requests", partition=0, records=5, accepted=5, behind_s=0.1
 )
-RECORDS = [ANOMALY, INCIDENT, DECISION, ALERT, POOL, REPLICA, CHANGE, QUALITY]
+ORIGINS = QUALITY.but(
+    records=0, accepted=0, origins=Origins(from_us=NOON_US, names=("node-3",), records=(5,))
+)
+RECORDS = [ANOMALY, INCIDENT, DECISION, ALERT, POOL, REPLICA, CHANGE, QUALITY, ORIGINS]
 
 
 def points_of(*records: Record) -> list[Any]:
@@ -139,3 +143,20 @@ def test_numbers_of_windows_are_always_floats() -> None:
 
 def test_an_empty_table_has_no_points() -> None:
     assert window_points(to_table("gpu", [], interval_us=1_000_000), interval_s=10.0) == []
+
+
+def test_each_sender_has_a_point() -> None:
+    doubtful = Doubtful(
+        origin=1, field="ttft_s", values=9, doubtful=7, implausible=2, least=40.0, most=400.0
+    )
+    origins = Origins(
+        from_us=NOON_US,
+        names=("node-3", "gateway-7"),
+        records=(5, 9),
+        least_behind_us=(-2_500_000, 0),
+        doubtful=(doubtful,),
+    )
+    points = points_of(QUALITY.but(origins=origins))
+    assert [point.tags["origin"] for point in points] == ["node-3", "gateway-7"]
+    assert [point.fields["least_behind_s"] for point in points] == [-2.5, 0.0]
+    assert [point.fields["doubtful"] for point in points] == [0, 7]

@@ -35,9 +35,13 @@ class Identity(NamedTuple):
     boot: str
 
 
-def encode(topic: str, rows: Sequence[Row], who: Identity, sequence: int) -> bytes:
-    """One frame. Raises UnfitRecordError if some value is not of its field's sort."""
+def encode(topic: str, rows: Sequence[Row], who: Identity, sequence: int, number: int = 0) -> bytes:
+    """One frame. Raises UnfitRecordError if some value is not of its field's sort.
+
+    number: among the frames of its topic, by which a reader knows that one is missing.
+    """
     header = {"producer": who.producer, "boot": who.boot, "sequence": sequence, "count": len(rows)}
+    header.update({"number": number} if number else {})
     fields = FIELDS[topic]
     try:
         if any(field.sort == "attributes" for field in fields):

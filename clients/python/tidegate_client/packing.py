@@ -18,20 +18,22 @@ Complain = Callable[[str, str], None]
 
 
 class Packer:
-    """Numbers the frames of a process: 1, 2, 3, ..."""
+    """Numbers the frames of a process, and besides those of each topic: 1, 2, 3, ..."""
 
     def __init__(self, who: Identity, tally: Tally, complain: Complain) -> None:
         self._who = who
         self._tally = tally
         self._complain = complain
         self._sequence = 0
+        self._numbers: dict[str, int] = {}
 
     def frames(self, topic: str, rows: list[Row]) -> Iterator[Frame]:
         """As few as can be."""
         if not rows:
             return
         try:
-            data = encode(topic, rows, self._who, self._sequence + 1)
+            number = self._numbers.get(topic, 0) + 1
+            data = encode(topic, rows, self._who, self._sequence + 1, number)
         except UnfitRecordError as exc:
             yield from self._parted(topic, rows, str(exc))
             return
@@ -39,6 +41,7 @@ class Packer:
             yield from self._parted(topic, rows, f"a record of {topic} has {len(data)} bytes")
             return
         self._sequence += 1
+        self._numbers[topic] = number
         yield Frame(topic, self._who.boot, self._sequence, len(rows), data)
 
     def _parted(self, topic: str, rows: list[Row], flaw: str) -> Iterator[Frame]:
