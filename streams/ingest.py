@@ -15,7 +15,7 @@ from streams.log_stage import attach_log_stage
 from streams.maps.reading import MapDecoder
 from streams.maps.registry import teach
 from streams.replay import message_of
-from streams.schemas.system import FrameMark, SourceMark
+from streams.schemas.system import FrameMark, Quality, SourceMark
 from streams.settings import StreamSettings
 from streams.stage import Out
 from streams.work import Shown
@@ -60,10 +60,20 @@ class IngestHandler:
             metrics.LATE.labels(STAGE).inc(counts.late)
             metrics.DEAD_LETTERS.labels(STAGE).inc(counts.dead + counts.far_future)
             metrics.DUPLICATES.labels(STAGE).inc(counts.duplicate_frames)
-        return out
+        return self._shown(out)
 
     async def idle(self, position: int, clock_us: int) -> Sequence[Out]:
-        return self._ingest.idle(position, clock_us)
+        return self._shown(self._ingest.idle(position, clock_us))
+
+    def _shown(self, out: Sequence[Out]) -> Sequence[Out]:
+        """The same, after a look at what it says of senders."""
+        for each in out:
+            if isinstance(each.value, Quality) and each.value.origins:
+                origins = each.value.origins
+                metrics.LOST_FRAMES.labels(STAGE, self._key).set(sum(origins.lost_frames))
+                doubtful = sum(one.doubtful for one in origins.doubtful)
+                metrics.DOUBTFUL.labels(STAGE, self._key).set(doubtful)
+        return out
 
     def shown(self) -> Shown:
         return Shown(watermark_us=self._ingest.watermark_us)

@@ -126,6 +126,16 @@ RESTORE_SECONDS: Final = Gauge(
 REPLAYED: Final = Counter(
     "tidegate_restore_replayed", "Messages replayed to restore a partition.", _PARTITION
 )
+LOST_FRAMES: Final = Gauge(
+    "tidegate_stage_lost_frames",
+    "Frames missing by their numbers in the last ten seconds that are over.",
+    _PARTITION,
+)
+DOUBTFUL: Final = Gauge(
+    "tidegate_stage_doubtful_values",
+    "Values out of the ordinary in the last ten seconds that are over.",
+    _PARTITION,
+)
 SINK_POINTS: Final = Counter("tidegate_sink_points", "Points a sink has stored.", _SINK)
 SINK_REFUSED: Final = Counter(
     "tidegate_sink_refused", "Points a sink will never take, set aside.", _SINK

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
 
 from streams.batch import Message, RecordBatch
 from streams.clock import SECOND_US
@@ -441,6 +442,17 @@ class TestRestore:
         out = await after.handle(batch(message(frame(request()), 1)))
 
         assert arrived(out) == 0
+
+    async def test_what_senders_did_is_shown(self) -> None:
+        handler = self.handler([])
+
+        await handler.handle(batch(message(request("finished", ttft_s=400.0))))
+        await handler.idle(1, T0 + 60 * SECOND_US)
+
+        shown = REGISTRY.get_sample_value(
+            "tidegate_stage_doubtful_values", {"stage": "ingest", "partition": "requests/0"}
+        )
+        assert shown == 1
 
     async def test_the_watermark_does_not_go_back(self) -> None:
         after = self.handler(ingest().idle(3, T0 + 60 * SECOND_US))
