@@ -84,7 +84,7 @@ class ServiceTime:
         """Enough was seen of full replicas lately."""
         return self._at_full >= ENOUGH_AT_FULL
 
-    def full_s(self, slots: int) -> float:
+    def full_s(self, slots: float) -> float:
         """Serving time where ``slots`` requests share a replica; 0 before anything finished."""
         if not self.known:
             return 0.0

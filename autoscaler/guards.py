@@ -15,6 +15,10 @@ LEAST_WATCHED_S: Final = 60.0
 """A forecast from less than this knows too little of bursts."""
 
 
+LEAST_STEP: Final = 0.1
+"""Smaller steps down would save little and be taken back soon."""
+
+
 def changed(decision: Decision, desired: int, guard: str, why: str) -> Decision:
     """The decision with another size, and who changed it and why added to its sentence."""
     if desired == decision.desired:
@@ -70,9 +74,16 @@ def stabilise(decision: Decision, situation: Situation) -> Decision:
     if situation.watched_s < least_s:
         why = f"the pool was watched for {situation.watched_s:.3g} of {least_s:g} s only"
         return _no_shrinking(decision, situation, "stabilise", why)
-    enough = min(situation.standing, situation.highest_recent)
+    enough = max(decision.desired, min(situation.standing, situation.highest_recent))
     why = f"{situation.highest_recent} was called for within the last {span}"
-    return changed(decision, max(decision.desired, enough), "stabilise", why)
+    if not worth_it(situation.standing, enough):
+        enough, why = situation.standing, f"fewer than {LEAST_STEP:.0%} of them could go"
+    return changed(decision, enough, "stabilise", why)
+
+
+def worth_it(standing: int, desired: int) -> bool:
+    """Whether so many replicas would go that it is worth the turning back."""
+    return desired >= standing or standing - desired >= LEAST_STEP * standing
 
 
 def incident_freeze(decision: Decision, situation: Situation) -> Decision:

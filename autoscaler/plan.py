@@ -3,11 +3,10 @@
 import math
 from typing import Final
 
+from autoscaler.need import patience
 from autoscaler.situation import Situation, inputs_of
 from streams.schemas.scaling import Decision
 
-MAX_PATIENCE: Final = 3.0
-"""However patient the SLO, backlog beyond three times the slots calls for more of them."""
 OVERDUE_S: Final = 30.0
 OVERDUE_TIMES: Final = 3.0
 
@@ -15,12 +14,11 @@ OVERDUE_TIMES: Final = 3.0
 def propose(situation: Situation) -> Decision:
     """The smallest number of replicas that carries the forecast and the backlog.
 
-    * forecast: at the lead time, ``target_ratio`` of the slots must hold its median (or queues grow
-      for good), and ``target_ratio`` of the room its upper quantile,
-    * backlog: the room must hold what is in flight and queued now, also where only a glimpse of
-      it can be had because windows stall: the reactive floor,
-
-    where room is the slots, and what they can still take within the longest wait the SLO allows.
+    * forecast: the slots must hold the highest demand until a replica ordered now is ready, at the
+      quantile that spends the budget of misses and no more,
+    * backlog: the slots, and what they can still take within the longest wait that the SLO allows,
+      must hold what is in flight and queued now, also where only a glimpse of it can be had
+      because windows stall: the reactive floor.
     """
     ahead, present = for_forecast(situation), for_backlog(situation)
     replicas = max(ahead, present)
@@ -47,16 +45,13 @@ def propose(situation: Situation) -> Decision:
 
 
 def for_forecast(situation: Situation, less: float = 0.0) -> int:
-    """Replicas that hold the forecast, less some slots of demand, at ``target_ratio``.
+    """Replicas that hold the forecast, less some slots of demand.
 
     0 while the serving time is unknown: then demand in slots is unknown as well.
     """
     if situation.service_s <= 0:
         return 0
-    return max(
-        _whole(max(0.0, demand - less) / per_replica)
-        for _, demand, per_replica in _limits(situation)
-    )
+    return whole(max(0.0, situation.upper - less) / situation.slots)
 
 
 def for_backlog(situation: Situation) -> int:
@@ -65,21 +60,20 @@ def for_backlog(situation: Situation) -> int:
     What was glimpsed since the last final window may raise it and never lowers it.
     """
     held = max(situation.in_flight + situation.queued, situation.glimpsed)
-    return _whole(held / room(situation))
+    return whole(held / room(situation))
 
 
 def room(situation: Situation) -> float:
     """Requests that a replica can be asked for at once without a wait beyond the SLO.
 
     >>> usual = Situation(pool="codex", now_us=0, standing=1, ready=1, low=1, high=3, slots=4,
-    ...                   demand=1, median=1, upper=1, service_s=10, slo_queue_s=1)
+    ...                   demand=1, upper=1, service_s=10, slo_queue_s=1)
     >>> room(usual)
     4.4
     """
     if situation.service_s <= 0:
         return float(situation.slots)
-    patience = min(MAX_PATIENCE, 1 + situation.slo_queue_s / situation.service_s)
-    return situation.slots * patience
+    return situation.slots * patience(situation.service_s, situation.slo_queue_s)
 
 
 def _overdue(situation: Situation) -> str:
@@ -91,18 +85,8 @@ def _overdue(situation: Situation) -> str:
     )
 
 
-def _whole(replicas: float) -> int:
+def whole(replicas: float) -> int:
     return max(0, math.ceil(replicas - 1e-9))
-
-
-def _limits(situation: Situation) -> tuple[tuple[str, float, float], ...]:
-    """What of the forecast, how many slots that is, and how many of them a replica may take."""
-    upper = situation.forecast.quantiles[-1].q * 100 if situation.forecast else 90
-    target = situation.target_ratio
-    return (
-        ("median", situation.median, situation.slots * target),
-        (f"p{upper:.0f}", situation.upper, room(situation) * target),
-    )
 
 
 def _reason(situation: Situation, ahead: int, present: int) -> str:
@@ -111,10 +95,10 @@ def _reason(situation: Situation, ahead: int, present: int) -> str:
         held = f"{situation.glimpsed:.3g} in flight or queued, seen before windows are final,"
     if situation.service_s <= 0:
         return f"{held} need {_replicas(present)}; serving times are not known yet"
-    what, slots, per_replica = max(_limits(situation), key=lambda limit: limit[1] / limit[2])
     forecast = (
-        f"{what} of demand in {situation.horizon_s:.3g} s is {slots:.3g} slots at "
-        f"{per_replica:.3g} per replica"
+        f"p{situation.quantile * 100:.0f} of the highest demand in the next "
+        f"{situation.horizon_s:.3g} s is {situation.upper:.3g} slots at {situation.slots} per "
+        f"replica, to keep misses within {situation.miss_budget_ratio * 100:.3g} %"
     )
     if present > ahead:
         return f"{held} need {_replicas(present)}; {forecast} would need {ahead}"

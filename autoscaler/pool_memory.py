@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from autoscaler.capacity import LeadTime, Served, ServiceTime
+from autoscaler.capacity import LeadTime
 from autoscaler.demand import DemandMeter, Glimpse, PoolSecond
-from autoscaler.forecasters import FORECASTERS
 from autoscaler.growth import GrowthWatch
+from autoscaler.highest import Highest
+from autoscaler.outlook import Outlook
 from autoscaler.settings import ScalingSettings
 from autoscaler.shadow import Reactive, Terms
 from autoscaler.situation import Block, Order, Situation
@@ -16,10 +17,8 @@ from model_backend.settings import PoolSettings
 from streams.clock import SECOND_US
 from streams.schemas.scaling import (
     Decision,
-    Forecast,
     Ladder,
     PoolStatus,
-    Quantile,
     ReplicaStatus,
 )
 
@@ -31,7 +30,6 @@ HOUR_S: Final = 3_600
 FAILED_WITHIN_S: Final = 300
 GAP_S: Final = 10.0
 """A longer gap in the figures, and the pool counts as watched from its end on."""
-MAX_PROPOSALS: Final = 4_096
 MAX_REPLICAS: Final = 2_000
 
 
@@ -56,14 +54,15 @@ class PoolMemory:
         self._scaling = scaling
         self.status: PoolStatus | None = None
         self._meter = DemandMeter()
-        self._service = ServiceTime()
+        self._outlook = Outlook(
+            slo_queue_s=pool.slo_queue_s, miss_budget_ratio=scaling.miss_budget_ratio
+        )
         self._lead = LeadTime(pool.start_delay_s)
-        self._forecaster = FORECASTERS[scaling.forecaster]()
         self._growth = GrowthWatch()
         self._reactive: Reactive | None = None
         self._replicas: dict[str, ReplicaStatus] = {}
         self._failed_starts: deque[int] = deque(maxlen=100)
-        self._proposals: deque[tuple[int, int]] = deque(maxlen=MAX_PROPOSALS)
+        self._proposals = Highest(round(scaling.scale_down_after_s * SECOND_US))
         self._ordered: deque[tuple[int, int]] = deque(maxlen=1_000)
         self._told: tuple[int, int] | None = None
         self._watched_since_us: int | None = None
@@ -102,12 +101,10 @@ class PoolMemory:
             self._missed += second.missed
             if second.gauged:
                 self._watch(second.window_us + SECOND_US)
-            if trusted:
-                self._learn(second)
             end_us = second.window_us + SECOND_US
-            self._forecaster.observe(end_us, self._offered())
+            self._outlook.see(second, self.slots, trusted=trusted)
             self._growth.see([second])
-            if self._reactive is not None and self._service.known:
+            if self._reactive is not None and self._outlook.service.known:
                 self._reactive.second(end_us, second.arrived, self._terms())
 
     def glimpse(self, seconds: Sequence[PoolSecond]) -> None:
@@ -119,23 +116,6 @@ class PoolMemory:
             self._watched_since_us = end_us
         self._gauged_us = end_us
 
-    def _learn(self, second: PoolSecond) -> None:
-        if not second.served_n:
-            return
-        served_s = second.served_s / second.served_n
-        recent = [row for row in self._meter.last(max(1.0, served_s)) if row.gauged and row.ready]
-        if recent:
-            occupancy = sum(row.in_flight / row.ready for row in recent) / len(recent)
-            self._service.learn(
-                Served(
-                    count=second.served_n,
-                    seconds=second.served_s,
-                    work=second.served_tokens or second.served_n,
-                    occupancy=occupancy,
-                    slots=self.slots,
-                )
-            )
-
     # What is known
 
     @property
@@ -143,11 +123,11 @@ class PoolMemory:
         return (self.status.slots_per_replica if self.status else 0) or self._pool.slots
 
     def _service_s(self) -> float:
-        return self._service.full_s(self.slots)
+        return self._outlook.service_s(self.slots)
 
     def _offered(self, suspects: Sequence[str] = ()) -> float:
         """Work offered in slots; before anything finished, what the pool holds."""
-        if self._service.known:
+        if self._outlook.service.known:
             return self._meter.offered(self._service_s(), self._horizon_s(), suspects)
         return sum(self._meter.held())
 
@@ -165,7 +145,7 @@ class PoolMemory:
 
     def situation(self, now_us: int, status: PoolStatus, about: Circumstances) -> Situation:
         """The pool at ``now_us`` (the end of the newest closed interval)."""
-        forecast = self._forecast()
+        forecast = self._outlook.forecast(self._horizon_s())
         in_flight, queued = self._meter.held()
         return Situation(
             cluster=status.cluster,
@@ -181,20 +161,20 @@ class PoolMemory:
             slots=self.slots,
             demand=self._offered(),
             forecast=forecast,
-            median=forecast.quantiles[0].value,
+            quantile=forecast.quantiles[-1].q,
             upper=forecast.quantiles[-1].value,
             in_flight=in_flight,
             queued=queued,
             glimpsed=self._glimpse.held(now_us, self._gauged_us or 0),
             service_s=self._service_s(),
-            identified=self._service.identified,
+            identified=self._outlook.service.identified,
             horizon_s=forecast.horizon_s,
             slo_queue_s=self._pool.slo_queue_s,
             missed=self._missed,
-            target_ratio=self._scaling.target_ratio,
+            miss_budget_ratio=self._scaling.miss_budget_ratio,
             data_age_s=_age_s(self._gauged_us, now_us),
             stalled=about.stalled,
-            highest_recent=self._highest_recent(now_us),
+            highest_recent=int(self._proposals.since(now_us)),
             watched_s=self._watched_s(now_us),
             scale_down_after_s=self._scaling.scale_down_after_s,
             gpus_per_replica=self._gpus_per_replica(),
@@ -222,18 +202,6 @@ class PoolMemory:
     def _horizon_s(self) -> float:
         return self._lead.seconds() + PIPELINE_S
 
-    def _forecast(self) -> Forecast:
-        horizon_s = self._horizon_s()
-        asked = (0.5, self._scaling.quantile)
-        values = self._forecaster.forecast(horizon_s, asked).tolist()
-        return Forecast(
-            feature="demand",
-            unit="slots",
-            horizon_s=horizon_s,
-            quantiles=tuple(Quantile(q=q, value=v) for q, v in zip(asked, values, strict=True)),
-            model=self._scaling.forecaster,
-        )
-
     def _pending_s(self, now_us: int) -> float:
         ordered = [
             replica.ordered_at_us
@@ -241,10 +209,6 @@ class PoolMemory:
             if replica.state == "starting" and replica.ordered_at_us
         ]
         return _age_s(min(ordered), now_us) if ordered else 0.0
-
-    def _highest_recent(self, now_us: int) -> int:
-        since_us = now_us - self._scaling.scale_down_after_s * SECOND_US
-        return max((size for at_us, size in self._proposals if at_us > since_us), default=0)
 
     def _watched_s(self, now_us: int) -> float:
         return _age_s(self._watched_since_us, now_us) if self._watched_since_us else 0.0
@@ -265,7 +229,7 @@ class PoolMemory:
     def decided(self, decision: Decision) -> Decision:
         """Remember it; the reactive policy's figures are filled in."""
         self._missed = 0
-        self._proposals.append((decision.at_us, decision.proposed))
+        self._proposals.see(decision.at_us, decision.proposed)
         standing = int(decision.inputs["standing"])
         if decision.desired != standing:
             self._told = (decision.desired, decision.at_us)

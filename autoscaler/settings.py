@@ -15,12 +15,11 @@ class ScalingSettings(BaseModel, frozen=True, extra="forbid"):
     dry_run: bool = True
     """Decide and publish, but leave every pool alone. Off only by choice."""
     decide_every_s: Annotated[float, Field(ge=1)] = 1.0
-    forecaster: str = "blend"
-    """A name of ``autoscaler.forecasters.FORECASTERS``."""
+    miss_budget_ratio: Annotated[float, Field(gt=0, le=0.5)] = 0.01
+    """Share of requests that may miss the SLO; the plan of each pool tunes itself to it."""
     target_ratio: Annotated[float, Field(gt=0, le=1)] = 0.7
-    """Plan for a share of each replica; the rest absorbs bursts."""
-    quantile: Annotated[float, Field(gt=0.5, lt=1)] = 0.9
-    scale_down_after_s: Annotated[float, Field(ge=0)] = 60.0
+    """Of the usual reactive scaler that `shadow` compares with: a share of each replica."""
+    scale_down_after_s: Annotated[float, Field(ge=0)] = 300.0
     """Demand must have been lower for this long before a replica goes."""
     gpus_per_hour: Annotated[int, Field(ge=1)] = 64
     """Upper bound on GPUs (replicas, where they have none) ordered within any hour."""

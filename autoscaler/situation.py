@@ -48,10 +48,10 @@ class Situation:
     demand: float
     """Offered work at present: arrivals per second times serving time in a full replica."""
     forecast: Forecast | None = None
-    median: float
-    """The forecast's median when a replica ordered now is ready."""
+    quantile: float = 0.8
+    """The quantile to plan for: it spends the budget of misses and no more."""
     upper: float
-    """And its upper quantile."""
+    """That quantile of the highest demand until a replica ordered now is ready."""
     in_flight: float = 0.0
     queued: float = 0.0
     glimpsed: float = 0.0
@@ -64,7 +64,7 @@ class Situation:
     slo_queue_s: float = 1.0
     missed: int = 0
 
-    target_ratio: float = 0.7
+    miss_budget_ratio: float = 0.01
     data_age_s: float = 0.0
     """Age of the newest window that says what the pool holds."""
     stalled: bool = False
@@ -102,7 +102,7 @@ _NUMBERS = (
     "high",
     "slots",
     "demand",
-    "median",
+    "quantile",
     "upper",
     "in_flight",
     "queued",
@@ -112,7 +112,7 @@ _NUMBERS = (
     "horizon_s",
     "slo_queue_s",
     "missed",
-    "target_ratio",
+    "miss_budget_ratio",
     "data_age_s",
     "stalled",
     "highest_recent",

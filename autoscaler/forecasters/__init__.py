@@ -1,4 +1,4 @@
-"""Every forecaster, by the name used in settings.
+"""Every forecaster that the blend listens to, by name.
 
 To add one: write it in a file of its own here, add a line below, run ``make check``.
 tests/conformance/test_forecasters.py then tests it like all the others.
@@ -8,16 +8,14 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from autoscaler.forecasters.base import Forecaster
-from autoscaler.forecasters.blend import Blend
-from autoscaler.forecasters.last_value import LastValue
-from autoscaler.forecasters.seasonal_naive import SeasonalNaive
-from autoscaler.forecasters.smooth import Smooth
-from autoscaler.forecasters.trend import Trend
+from autoscaler.forecasters.peak import Peak
+from autoscaler.forecasters.recent import Recent
+from autoscaler.forecasters.returning import Returning
+from autoscaler.forecasters.seasonal import Seasonal
 
-FORECASTERS: Final[Mapping[str, Callable[..., Forecaster]]] = {
-    "blend": Blend,
-    "last_value": LastValue,
-    "seasonal_naive": SeasonalNaive,
-    "smooth": Smooth,
-    "trend": Trend,
+FORECASTERS: Final[Mapping[str, Callable[[], Forecaster]]] = {
+    "peak": Peak,
+    "recent": Recent,
+    "returning": Returning,
+    "seasonal": Seasonal,
 }

@@ -1,29 +1,23 @@
-"""What every forecaster keeps: values in as they are observed, quantiles at a horizon out."""
+"""What every forecaster keeps: demand in, second by second, where it is going out."""
 
-from collections.abc import Sequence
 from typing import Protocol
-
-from streams.windows.table import Floats
 
 
 class Forecaster(Protocol):
-    """Forecasts one series of demand, which is never negative.
+    """Says where one series of demand is heading, without saying how sure that is.
 
-    The same observations give the same forecasts; nothing else goes in.
+    The same seconds give the same answers; nothing else goes in. ``Blend`` learns how far the
+    highest demand until the horizon lies from each answer, and whom to trust.
     """
 
-    def observe(self, at_us: int, value: float) -> None:
-        """Take the next value in. One that is not newer than the last is ignored; a gap is filled
-        with the last value, up to the bound of what is remembered.
-
-        Raises InvalidParameterError if the value is not finite or below 0.
-        """
+    def aim(self, horizon_s: float) -> None:
+        """Look so far ahead from now on; told before the first second."""
         ...
 
-    def forecast(self, horizon_s: float, quantiles: Sequence[float]) -> Floats:
-        """The demand ``horizon_s`` after the last observation: finite, at least 0, and in the order
-        of ``quantiles``, which ascend. All 0 before the first observation.
+    def learn(self, second: int, demand: float) -> None:
+        """Take in a second since the epoch, newer than all before. Demand is finite, at least 0."""
+        ...
 
-        Raises InvalidParameterError if a quantile is not between 0 and 1 or they do not ascend.
-        """
+    def expects(self) -> float:
+        """Demand about a horizon after the last second: finite, at least 0; 0 at first."""
         ...

@@ -112,7 +112,7 @@ async def test_lists_without_anything_are_empty(client: httpx.AsyncClient, path:
 async def test_an_explanation_goes_step_by_step_and_repeats(client: httpx.AsyncClient) -> None:
     told = (await client.get("/v1/pools/codex/explain")).json()
 
-    assert told["sentence"].startswith("p90 of demand in 12 s is 9 slots")
+    assert told["sentence"].startswith("p80 of the highest demand in the next 12 s is 9 slots")
     assert (told["desired"], told["desired_again"]) == (3, 3)
     assert told["inputs"]["slots"] == 4
 

@@ -22,8 +22,7 @@ def situation(**but: Any) -> Situation:
         "high": 4,
         "slots": 4,
         "demand": 4.0,
-        "median": 4.0,
-        "upper": 6.0,
+        "upper": 8.0,
         "in_flight": 4.0,
         "service_s": 14.0,
         "horizon_s": 12.0,
@@ -34,8 +33,8 @@ def situation(**but: Any) -> Situation:
     return Situation(**(usual | but))
 
 
-IDLE = {"demand": 1.0, "median": 1.0, "upper": 1.5, "in_flight": 1.0}
-SURGE = {"demand": 9.0, "median": 8.5, "upper": 9.0}
+IDLE = {"demand": 1.0, "upper": 1.5, "in_flight": 1.0}
+SURGE = {"demand": 9.0, "upper": 13.0}
 HURT = (Block(incident="INC-7", open_s=60),)
 EXPIRED = (Block(incident="INC-7", open_s=1_000),)
 
@@ -44,9 +43,8 @@ EXPIRED = (Block(incident="INC-7", open_s=1_000),)
     ("given", "desired"),
     [
         pytest.param(situation(), 2, id="what-fits-changes-nothing"),
-        pytest.param(situation(upper=6.01), 3, id="any-excess-of-the-quantile-adds-a-replica"),
-        pytest.param(situation(median=5.7), 3, id="so-does-a-lasting-load-above-target"),
-        pytest.param(situation(queued=5.0), 3, id="and-a-backlog-that-does-not-fit"),
+        pytest.param(situation(upper=8.01), 3, id="any-excess-of-the-quantile-adds-a-replica"),
+        pytest.param(situation(queued=5.0), 3, id="so-does-a-backlog-that-does-not-fit"),
         pytest.param(situation(queued=4.5), 2, id="but-not-one-that-can-wait-within-the-slo"),
         pytest.param(situation(**IDLE), 1, id="idle-pool-shrinks"),
         pytest.param(situation(**IDLE, highest_recent=3), 2, id="but-not-right-after-a-burst"),
@@ -83,8 +81,14 @@ EXPIRED = (Block(incident="INC-7", open_s=1_000),)
             situation(service_s=0.0, in_flight=8.0, queued=3.0), 3, id="but-what-waits-does"
         ),
         pytest.param(
-            situation(service_s=14.0, slo_queue_s=60.0, upper=16.0), 2, id="patience-is-room"
+            situation(service_s=14.0, slo_queue_s=60.0, queued=20.0), 2, id="patience-is-room"
         ),
+        pytest.param(
+            situation(standing=40, highest_recent=37, high=99),
+            40,
+            id="few-of-many-are-not-worth-it",
+        ),
+        pytest.param(situation(standing=40, highest_recent=36, high=99), 36, id="a-tenth-is"),
     ],
 )
 def test_decide(given: Situation, desired: int) -> None:
@@ -125,8 +129,9 @@ def test_the_reason_tells_the_whole_story() -> None:
     decision = decide(situation(**IDLE, blocks=HURT, highest_recent=2))
 
     assert decision.reason == (
-        "p90 of demand in 12 s is 1.5 slots at 3 per replica: 1 replica; now 1 offered, "
-        "1 in flight and 0 queued; 2: 2 was called for within the last 60 s"
+        "p80 of the highest demand in the next 12 s is 1.5 slots at 4 per replica, to keep misses "
+        "within 1 %: 1 replica; now 1 offered, 1 in flight and 0 queued; "
+        "2: 2 was called for within the last 60 s"
     )
 
 

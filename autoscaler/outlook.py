@@ -1,0 +1,91 @@
+"""Seconds of one pool in, its forecast at the quantile that spends the budget out."""
+
+from typing import Final
+
+from autoscaler.budget import Budget
+from autoscaler.capacity import Served, ServiceTime
+from autoscaler.demand import PoolSecond
+from autoscaler.forecasters import FORECASTERS
+from autoscaler.forecasters.blend import Blend
+from autoscaler.need import Need
+from autoscaler.trailing import Trailing
+from streams.clock import SECOND_US
+from streams.schemas.scaling import Forecast, Quantile
+
+LONGEST_SERVICE_S: Final = 180
+UNLIKELY: Final = 0.1
+"""Demand is higher nine times of ten; below all that is planned for."""
+
+
+class Outlook:
+    """What a pool will be asked for, learned from each second: the same live and in a backtest."""
+
+    def __init__(self, *, slo_queue_s: float, miss_budget_ratio: float) -> None:
+        self._slo_queue_s = slo_queue_s
+        self._budget = Budget(miss_budget_ratio)
+        self._need = Need()
+        self._blend = Blend({name: make() for name, make in FORECASTERS.items()})
+        self._occupancy = Trailing(LONGEST_SERVICE_S)
+        self._told_work = False
+        self.service = ServiceTime()
+
+    def see(self, second: PoolSecond, slots: int, *, trusted: bool) -> None:
+        """A new second. While figures are not trusted, only demand is taken from them."""
+        if second.gauged and second.ready:
+            self._occupancy.see(second.in_flight / second.ready)
+        if trusted:
+            self._learn(second, slots)
+            self._budget.see(second.arrived, second.late + second.shed)
+        need = self._need.see(
+            second,
+            service_s=self.service_s(slots),
+            full=self._stretch(second, slots),
+            slo_queue_s=self._slo_queue_s,
+        )
+        self._blend.observe(second.window_us + SECOND_US, need)
+
+    def forecast(self, horizon_s: float) -> Forecast:
+        """The highest demand until ``horizon_s``: all but surely more than the first quantile.
+
+        The last one is to be planned for.
+        """
+        asked = (UNLIKELY, max(UNLIKELY, round(self._budget.quantile(horizon_s), 3)))
+        values = self._blend.forecast(horizon_s, asked)
+        quantiles = [Quantile(q=q, value=value) for q, value in zip(asked, values, strict=True)]
+        return Forecast(
+            feature="demand",
+            unit="slots",
+            horizon_s=horizon_s,
+            quantiles=tuple(quantiles),
+            model="blend",
+        )
+
+    def _learn(self, second: PoolSecond, slots: int) -> None:
+        if not second.served_n:
+            return
+        self._told_work = second.served_tokens > 0
+        served_s = second.served_s / second.served_n
+        self.service.learn(
+            Served(
+                count=second.served_n,
+                seconds=second.served_s,
+                work=second.served_tokens or second.served_n,
+                occupancy=self._occupancy.mean(max(1, round(served_s))),
+                slots=slots,
+            )
+        )
+
+    def service_s(self, slots: int) -> float:
+        """How long a request holds a slot of a full replica; 0 before anything finished.
+
+        Where work is not told in tokens, that is the time requests took: long ones fill replicas,
+        so that full replicas look slow.
+        """
+        return self.service.full_s(slots if self._told_work else 0)
+
+    def _stretch(self, second: PoolSecond, slots: int) -> float:
+        """How much longer a request takes in a full replica than in those of now."""
+        if not (self._told_work and self.service.known and second.ready):
+            return 1.0
+        occupancy = min(float(slots), second.in_flight / second.ready)
+        return self.service.full_s(slots) / max(1e-9, self.service.full_s(occupancy))
