@@ -180,3 +180,17 @@ def test_growth_of_yesterday_is_expected_again() -> None:
         one.learn(second, 10.0 if second % 86_400 < 3_600 else 20.0)
 
     assert one.expects() == pytest.approx(10 * 1.8**0.5, rel=0.02)
+
+
+def test_a_pool_that_becomes_restless_is_doubted_at_once() -> None:
+    def doubt(one: Blend) -> float:
+        low, high = one.forecast(HORIZON_S, (0.5, 0.96))
+        return high - low
+
+    one = blend("returning")
+    one.forecast(HORIZON_S, (0.5,))
+    before = doubt(fed(one, GROUND["calm"][:3_600]))
+    for number, value in enumerate(GROUND["bursts"][3_600:3_900].tolist(), 3_600):
+        one.observe(START_US + number * SECOND_US, value)
+
+    assert doubt(one) > 2.5 * before
