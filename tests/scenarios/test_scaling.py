@@ -90,12 +90,7 @@ TWO_TO_BEGIN_WITH = CODEX.model_copy(update={"initial_replicas": 2})
 @pytest.mark.parametrize(
     ("pool", "tokens_per_s"),
     [
-        pytest.param(
-            TWO_TO_BEGIN_WITH,
-            12,
-            marks=pytest.mark.xfail(reason="two replicas are enough for most of its tides"),
-            id="codex-as-planned",
-        ),
+        pytest.param(TWO_TO_BEGIN_WITH, 12, id="codex-as-planned"),
         pytest.param(TWO_TO_BEGIN_WITH, 5.7, id="codex-on-a-slow-machine"),
         pytest.param(SORA, 12, id="sora-as-planned"),
         pytest.param(SORA, 5.7, id="sora-on-a-slow-machine"),

@@ -50,7 +50,7 @@ class Pace:
     speed: float = 20.0
     codex_per_s: float = 1.0
     sora_per_s: float = 0.12
-    mean_output: float = 12.0
+    mean_output: float = 13.8
     tide: float = 1.5
 
 
