@@ -1,4 +1,4 @@
-"""A bad deploy: from one moment to the next requests fail.
+"""A bad deploy: from one moment to the next requests fail, while those before still end well.
 
 magnitude: share of the requests that fail.
 """
@@ -14,7 +14,7 @@ def drive(drivers: Drivers, place: Place, magnitude: float) -> None:
 
 FAULT = Fault(
     name="error_burst",
-    kind="hard",
+    kind="degradation",
     magnitudes=(0.9, 0.6, 0.3, 0.1, 0.02),
     stated=1,
     subjects=("pool",),

@@ -3,21 +3,11 @@
 magnitude: requests a second.
 """
 
-import numpy as np
-
-from detectors.laboratory.fault import Demand, Drivers, Fault, Place
+from detectors.laboratory.fault import Drivers, Fault, Place
 
 
 def drive(drivers: Drivers, place: Place, magnitude: float) -> None:
-    count = int(drivers.rng.poisson(magnitude * (drivers.seconds - place.onset)))
-    flood = Demand(
-        at_s=np.sort(drivers.rng.uniform(place.onset, drivers.seconds, count)),
-        tenant=np.full(count, place.tenant),
-        prompt=np.full(count, 100.0),
-        output=np.full(count, 100.0),
-        invalid=np.ones(count, np.bool_),
-    )
-    drivers.demand = drivers.demand.and_also(flood)
+    drivers.send(place.tenant, place.onset, magnitude, invalid=True)
 
 
 FAULT = Fault(

@@ -20,7 +20,7 @@ FAULT = Fault(
     kind="hard",
     magnitudes=(1.0, 0.7, 0.3, 0.05),
     stated=1,
-    subjects=("zone", "replica"),
+    subjects=("zone",),
     causes=("replica_frozen", "replica_lost", "zone_lost"),
     drive=drive,
 )

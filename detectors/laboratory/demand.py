@@ -16,7 +16,7 @@ Bools = npt.NDArray[np.bool_]
 class Demand:
     """One entry per request, sorted by ``at_s``, seconds from the start of the run.
 
-    invalid: the gateway refuses it.
+    invalid: the gateway refuses it. tries: how often it was sent before.
     """
 
     at_s: Floats
@@ -24,6 +24,7 @@ class Demand:
     prompt: Floats
     output: Floats
     invalid: Bools
+    tries: Ints
 
     def __len__(self) -> int:
         return int(self.at_s.size)
@@ -60,6 +61,7 @@ class Demand:
             prompt=self.prompt[index],
             output=self.output[index],
             invalid=self.invalid[index],
+            tries=self.tries[index],
         )
         return self.and_also(more)
 

@@ -122,6 +122,19 @@ class Drivers:
         self.change(stopped, "replica_stopped", f"{name} stopped", pool=pool, replica=name)
         self.change(ready, "replica_ready", f"{name} is ready", pool=pool, replica=name)
 
+    def send(self, tenant: int, second: int, per_s: float, *, invalid: bool = False) -> None:
+        """One client more than before, at an even rate from a second on; of usual length."""
+        count = int(self.rng.poisson(per_s * max(self.seconds - second, 0)))
+        more = Demand(
+            at_s=np.sort(self.rng.uniform(second, self.seconds, count)),
+            tenant=np.full(count, tenant),
+            prompt=np.full(count, 600.0),
+            output=np.full(count, 120.0),
+            invalid=np.full(count, invalid),
+            tries=np.zeros(count, np.int64),
+        )
+        self.demand = self.demand.and_also(more)
+
     def swell(self, pool: int, second: int, takes_s: int, factor: float) -> None:
         """Traffic of a pool rises steadily to ``factor`` times the usual and stays there."""
         demand = self.demand

@@ -14,6 +14,7 @@ from detectors.laboratory.drivers import Drivers
 from detectors.laboratory.readings import Readings
 
 __all__ = ["Demand", "Drivers", "Fault", "Place", "Readings"]
+"""All that a fault file needs."""
 
 Kind = Literal["hard", "degradation", "leak", "benign"]
 
@@ -62,6 +63,13 @@ class Place:
                 return self.cluster.tenants[self.tenant]
             case _:
                 return f"zone-{self.zone}"
+
+    def is_meant(self, fault: "Fault", kind: str, name: str) -> bool:
+        """Whether the subject of an incident is the right one; of a zone any of its replicas is."""
+        if "zone" in fault.subjects and kind == "replica":
+            zones = dict(zip(self.cluster.replica_names, self.cluster.zone_of_replica, strict=True))
+            return bool(zones.get(name) == self.zone)
+        return kind in fault.subjects and name == self.name(kind)
 
 
 Drive = Callable[[Drivers, Place, float], None]

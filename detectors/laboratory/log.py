@@ -77,6 +77,7 @@ class Log:
             kv_use_ratio=served.kv_use_ratio,
             prompt_tokens=served.prefill_tokens + served.cached_tokens,
             cached_tokens=served.cached_tokens,
+            prefix_hit_ratio=served.hit_ratio,
             output_tokens=served.tokens,
             preemptions=served.preempted,
         )
@@ -119,10 +120,6 @@ class Log:
 
     def _finish_engines(self, noise: Noise) -> None:
         engine, drivers = self.series["engine"], self.drivers
-        hits, read = engine["cached_tokens"], engine["prompt_tokens"]
-        engine["prefix_hit_ratio"] = np.divide(
-            hits, read, out=np.full(hits.shape, np.nan), where=read > 0
-        )
         engine["scrape_s"] = noise.scrape_s
         engine["cpu_ratio"] = (0.3 + 0.006 * engine["output_tokens"]) * noise.cpu
         engine["cpu_ratio"] += drivers.cpu_extra

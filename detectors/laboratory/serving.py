@@ -37,6 +37,7 @@ class Of(IntEnum):
     BYTE = 9
     """When the last byte came, or it was started."""
     ENDED = 10
+    TRIES = 11
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,7 @@ class Served:
     waiting: Floats
     prefill_tokens: Floats
     cached_tokens: Floats
+    hit_ratio: Floats
     tokens: Floats
     prefill_ratio: Floats
     token_s: Floats
@@ -90,7 +92,7 @@ class Serving:
         new = np.zeros((len(demand), len(Of)))
         new[:, Of.TENANT], new[:, Of.ARRIVED] = demand.tenant, demand.at_s
         new[:, Of.PROMPT], new[:, Of.OUTPUT] = demand.prompt, np.maximum(demand.output, 1)
-        new[:, Of.REPLICA], new[:, Of.FIRST] = -1, np.nan
+        new[:, Of.REPLICA], new[:, Of.FIRST], new[:, Of.TRIES] = -1, np.nan, demand.tries
         self._flights = np.concatenate([self._flights, new])
 
     def begin_anew(self, passed_s: float) -> None:
@@ -181,6 +183,8 @@ class Serving:
             "waiting": np.bincount(replica[waited], minlength=size).astype(float),
             "prefill_tokens": read,
             "cached_tokens": cached,
+            # Counted when a request is scheduled, as engines do.
+            "hit_ratio": np.where(np.isfinite(ttft), pace.hits, np.nan),
             "tokens": tokens,
             "prefill_ratio": prefill_ratio,
             "token_s": np.where(batch * pace.up > 0, token_s, np.nan),

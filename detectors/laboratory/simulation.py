@@ -16,6 +16,8 @@ from streams.windows.table import Floats
 
 ASIDE_AFTER: Final = 3
 """Seconds after which the gateway sends nothing more to a replica that does not answer."""
+MAX_TRIES: Final = 3
+"""A client that was let down so often gives up."""
 NVLINK_SHARE: Final = 0.3
 """Of the time between tokens that two GPUs of a replica talk to each other."""
 CUMULATIVE: Final = ("ecc_corrected", "ecc_uncorrected", "nvlink_errors", "pcie_replays")
@@ -125,7 +127,8 @@ def _coming_again(
     lost = np.concatenate([served.ended["failed"], served.ended["cancelled"]])
     tenant = lost[:, Of.TENANT].astype(np.int64)
     mean = drivers.retries[second, drivers.cluster.pool_of_tenant[tenant]]
-    index = np.repeat(np.arange(len(lost)), rng.poisson(mean))
+    patient = lost[:, Of.TRIES] < MAX_TRIES
+    index = np.repeat(np.arange(len(lost)), patient * rng.poisson(mean))
     if not index.size:
         return []
     return [
@@ -135,5 +138,6 @@ def _coming_again(
             prompt=lost[index, Of.PROMPT],
             output=lost[index, Of.OUTPUT],
             invalid=np.zeros(index.size, np.bool_),
+            tries=lost[index, Of.TRIES].astype(np.int64) + 1,
         )
     ]

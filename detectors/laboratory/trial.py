@@ -150,15 +150,11 @@ class Bench:
             target=place.name((*fault.subjects, "pool")[0]),
             found_s=told.opened_s[first.id] - onset_s if first else None,
             paged_s=min(paged) - onset_s if paged else None,
-            right_subject=first is not None and _names(first, fault, place),
+            right_subject=first is not None
+            and place.is_meant(fault, first.subject.kind, first.subject.name),
             right_cause=first is not None and first.causes[0].kind in fault.causes,
             said=tuple(f"{one.title} ({one.causes[0].kind})" for one in new),
         )
-
-
-def _names(incident: Incident, fault: Fault, place: Place) -> bool:
-    subject = incident.subject
-    return subject.kind in fault.subjects and subject.name == place.name(subject.kind)
 
 
 def _is_settled(new: list[Incident], told: Told, fault: Fault, second: int) -> bool:

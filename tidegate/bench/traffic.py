@@ -166,6 +166,7 @@ class PoolTraffic:
             prompt=np.clip(prompt[order], 4, 6_000),
             output=np.clip(output[order] * self._output, 2, 1_500),
             invalid=rng.random(at_s.size) < INVALID_RATIO,
+            tries=np.zeros(at_s.size, np.int64),
         )
 
 
