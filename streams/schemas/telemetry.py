@@ -23,21 +23,6 @@ ChangeKind = Literal[
     "other",
 ]
 
-ChangeKind = Literal[
-    "scaled",
-    "replica_started",
-    "replica_ready",
-    "replica_lost",
-    "replica_stopped",
-    "set_aside",
-    "taken_back",
-    "deployed",
-    "configured",
-    "node_maintenance",
-    "model_loaded",
-    "other",
-]
-
 
 class RequestEvent(Record, frozen=True, kw_only=True, gc=False):
     """One step in the life of a request, or (``gauge``) what a pool holds at this second.
