@@ -94,7 +94,7 @@ _REPLICAS: Final = (
         "rss_bytes_max",
         after_s=30,
         min_ratio=0.3,
-        options={"limit": 2048.0 * MIB, "over_s": 1800, "warmup_s": 300},
+        options={"limit": 2 * GIB, "over_s": 1800, "warmup_s": 300},
     ),
     # An engine that has been full for so long throws requests back and reads nothing new.
     _rule(

@@ -39,9 +39,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def bench(directory: Path, *words: str) -> dict[str, Any]:
     out = directory / "out.json"
     words = ("--clusters", "1", "--quiet-hours", "0", *words)
-    assert (
-        main(["bench", "faults", "--faults", str(directory), "--json", str(out), *words]) == 0
-    )
+    assert main(["bench", "faults", "--faults", str(directory), "--json", str(out), *words]) == 0
     report: dict[str, Any] = json.loads(out.read_text())
     return report
 
