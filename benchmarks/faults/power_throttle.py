@@ -13,7 +13,7 @@ def drive(drivers: Drivers, place: Place, magnitude: float) -> None:
 FAULT = Fault(
     name="power_throttle",
     kind="degradation",
-    magnitudes=(0.25, 0.35, 0.5, 0.7, 0.9),
+    magnitudes=(0.25, 0.35, 0.5, 0.7, 0.97),
     stated=2,
     subjects=("gpu", "replica"),
     causes=("gpu_fault", "replica_slow"),

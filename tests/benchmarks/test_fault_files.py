@@ -48,6 +48,10 @@ def run(fault: Fault) -> Readings:
     return readings
 
 
+once = cache(run)
+"""The same readings for all that only look at them."""
+
+
 @cache
 def twin() -> Readings:
     return Simulation(CLUSTER, np.random.default_rng(4)).run(drivers())
@@ -64,19 +68,19 @@ def same(left: Readings, right: Readings, seconds: slice) -> bool:
 
 
 def test_it_is_its_twin_before_the_onset_and_not_after(fault: Fault) -> None:
-    faulty = run(fault)
+    faulty = once(fault)
 
     assert same(faulty, twin(), slice(ONSET))
     assert not same(faulty, twin(), slice(ONSET, None))
 
 
 def test_the_same_seed_gives_the_same_windows(fault: Fault) -> None:
-    once, again = run(fault), run(fault)
+    first, again = once(fault), run(fault)
 
-    assert same(once, again, slice(None))
+    assert same(first, again, slice(None))
     assert all(
-        np.array_equal(column, again.spreads[name].value)
-        for name, column in ((name, one.value) for name, one in once.spreads.items())
+        np.array_equal(spread.value, again.spreads[name].value)
+        for name, spread in first.spreads.items()
     )
 
 
@@ -87,7 +91,7 @@ def test_its_label_says_what_should_be_found(fault: Fault) -> None:
 
 
 def test_readings_make_windows_that_detectors_take(fault: Fault) -> None:
-    columns = Columns(run(fault), "engine", 1)
+    columns = Columns(once(fault), "engine", 1)
 
     tables = [columns.table(number, number * 1_000_000) for number in range(columns.windows)]
     assert all(table is None or np.all(np.diff(table.series) > 0) for table in tables)
