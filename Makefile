@@ -90,9 +90,10 @@ build/bench-venv/.ready: benchmarks/ingest/requirements.lock
 	@build/bench-venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@touch $@
 
-bench-detect: setup build/detect-peers/.ready  ## Detectors against their peers on labelled data. DATA=DIR ARGS="--no-peers"
+bench-detect: setup build/detect-peers/.ready  ## Detectors against their peers on labelled data, and in the fault laboratory. DATA=DIR ARGS="--no-peers"
 	@PYTHONPATH=build/detect-peers OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/tidegate bench detect \
 	  --data $(or $(DATA),$(error DATA must be a directory with asd, ms_cloud, nab or smd)) --jobs 2 --json build/detect.json $(ARGS)
+	@$(BIN)/tidegate bench faults --json build/faults.json
 
 build/detect-peers/.ready: benchmarks/detect/requirements.lock $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --upgrade --target $(@D) -r $<

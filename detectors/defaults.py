@@ -13,6 +13,7 @@ from streams.clock_events import mask_of
 POOL: Final = ("cluster", "pool")
 CLIENT: Final = ("cluster", "pool", "tenant")
 
+HOT: Final = mask_of(["sw_thermal"])
 HARDWARE_SLOWDOWN: Final = mask_of(["hw_slowdown", "hw_thermal", "hw_power_brake"])
 
 GIB: Final = 2.0**30
@@ -86,6 +87,52 @@ _REPLICAS: Final = (
         min_ratio=0.3,
         options={"limit": GIB, "over_s": 300, "warmup_s": 60},
     ),
+    # What fills slower than that, and lasts: a leak of weeks is not found, one of an hour is.
+    _rule(
+        "rise",
+        "engine",
+        "rss_bytes_max",
+        after_s=30,
+        min_ratio=0.3,
+        options={"limit": 2 * GIB, "over_s": 1800, "warmup_s": 300},
+    ),
+    # An engine that has been full for so long throws requests back and reads nothing new.
+    _rule(
+        "limit",
+        "engine",
+        "kv_use_ratio_min",
+        smooth_s=5,
+        after_s=20,
+        options={"limit": 0.95},
+    ),
+    # Of the pool first: what befalls all is no matter of the replica that shows it first.
+    *(
+        _detector(
+            "ewma",
+            "engine",
+            "prefix_hit_ratio_mean",
+            by=by,
+            smooth_s=5,
+            direction="below",
+            min_ratio=0.4,
+            min_abs=0.1,
+            after_s=after_s,
+            options={"half_life_s": 300, "sigmas": 4, "warmup_s": 60, "floor": 0.03},
+        )
+        for by, after_s in ((POOL, 5), ((), 20))
+    ),
+    _detector(
+        "ewma",
+        "engine",
+        "ttft_s_mean",
+        smooth_s=5,
+        direction="above",
+        min_ratio=4,
+        min_abs=2.5,
+        # Not every second has a first token; that it lasts is what the mean is for.
+        after_s=1,
+        options={"half_life_s": 300, "sigmas": 6, "warmup_s": 60, "floor": 0.2},
+    ),
     _detector(
         "river",
         "engine",
@@ -127,6 +174,16 @@ _DEMAND: Final = (
         after_s=3,
         options={"limit": 0.3},
     ),
+    # Most of what ends fails: three such seconds in a row are enough.
+    _rule(
+        "limit",
+        "request",
+        "error_ratio",
+        by=POOL,
+        smooth_s=1,
+        after_s=2,
+        options={"limit": 0.6},
+    ),
     _detector(
         "burn_rate",
         "request",
@@ -152,6 +209,23 @@ _DEMAND: Final = (
         graced=False,
         options={"half_life_s": 120, "sigmas": 4, "warmup_s": 15, "floor": 0.3},
     ),
+    # Of few requests only that none comes any more means something.
+    *(
+        _detector(
+            "ewma",
+            "request",
+            "arrived_per_s",
+            by=POOL,
+            smooth_s=smooth_s,
+            direction="below",
+            min_ratio=min_ratio,
+            min_abs=min_abs,
+            after_s=10,
+            graced=False,
+            options={"half_life_s": 300, "sigmas": 4, "warmup_s": 60, "floor": 0.3},
+        )
+        for smooth_s, min_ratio, min_abs in ((5, 0.7, 2.0), (10, 0.93, 0.8))
+    ),
     _detector(
         "ewma",
         "request",
@@ -170,6 +244,22 @@ _DEMAND: Final = (
 _GPUS: Final = (
     _rule("limit", "gpu", "xid_max", options={"limit": 1}),
     _rule("limit", "gpu", "throttle_reasons_max", options={"limit": 1, "mask": HARDWARE_SLOWDOWN}),
+    # Twenty seconds of it are no gust: the air is too warm, or does not get there.
+    _rule("limit", "gpu", "throttle_reasons_max", after_s=20, options={"limit": 1, "mask": HOT}),
+    _detector(
+        "ewma",
+        "gpu",
+        "power_limit_w_min",
+        direction="below",
+        min_ratio=0.1,
+        min_abs=10.0,
+        lag_s=30,
+        after_s=10,
+        options={"half_life_s": 3600, "sigmas": 4, "warmup_s": 60, "floor": 5.0},
+    ),
+    _rule("rise", "gpu", "nvlink_errors_max", options={"limit": 100, "over_s": 600}),
+    _rule("rise", "gpu", "pcie_replays_max", options={"limit": 100, "over_s": 600}),
+    _rule("rise", "gpu", "ecc_corrected_max", options={"limit": 100, "over_s": 600}),
     _rule("rise", "gpu", "ecc_uncorrected_max", options={"limit": 1, "over_s": 600}),
     _rule("rise", "gpu", "remapped_rows_max", options={"limit": 1, "over_s": 600}),
     _rule("limit", "gpu", "remap_failed_max", options={"limit": 1}),

@@ -21,7 +21,8 @@ class Cause(Record, frozen=True, kw_only=True):
     """One possible explanation with its evidence; ``unknown`` is a valid one."""
 
     kind: str
-    """`replica_frozen`, `replica_lost`, `replica_slow`, `replica_stalled`, `traffic_surge`,
+    """`replica_frozen`, `replica_lost`, `replica_slow`, `replica_stalled`, `replica_wrong`,
+    `memory_leak`, `kv_exhausted`, `prefix_cache`, `traffic_surge`, `traffic_drop`,
     `client_errors`, `capacity_short`, `gpu_fault`, `change`, `unknown`."""
     subject: Subject
     weight: float

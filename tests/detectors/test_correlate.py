@@ -102,9 +102,40 @@ def slow(replica: str, **but: Any) -> Anomaly:
     return of(replica, "inter_token_s_mean", **(facts | but))
 
 
+LEAK: dict[str, Any] = {"detector": "rise", "peak_score": 2.0, "unit": "bytes"}
+COLD: dict[str, Any] = {"direction": "below", "peak_score": 2.0, "unit": "ratio"}
+
+
 @pytest.mark.parametrize(
     ("given_", "kind", "subject"),
     [
+        pytest.param(
+            scene(of("codex-2", "rss_bytes_max", **LEAK)), "memory_leak", "codex-2", id="leak"
+        ),
+        pytest.param(
+            scene(of("codex-2", "kv_use_ratio_min", **LEAK), of("codex-2", "stalled_s_max")),
+            "kv_exhausted",
+            "codex-2",
+            id="full-cache",
+        ),
+        pytest.param(
+            scene(anomaly("prefix_hit_ratio_mean", **COLD)), "prefix_cache", "codex", id="cold-pool"
+        ),
+        pytest.param(
+            scene(*(of(f"codex-{n}", "prefix_hit_ratio_mean", **COLD) for n in (1, 2))),
+            "prefix_cache",
+            "codex",
+            id="what-befalls-most-is-of-the-pool",
+        ),
+        pytest.param(
+            scene(
+                sent("", "arrived_per_s", direction="below", peak_score=2.0),
+                facts=traffic(acme=(0.1, 4.0, 0.0)),
+            ),
+            "traffic_drop",
+            "codex",
+            id="nothing-comes",
+        ),
         pytest.param(scene(down("codex-2")), "replica_frozen", "codex-2", id="silent"),
         pytest.param(
             scene(of("codex-2", "stalled_s_max", detector="limit")),

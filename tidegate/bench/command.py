@@ -3,14 +3,15 @@
 from typing import TYPE_CHECKING, Final
 
 from tidegate.bench.detect import add_detect
+from tidegate.bench.faults import add_faults
 
 if TYPE_CHECKING:
     import argparse
 
-BENCHES: Final = (add_detect,)
+BENCHES: Final = (add_detect, add_faults)
 """Each adds its words to those of `tidegate bench`."""
 
-MEANING = "measure Tidegate against others on labelled data"
+MEANING = "measure Tidegate on labelled data and in the fault laboratory"
 
 
 def add_bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -8,14 +8,17 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from detectors.incidents.scene import Scene
+from detectors.incidents.suspects.ailing import ailing
 from detectors.incidents.suspects.base import Suspect
 from detectors.incidents.suspects.other import faulty_gpu, recent_change, wrong_answers
 from detectors.incidents.suspects.silent import lost_or_frozen
 from detectors.incidents.suspects.slow import slow_replica, slower_than_fellows, stalling
-from detectors.incidents.suspects.traffic import capacity_short, refused_client, surge
+from detectors.incidents.suspects.traffic import capacity_short, drop, refused_client, surge
 
 SUSPECTS: Final[tuple[Callable[[Scene], Iterator[Suspect]], ...]] = (
+    ailing,
     capacity_short,
+    drop,
     faulty_gpu,
     lost_or_frozen,
     recent_change,

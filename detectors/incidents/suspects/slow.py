@@ -87,6 +87,8 @@ def slow_replicas(scene: Scene) -> frozenset[str]:
         name
         for name, ratio in late.items()
         if ratio >= max(SLOW_RATIO, APART_RATIO * _typical(late, but=name))
+        # Fellows may have slowed down without a detector's word so far.
+        and ratio >= APART_RATIO * _typical(slowed, but=name)
         and slowed.get(name, 1.0) >= FASTER_RATIO * _typical(slowed, but=name)
     )
 

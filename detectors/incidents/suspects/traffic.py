@@ -16,6 +16,8 @@ FAINT_SURGE_RATIO: Final = 1.5
 """The same where an anomaly of demand is clear in itself."""
 CLEAR_SURGE_RATIO: Final = 2.0
 """From here on a surge is plain to see without any detector."""
+DROP_RATIO: Final = 0.5
+"""Share of the usual valid requests per second at which fewer are a drop."""
 CLIENT_SHARE: Final = 0.6
 """Share of a pool's refused requests from which one client is named for them."""
 
@@ -90,6 +92,23 @@ def surge(scene: Scene) -> Iterator[Suspect]:
         _follows_from_surge(scene),
         corroborated=past > 0 and ratio >= CLEAR_SURGE_RATIO,
     )
+
+
+def drop(scene: Scene) -> Iterator[Suspect]:
+    """Much less arrives than usual: whatever lies before us lets nobody through."""
+    fewer = [a for a in scene.of(Family.DEMAND, direction="below") if not a.labels.get("tenant")]
+    facts = scene.facts
+    if not fewer or facts.valid_now > DROP_RATIO * facts.valid_past > 0:
+        return
+    cause = Cause(
+        kind="traffic_drop",
+        subject=Subject(kind="pool", name=scene.pool),
+        weight=0.6,
+        sentence=f"{facts.valid_now:.1f} requests/s arrive at {scene.pool}, "
+        f"usually {facts.valid_past:.1f}",
+    )
+    ids = {a.id for a in scene.of(Family.WORK, Family.BACKLOG, direction="below")}
+    yield suspect(scene, cause, fewer, lambda a: a.id in ids, corroborated=True)
 
 
 def _follows_from_surge(scene: Scene) -> Follows:
