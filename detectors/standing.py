@@ -8,13 +8,11 @@ import numpy as np
 from detectors.banks.base import Floats, Rows, grown
 
 LAGS: Final = (0, 1, 3)
-"""A point holds the values of so many windows ago: how they move tells as much as where they are."""
+"""A point holds the values of so many windows ago: how they move tells as much as where."""
 YOUNG: Final = 10
 """Windows before which a series has no spread to speak of."""
 FARTHEST: Final = 20.0
 """A value stands at most so many spreads out: beyond, there is nothing to tell apart."""
-CUT: Final = 5.0
-"""What lies farther out teaches as if it lay there: an outage must not become the yardstick."""
 LEAST: Final = 1e-2
 """Least spread believed, as a share of the mean."""
 NOTHING: Final = 1e-9
@@ -27,7 +25,7 @@ class StandingState:
 
     seen: Floats
     mean: Floats
-    """[row, column], as the spread's square:"""
+    """[row, column]"""
     variance: Floats
     recent: Floats
     """[row, windows ago less one, column]: where the last windows stood."""
@@ -37,9 +35,9 @@ class StandingState:
 class Standing:
     """Distance of each value from a slow mean in units of a slow spread, now and some windows ago.
 
-    ``z = (x - mean) / spread``, both exponentially weighted. A window whose root mean square of z
-    is more than ``CUT`` teaches as if it were that: windows are strange, not columns; a column
-    that bursts now and then is its usual self.
+    ``z = (x - mean) / spread``, both exponentially weighted. A window whose mean of |z| is more
+    than ``cut`` teaches as if it were that: an outage must not become the yardstick, but one
+    column of many that bursts now and then is its usual self.
 
     memory: windows after which what was learned counts half.
 
@@ -51,8 +49,9 @@ class Standing:
     array([[ 4.,  1.,  1.]])
     """
 
-    def __init__(self, *, memory: float) -> None:
+    def __init__(self, *, memory: float, cut: float = 5.0) -> None:
         self._gain = 1 - 0.5 ** (1 / memory)
+        self._cut = cut
 
     @staticmethod
     def empty() -> StandingState:
@@ -62,11 +61,16 @@ class Standing:
     def points(self, state: StandingState, rows: Rows, values: Floats) -> Floats:
         """[row, lag and column]: ``values`` (float64[n, d]) as they stand, and those before."""
         state = _reaching(state, rows, values)
-        return _points(state, rows, _distance(state, rows, values))
+        return _points(state, rows, _bounded(_distance(state, rows, values)))
 
-    def mean(self, state: StandingState, rows: Rows, values: Floats) -> Floats:
-        """[row, column]: what is usual."""
-        return _reaching(state, rows, values).mean[rows]
+    def distance(self, state: StandingState, rows: Rows, values: Floats) -> Floats:
+        """[row, column]: ``values`` as they stand."""
+        return _bounded(_distance(_reaching(state, rows, values), rows, values))
+
+    def usual(self, state: StandingState, rows: Rows, values: Floats) -> tuple[Floats, Floats]:
+        """[row, column]: mean and spread."""
+        state = _reaching(state, rows, values)
+        return state.mean[rows], _spread(state, rows)
 
     def learn(
         self, state: StandingState, rows: Rows, values: Floats, weights: Floats | float = 1.0
@@ -74,16 +78,15 @@ class Standing:
         """The state with the values taken in, and their points as they were before that."""
         state = _reaching(state, rows, values)
         distance = _distance(state, rows, values)
-        points = _points(state, rows, distance)
-        error = np.where(
-            state.seen[rows, None] < YOUNG, values - state.mean[rows], _cut(state, rows, distance)
-        )
+        points = _points(state, rows, _bounded(distance))
+        size = np.abs(distance).mean(axis=1, keepdims=True)
+        error = (values - state.mean[rows]) * np.minimum(1.0, self._cut / np.maximum(size, NOTHING))
         first = 1 / (state.seen[rows, None] + 1)
         gain = np.reshape(weights, (-1, 1)) * np.maximum(self._gain, first)
         state.mean[rows] += gain * error
         state.variance[rows] = (1 - gain) * (state.variance[rows] + gain * error**2)
         state.recent[rows, 1:] = state.recent[rows, :-1]
-        state.recent[rows, 0] = distance
+        state.recent[rows, 0] = points[:, : values.shape[1]]
         state.seen[rows] += 1
         return state, points
 
@@ -100,12 +103,11 @@ def _spread(state: StandingState, rows: Rows) -> Floats:
 
 def _distance(state: StandingState, rows: Rows, values: Floats) -> Floats:
     distance = (values - state.mean[rows]) / _spread(state, rows)
-    return np.where(state.seen[rows, None] < YOUNG, 0.0, np.clip(distance, -FARTHEST, FARTHEST))
+    return np.where(state.seen[rows, None] < YOUNG, 0.0, distance)
 
 
-def _cut(state: StandingState, rows: Rows, distance: Floats) -> Floats:
-    size = np.sqrt((distance**2).mean(axis=1, keepdims=True))
-    return distance * _spread(state, rows) * (CUT / np.maximum(size, CUT))
+def _bounded(distance: Floats) -> Floats:
+    return np.clip(distance, -FARTHEST, FARTHEST)
 
 
 def _points(state: StandingState, rows: Rows, distance: Floats) -> Floats:

@@ -70,7 +70,7 @@ class MahalanobisBank:
         # A column is to blame with all its lags.
         blame = shares.reshape(rows.size, len(LAGS), columns.shape[1]).sum(axis=1).argmax(axis=1)
         at = np.arange(rows.size), blame
-        actual, mean = columns[at], self._standing.mean(self.state.standing, rows, columns)[at]
+        actual, mean = columns[at], self._standing.usual(self.state.standing, rows, columns)[0][at]
         nowhere = np.full(rows.size, np.inf)
         return Reading(self._length(shares), mean, -nowhere, nowhere, actual > mean, blame)
 

@@ -87,7 +87,7 @@ class NeighboursBank:
 
     def explain(self, rows: Rows, values: Floats) -> Reading:
         columns = matrix(values)
-        mean = self._standing.mean(self.state.standing, rows, columns)
+        mean, _ = self._standing.usual(self.state.standing, rows, columns)
         points = self._standing.points(self.state.standing, rows, columns)
         blame = np.abs(points[:, : columns.shape[1]]).argmax(axis=1)
         at, nowhere = (np.arange(rows.size), blame), np.full(rows.size, np.inf)
