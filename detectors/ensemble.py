@@ -19,10 +19,14 @@ HUGE: Final = 1e100
 """Values are taken to be no larger, so that their squares are finite."""
 HALF: Final = 3.0
 """Strangeness at which the score is half way to the boundary; 1 is usual."""
+RARE: Final = 5.0
+"""Strangeness that is news by itself."""
 OWN_SHARE: Final = 0.03
 """Share of windows that a series' own level of strangeness leaves above it,"""
 OWN_STEP: Final = 0.05
-"""and how fast it gets there, as a logarithm a window."""
+"""how fast it gets there, as a logarithm a window,"""
+OWN_MOST: Final = 3.0
+"""and how far at most: a series that never moved must still be able to be usual."""
 LASTING: Final = ("slow", "mahalanobis", "neighbours")
 """Members that say how strange a state is, however long it lasts."""
 
@@ -81,7 +85,7 @@ class MoodState:
     """[row, member of ``LASTING``]: what it said, averaged over the last windows."""
     own: Floats
     """Logarithm of the strangeness that the series exceeds in ``OWN_SHARE`` of its windows, over
-    that of a new one."""
+    ``HALF``, which a new one is taken to have."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,14 +103,16 @@ class EnsembleState:
 class Ensemble:
     """How strange each window is, and whether that is news.
 
-    *Strange* is the weighted mean of three lengths, each about 1 for usual windows, averaged over
-    the last few windows, for what is wrong lasts: the distance from the slow mean (the less the
-    more columns there are to tell), the Mahalanobis length and the distance to the fifth nearest.
-    It makes the part of the score below the boundary, ``strange / (strange + 3)``.
+    *Strange* is the greater of two lengths that see different things, the Mahalanobis length and
+    the distance to the fifth nearest, averaged with the distance from the slow mean, which counts
+    the less the more columns there are. Each is about 1 or less for usual windows, and an average
+    over the last few, for what is wrong lasts. It makes the part of the score below the boundary,
+    ``strange / (strange + 3)``.
 
     *News* is the geometric mean of three witnesses that err in different places: the distance from
-    a fast mean in units of the way to the boundary, strangeness as such, and strangeness in units
-    of what this series exceeds in 3 % of its windows. Where it reaches 1 the score is 1 higher.
+    a fast mean in units of the way to the boundary, strangeness as such (5 is news), and
+    strangeness in units of what this series exceeds in 3 % of its windows; both of this window
+    alone. Where it reaches 1 the score is 1 higher.
     The way to the boundary is that of a Laplace distribution, ``-log(alpha) / sqrt(2)`` spreads,
     with alpha from the false alerts per day.
 
@@ -130,8 +136,7 @@ class Ensemble:
         self._neighbours = NeighboursBank(
             boundary=1.0, memory=settings.memory, size=settings.size, seed=seed
         )
-        weights = np.array([1 / columns, 3.0, 1.0])
-        self._weights = weights / weights.sum()
+        self._alone = 1 / columns
         self._fades = 1 - 0.5 ** (1 / settings.lasts)
         self._standings = self._fast.empty(), self._slow.empty()
         self._mood = MoodState(np.zeros((0, len(LASTING))), np.zeros(0))
@@ -189,20 +194,26 @@ class Ensemble:
             ]
         )
         lasting, own = self._remember(rows, lengths)
-        now = lengths @ self._weights / HALF
-        news = np.cbrt(reach * now * now / np.exp(own))
+        now = self._strange(lengths)
+        news = np.cbrt(reach * (now / RARE) * (now / own))
         scores = dict(zip(LASTING, _half(lasting).T, strict=True))
         self._learn(rows, values)
-        return {"fast": reach, **scores, "all": _half(lasting @ self._weights) + (news >= 1)}
+        return {"fast": reach, **scores, "all": _half(self._strange(lasting)) + (news >= 1)}
 
     def _remember(self, rows: Rows, lengths: Floats) -> tuple[Floats, Floats]:
         """What lasts with this window in it, and the series' own level without it."""
         mood = self._mood = grown(self._mood, rows)
         mood.lasting[rows] += self._fades * (lengths - mood.lasting[rows])
-        own = mood.own[rows]
-        over = np.log(lengths @ self._weights / HALF + 1e-9) > own
-        mood.own[rows] += OWN_STEP * (over - OWN_SHARE)
+        own = HALF * np.exp(mood.own[rows])
+        over = self._strange(lengths) > own
+        moved = mood.own[rows] + OWN_STEP * (over - OWN_SHARE)
+        mood.own[rows] = np.clip(moved, -OWN_MOST, OWN_MOST)
         return mood.lasting[rows], own
+
+    def _strange(self, lengths: Floats) -> Floats:
+        slow, mahalanobis, neighbours = lengths.T
+        strange = np.maximum(mahalanobis, neighbours) + self._alone * slow
+        return strange / (1 + self._alone)
 
     def _learn(self, rows: Rows, values: Floats) -> None:
         fast, slow = self._standings

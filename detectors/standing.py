@@ -46,7 +46,7 @@ class Standing:
     >>> for level in [1.0, 3.0] * 50:
     ...     state, _ = standing.learn(state, row, np.array([[level]]))
     >>> standing.points(state, row, np.array([[6.0]])).round(1)
-    array([[ 4.,  1.,  1.]])
+    array([[4., 1., 1.]])
     """
 
     def __init__(self, *, memory: float, cut: float = 5.0) -> None:
