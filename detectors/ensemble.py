@@ -213,7 +213,7 @@ class Ensemble:
     def _strange(self, lengths: Floats) -> Floats:
         slow, mahalanobis, neighbours = lengths.T
         strange = np.maximum(mahalanobis, neighbours) + self._alone * slow
-        return strange / (1 + self._alone)
+        return np.asarray(strange / (1 + self._alone))
 
     def _learn(self, rows: Rows, values: Floats) -> None:
         fast, slow = self._standings
@@ -226,7 +226,7 @@ class Ensemble:
 
 
 def _length(distance: Floats) -> Floats:
-    return np.sqrt((distance**2).mean(axis=1))
+    return np.asarray(np.sqrt((distance**2).mean(axis=1)))
 
 
 def _half(strange: Floats) -> Floats:

@@ -94,8 +94,8 @@ class MahalanobisBank:
         """[row, place in the point]: what each adds to the squared length; sums to it."""
         points = self._standing.points(self.state.standing, rows, values)
         state = _reaching(self.state, rows, points.shape[1])
-        turned = np.matmul(state.precision[rows], points[:, :, None])[:, :, 0]
-        return points * turned / points.shape[1]
+        turned: Floats = np.matmul(state.precision[rows], points[:, :, None])[:, :, 0]
+        return np.asarray(points * turned / points.shape[1])
 
     def _length(self, shares: Floats) -> Floats:
         return bounded(np.sqrt(np.maximum(shares.sum(axis=1), 0)) / self._boundary)
@@ -103,7 +103,7 @@ class MahalanobisBank:
 
 def _due(rows: Rows, taken: Floats) -> Bools:
     """Each at its own time, or all would be inverted in the same window."""
-    return (taken >= YOUNG) & ((taken == YOUNG) | ((taken + rows) % EVERY == 0))
+    return np.asarray((taken >= YOUNG) & ((taken == YOUNG) | ((taken + rows) % EVERY == 0)))
 
 
 def _reaching(state: MahalanobisState, rows: Rows, size: int) -> MahalanobisState:
