@@ -7,6 +7,7 @@ from typing import Final, Literal
 import numpy as np
 
 from detectors.banks.base import Bools, Floats, Rows, bounded, grown
+from detectors.banks.changes import ChangesBank, ChangesState
 from detectors.banks.mahalanobis import MahalanobisBank, MahalanobisState
 from detectors.banks.neighbours import NeighboursBank, NeighboursState
 from detectors.standing import Standing, StandingState
@@ -21,13 +22,15 @@ HALF: Final = 3.0
 """Strangeness at which the score is half way to the boundary; 1 is usual."""
 RARE: Final = 5.0
 """Strangeness that is news by itself."""
+UNREST: Final = 0.5
+"""What unrest counts against the lengths: it is of the windows before as well."""
 OWN_SHARE: Final = 0.03
 """Share of windows that a series' own level of strangeness leaves above it,"""
 OWN_STEP: Final = 0.05
 """how fast it gets there, as a logarithm a window,"""
 OWN_MOST: Final = 3.0
 """and how far at most: a series that never moved must still be able to be usual."""
-LASTING: Final = ("slow", "mahalanobis", "neighbours")
+LASTING: Final = ("slow", "mahalanobis", "neighbours", "changes")
 """Members that say how strange a state is, however long it lasts."""
 
 
@@ -96,6 +99,7 @@ class EnsembleState:
     slow: StandingState
     mahalanobis: MahalanobisState
     neighbours: NeighboursState
+    changes: ChangesState
     mood: MoodState
     schema: Literal[1] = 1
 
@@ -105,13 +109,13 @@ class Ensemble:
 
     *Strange* is the greater of two lengths that see different things, the Mahalanobis length and
     the distance to the fifth nearest, averaged with the distance from the slow mean, which counts
-    the less the more columns there are. Each is about 1 or less for usual windows, and an average
-    over the last few, for what is wrong lasts. It makes the part of the score below the boundary,
-    ``strange / (strange + 3)``.
+    the less the more columns there are; to it half of the unrest is added. Each is about 1 or less
+    for usual windows, and an average over the last few, for what is wrong lasts. It makes the part
+    of the score below the boundary, ``strange / (strange + 3)``.
 
     *News* is the geometric mean of three witnesses that err in different places: the distance from
-    a fast mean in units of the way to the boundary, strangeness as such (5 is news), and
-    strangeness in units of what this series exceeds in 3 % of its windows; both of this window
+    a fast mean in units of the way to the boundary, strangeness but for unrest (5 is news), and the
+    same in units of what this series exceeds in 3 % of its windows; both of this window
     alone. Where it reaches 1 the score is 1 higher.
     The way to the boundary is that of a Laplace distribution, ``-log(alpha) / sqrt(2)`` spreads,
     with alpha from the false alerts per day.
@@ -136,6 +140,7 @@ class Ensemble:
         self._neighbours = NeighboursBank(
             boundary=1.0, memory=settings.memory, size=settings.size, seed=seed
         )
+        self._changes = ChangesBank(boundary=1.0, memory=settings.memory)
         self._alone = 1 / columns
         self._fades = 1 - 0.5 ** (1 / settings.lasts)
         self._standings = self._fast.empty(), self._slow.empty()
@@ -149,6 +154,7 @@ class Ensemble:
             slow=slow,
             mahalanobis=self._mahalanobis.state,
             neighbours=self._neighbours.state,
+            changes=self._changes.state,
             mood=self._mood,
         )
 
@@ -156,6 +162,7 @@ class Ensemble:
     def state(self, state: EnsembleState) -> None:
         self._standings, self._mood = (state.fast, state.slow), state.mood
         self._mahalanobis.state, self._neighbours.state = state.mahalanobis, state.neighbours
+        self._changes.state = state.changes
 
     def step(self, rows: Rows, values: Floats) -> Judgement:
         """Judge ``values`` (float64[n, columns], NaN where missing), then learn from them."""
@@ -191,14 +198,16 @@ class Ensemble:
                 _length(self._slow.distance(slow, rows, values)),
                 self._mahalanobis.score(rows, values),
                 self._neighbours.score(rows, values),
+                self._changes.score(rows, values),
             ]
         )
         lasting, own = self._remember(rows, lengths)
         now = self._strange(lengths)
         news = np.cbrt(reach * (now / RARE) * (now / own))
+        strange = self._strange(lasting) + UNREST * lasting[:, -1]
         scores = dict(zip(LASTING, _half(lasting).T, strict=True))
         self._learn(rows, values)
-        return {"fast": reach, **scores, "all": _half(self._strange(lasting)) + (news >= 1)}
+        return {"fast": reach, **scores, "all": _half(strange) + (news >= 1)}
 
     def _remember(self, rows: Rows, lengths: Floats) -> tuple[Floats, Floats]:
         """What lasts with this window in it, and the series' own level without it."""
@@ -211,7 +220,7 @@ class Ensemble:
         return mood.lasting[rows], own
 
     def _strange(self, lengths: Floats) -> Floats:
-        slow, mahalanobis, neighbours = lengths.T
+        slow, mahalanobis, neighbours, _ = lengths.T
         strange = np.maximum(mahalanobis, neighbours) + self._alone * slow
         return np.asarray(strange / (1 + self._alone))
 
@@ -223,6 +232,7 @@ class Ensemble:
         )
         self._mahalanobis.learn(rows, values)
         self._neighbours.learn(rows, values)
+        self._changes.learn(rows, values)
 
 
 def _length(distance: Floats) -> Floats:

@@ -9,6 +9,7 @@ from typing import Final
 
 from detectors.banks.base import Bank
 from detectors.banks.burn_rate import BurnRateBank
+from detectors.banks.changes import ChangesBank
 from detectors.banks.cusum import CusumBank
 from detectors.banks.ewma import EwmaBank
 from detectors.banks.fellows import FellowsBank
@@ -21,6 +22,7 @@ from detectors.banks.river import RiverBank
 
 BANKS: Final[Mapping[str, Callable[..., Bank]]] = {
     "burn_rate": BurnRateBank,
+    "changes": ChangesBank,
     "cusum": CusumBank,
     "ewma": EwmaBank,
     "fellows": FellowsBank,

@@ -141,6 +141,7 @@ def test_a_state_of_another_schema_is_refused(bank: Bank) -> None:
 
 WRONG: dict[str, tuple[dict[str, object], ...]] = {
     "burn_rate": ({"objective": 1}, {"pairs": []}),
+    "changes": ({"boundary": 0}, {"half_life": 0}, {"memory": 0}),
     "cusum": ({"ratio": 1}, {"evidence": 0}, {"spread": 0}, {"floor": 0}),
     "ewma": ({"half_life_s": 0}, {"sigmas": 0}, {"floor": -1}),
     "fellows": ({"ratio": 1},),
