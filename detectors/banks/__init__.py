@@ -14,8 +14,11 @@ from detectors.banks.ewma import EwmaBank
 from detectors.banks.fellows import FellowsBank
 from detectors.banks.isolation_forest import IsolationForestBank
 from detectors.banks.limit import LimitBank
+from detectors.banks.mahalanobis import MahalanobisBank
+from detectors.banks.neighbours import NeighboursBank
 from detectors.banks.rise import RiseBank
 from detectors.banks.river import RiverBank
+from detectors.banks.unrest import UnrestBank
 
 BANKS: Final[Mapping[str, Callable[..., Bank]]] = {
     "burn_rate": BurnRateBank,
@@ -24,6 +27,9 @@ BANKS: Final[Mapping[str, Callable[..., Bank]]] = {
     "fellows": FellowsBank,
     "isolation_forest": IsolationForestBank,
     "limit": LimitBank,
+    "mahalanobis": MahalanobisBank,
+    "neighbours": NeighboursBank,
     "rise": RiseBank,
     "river": RiverBank,
+    "unrest": UnrestBank,
 }

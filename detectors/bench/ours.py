@@ -5,9 +5,9 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from detectors.banks import BANKS
-from detectors.banks.base import Bank, Floats, Rows
+from detectors.banks.base import Floats, Rows
 from detectors.bench.labelled import Labelled
+from detectors.ensemble import Ensemble
 
 OURS: Final = "tidegate"
 
@@ -51,34 +51,5 @@ def scores_of(make: MakeJudge, file: Labelled, seed: int) -> dict[str, Floats]:
     return {OURS: ours} | {f"{OURS}: {name}": scores for name, scores in members.items()}
 
 
-class _Said:
-    def __init__(self, members: Mapping[str, Floats]) -> None:
-        self.members = members
-        self.score = np.maximum.reduce(list(members.values()))
-
-
-class BankJudge:
-    """The highest of what some of the banks say of any column, each with its defaults.
-
-    Its windows count as seconds, which is what the banks' defaults are made for.
-    """
-
-    def __init__(self, *, columns: int, step_s: float, seed: int) -> None:  # noqa: ARG002
-        names = ("ewma",)
-        self._banks: dict[str, Bank] = {name: BANKS[name]() for name in names}
-        self._columns = columns
-
-    def step(self, rows: Rows, values: Floats) -> Judgement:
-        cells = (rows[:, None] * self._columns + np.arange(self._columns)).ravel()
-        known = np.isfinite(values).ravel()
-        said = {}
-        for name, bank in self._banks.items():
-            scores = np.zeros(cells.size)
-            scores[known] = bank.score(cells[known], values.ravel()[known])
-            bank.learn(cells[known], values.ravel()[known])
-            said[name] = scores.reshape(values.shape).max(axis=1)
-        return _Said(said)
-
-
-JUDGE: Final[MakeJudge] = BankJudge
+JUDGE: Final[MakeJudge] = Ensemble
 """What Tidegate runs, with its defaults."""

@@ -146,8 +146,11 @@ WRONG: dict[str, tuple[dict[str, object], ...]] = {
     "fellows": ({"ratio": 1},),
     "isolation_forest": ({"boundary": 2}, {"size": 3}, {"floors": []}),
     "limit": ({"limit": 0}, {"mask": -1}),
+    "mahalanobis": ({"boundary": 0}, {"memory": 0}, {"ridge": 0}),
+    "neighbours": ({"boundary": 0}, {"memory": 0}, {"size": 3}),
     "rise": ({"limit": 0}, {"over_s": -1}),
     "river": ({"boundary": 0}, {"floor": 0}, {"memory_s": 40_000}),
+    "unrest": ({"boundary": 0}, {"half_life": 0}, {"memory": 0}),
 }
 
 
