@@ -7,9 +7,9 @@ from typing import Final, Literal
 import numpy as np
 
 from detectors.banks.base import Bools, Floats, Rows, bounded, grown
-from detectors.banks.unrest import UnrestBank, UnrestState
 from detectors.banks.mahalanobis import MahalanobisBank, MahalanobisState
 from detectors.banks.neighbours import NeighboursBank, NeighboursState
+from detectors.banks.unrest import UnrestBank, UnrestState
 from detectors.standing import Standing, StandingState
 from streams.errors import InvalidParameterError
 
