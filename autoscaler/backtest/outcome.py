@@ -1,0 +1,74 @@
+"""What a run came to: GPU-hours paid, misses, changes of mind, the worst ten minutes."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from autoscaler.backtest.policy import Counts
+from autoscaler.backtest.run import Run
+
+TEN_MINUTES_S: Final = 600
+_STEP_S: Final = 60
+_ENOUGH: Final = 20
+"""Ten minutes with fewer requests than this have no rate worth telling."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """Of a run after its warm-up. Ratios are of the requests that arrived."""
+
+    requests: int
+    gpu_hours: float
+    """Replicas starting, ready and draining, over time; times the GPUs of each."""
+    missed_ratio: float
+    """Waited longer than the SLO for a slot, or were given up."""
+    reversals: int
+    """Changes of the number ordered against the direction of the change before."""
+    worst_ratio: float
+    """Missed in the worst ten minutes,"""
+    worst_at_s: int
+    """and when those began."""
+    replicas_max: int
+
+
+def outcome(run: Run, gpus_per_replica: float = 1.0) -> Outcome:
+    since = run.trace.warm_up_s
+    paid, missed, arrived = run.paid[since:], run.missed[since:], run.seconds.arrived[since:]
+    worst_ratio, worst_at_s = _worst(missed, arrived)
+    requests = int(arrived.sum())
+    return Outcome(
+        requests=requests,
+        gpu_hours=float(paid.sum()) / 3_600 * gpus_per_replica,
+        missed_ratio=float(missed.sum()) / max(1, requests),
+        reversals=reversals(run.ordered[since // run.shape.tick_s :]),
+        worst_ratio=worst_ratio,
+        worst_at_s=since + worst_at_s,
+        replicas_max=int(paid.max()),
+    )
+
+
+def reversals(ordered: Counts) -> int:
+    """How often the number turns round.
+
+    >>> reversals(np.array([3, 4, 4, 5, 4, 4, 3, 6], np.int32))
+    2
+    """
+    steps = np.sign(np.diff(ordered))
+    steps = steps[steps != 0]
+    return int(np.count_nonzero(steps[1:] != steps[:-1]))
+
+
+def _worst(missed: Counts, arrived: Counts) -> tuple[float, int]:
+    """The highest share missed in ten minutes, looked at every minute."""
+    gone, came = _in_ten_minutes(missed), _in_ten_minutes(arrived)
+    ratio = np.where(came >= _ENOUGH, gone / np.maximum(came, 1), 0.0)
+    worst = int(np.argmax(ratio))
+    return float(ratio[worst]), worst * _STEP_S
+
+
+def _in_ten_minutes(counts: Counts) -> Counts:
+    total = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+    since = np.arange(0, max(1, len(counts) - TEN_MINUTES_S + 1), _STEP_S)
+    within: Counts = total[np.minimum(since + TEN_MINUTES_S, len(counts))] - total[since]
+    return within
