@@ -16,7 +16,7 @@ _ENOUGH: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """Of a run after its warm-up. Ratios are of the requests that arrived."""
+    """Of a run after its warm-up. Ratios are of the requests that came or waited then."""
 
     requests: int
     gpu_hours: float
@@ -34,29 +34,31 @@ class Outcome:
 
 def outcome(run: Run, gpus_per_replica: float = 1.0) -> Outcome:
     since = run.trace.warm_up_s
-    paid, missed, arrived = run.paid[since:], run.missed[since:], run.seconds.arrived[since:]
-    worst_ratio, worst_at_s = _worst(missed, arrived)
-    requests = int(arrived.sum())
+    paid, seconds = run.paid[since:], run.seconds
+    worst_ratio, worst_at_s = _worst(run.missed[since:], seconds.arrived[since:])
+    requests = int(seconds.arrived[since:].sum() + seconds.queued[since - 1 : since].sum())
+    still_waiting = int(run.missed.sum()) - int(seconds.late.sum())
     return Outcome(
         requests=requests,
         gpu_hours=float(paid.sum()) / 3_600 * gpus_per_replica,
-        missed_ratio=float(missed.sum()) / max(1, requests),
-        reversals=reversals(run.ordered[since // run.shape.tick_s :]),
+        missed_ratio=(int(seconds.late[since:].sum()) + still_waiting) / max(1, requests),
+        reversals=reversals(run.ordered, since // run.shape.tick_s),
         worst_ratio=worst_ratio,
         worst_at_s=since + worst_at_s,
         replicas_max=int(paid.max()),
     )
 
 
-def reversals(ordered: Counts) -> int:
-    """How often the number turns round.
+def reversals(ordered: Counts, since: int = 0) -> int:
+    """How often the number turns round from index ``since`` on.
 
     >>> reversals(np.array([3, 4, 4, 5, 4, 4, 3, 6], np.int32))
     2
     """
     steps = np.sign(np.diff(ordered))
-    steps = steps[steps != 0]
-    return int(np.count_nonzero(steps[1:] != steps[:-1]))
+    changed = np.flatnonzero(steps)
+    turned = steps[changed[1:]] != steps[changed[:-1]]
+    return int(np.count_nonzero(turned & (changed[1:] + 1 >= since)))
 
 
 def _worst(missed: Counts, arrived: Counts) -> tuple[float, int]:

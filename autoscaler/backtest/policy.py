@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 Counts = npt.NDArray[np.int32]
+Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 

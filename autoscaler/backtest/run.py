@@ -24,9 +24,9 @@ class Run:
     """Replicas ready or starting, by decision."""
 
 
-def run(trace: Trace, shape: Shape, make: Callable[[Shape], Policy]) -> Run:
-    """Live through ``trace``, from the replicas that its mean load and 30 % more would need."""
-    first = max(shape.low, math.ceil(1.3 * trace.mean_load / shape.slots))
+def run(trace: Trace, shape: Shape, make: Callable[[Shape], Policy], first: int = 0) -> Run:
+    """Live through ``trace``, from ``first`` replicas; its mean load and 30 % more by default."""
+    first = first or max(shape.low, math.ceil(1.3 * trace.mean_load / shape.slots))
     length_s = trace.seconds // shape.tick_s * shape.tick_s
     pool = opened(trace.arrival_s, trace.service_s, shape, first, length_s)
     seconds = Seconds(**{field.name: pool.seconds[field.name] for field in fields(Seconds)})

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from autoscaler.backtest.policy import Floats
 from streams.errors import InvalidParameterError
 
-BLOCK_S: Final = 300
-"""Traces are cut to whole blocks of this length, in which clairvoyant plans are made."""
+_WHOLE_S: Final = 300
+"""Traces are cut to a multiple of this, so that they are as long at every cadence."""
 _TOKENS_S: Final = 10
 """Tokens of traces by the second are given for spans of this length."""
 _WARM_UP: Final = ((7 * 86_400, 3 * 86_400), (43_200, 7_200), (1_800, 600))
@@ -39,6 +39,10 @@ class Trace:
         return self.seconds // 6
 
     @property
+    def mean_service_s(self) -> float:
+        return float(self.service_s.mean())
+
+    @property
     def mean_load(self) -> float:
         """Slots that would be busy on average after the warm-up if nobody waited."""
         judged = self.arrival_s >= self.warm_up_s
@@ -60,7 +64,7 @@ def load(path: Path, seed: int = 1) -> Trace:
     profile: Mapping[str, float] = json.loads(str(data["meta"]))["profile"]
     rng = np.random.default_rng(seed)
     arrival_s, prompt, output, length_s = (_single if "t" in data else _by_second)(data, rng)
-    seconds = length_s // BLOCK_S * BLOCK_S or length_s
+    seconds = length_s // _WHOLE_S * _WHOLE_S or length_s
     kept = int(np.searchsorted(arrival_s, seconds))
     service_s = prompt / profile["prefill_tps"] + output * profile["tpot_s"]
     return Trace(
