@@ -1,7 +1,7 @@
 """What a scaling policy may look at in a backtest, and what it answers."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +9,9 @@ import numpy.typing as npt
 Counts = npt.NDArray[np.int32]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+
+
+SLO_QUEUE_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +26,7 @@ class Shape:
     """Between two decisions."""
     age_s: int = 15
     """How old the newest second is that a policy sees."""
-    slo_queue_s: float = 1.0
+    slo_queue_s: float = SLO_QUEUE_S
     """A request that waits longer for a slot is a miss."""
     patience_s: float = 60.0
     """A request that has waited this long is given up by its client."""

@@ -1,7 +1,7 @@
 """What was asked of a pool: when each request came and how long it holds a slot."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,6 +14,9 @@ from streams.errors import InvalidParameterError
 
 _WHOLE_S: Final = 300
 """Traces are cut to a multiple of this, so that they are as long at every cadence."""
+_BY_REQUEST: Final = ("t", "in_tok", "out_tok", "resolution_s")
+_BY_SECOND: Final = ("n_1s", "in_tok_10s", "out_tok_10s")
+_LAYOUTS: Final = f"meta, and {', '.join(_BY_REQUEST)} or {', '.join(_BY_SECOND)}"
 _TOKENS_S: Final = 10
 """Tokens of traces by the second are given for spans of this length."""
 _WARM_UP: Final = ((7 * 86_400, 3 * 86_400), (43_200, 7_200), (1_800, 600))
@@ -57,10 +60,8 @@ def load(path: Path, seed: int = 1) -> Trace:
     """
     with np.load(path) as arrays:
         data = dict(arrays)
-    if not ({"t", "in_tok", "out_tok", "meta"} <= data.keys() or "n_1s" in data):
-        raise InvalidParameterError(
-            str(path), sorted(data), "a trace with t or n_1s, tokens and meta"
-        )
+    if not _is_trace(data):
+        raise InvalidParameterError(str(path), sorted(data), "a trace: " + _LAYOUTS)
     profile: Mapping[str, float] = json.loads(str(data["meta"]))["profile"]
     rng = np.random.default_rng(seed)
     arrival_s, prompt, output, length_s = (_single if "t" in data else _by_second)(data, rng)
@@ -73,6 +74,17 @@ def load(path: Path, seed: int = 1) -> Trace:
         service_s=service_s[:kept],
         seconds=seconds,
         slots=int(profile["slots"]),
+    )
+
+
+def is_trace(path: Path) -> bool:
+    with np.load(path) as arrays:
+        return _is_trace(arrays)
+
+
+def _is_trace(names: Container[str]) -> bool:
+    return any(
+        all(name in names for name in (*layout, "meta")) for layout in (_BY_REQUEST, _BY_SECOND)
     )
 
 

@@ -3,14 +3,15 @@
 from typing import TYPE_CHECKING, Final
 
 from tidegate.bench.detect import add_detect
+from tidegate.bench.scale import add_scale
 
 if TYPE_CHECKING:
     import argparse
 
-BENCHES: Final = (add_detect,)
+BENCHES: Final = (add_detect, add_scale)
 """Each adds its words to those of `tidegate bench`."""
 
-MEANING = "measure Tidegate against others on labelled data"
+MEANING = "measure Tidegate against others on data of the past"
 
 
 def add_bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
