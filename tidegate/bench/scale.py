@@ -51,7 +51,9 @@ def run(arguments: argparse.Namespace, _: Settings) -> int:
         limits=arguments.limits,
     )
     report = play(options, lambda line: print(line, file=sys.stderr, flush=True))
-    print("\n".join(scale_report.markdown(report)))
-    if arguments.reference:
-        print("\n".join(scale_report.agreement(report, arguments.reference.read_bytes())))
+    file = arguments.reference
+    others = scale_report.runs_of_others(file.read_bytes()) if file else ()
+    print("\n".join(scale_report.markdown(report, others)))
+    if others:
+        print("\n".join(scale_report.agreement(report, others)))
     return 1 if report.refused else 0

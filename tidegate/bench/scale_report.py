@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from autoscaler.backtest.contest import COLD_STARTS_S, CONTENDERS
+from autoscaler.backtest.contest import CONTENDERS
 from autoscaler.backtest.curve import EQUAL_MISSES, LEAST, Point, geometric_mean, hours_at
 from tidegate.bench.scale_run import Report, Row
 
@@ -16,19 +16,42 @@ OURS: Final = "tidegate"
 ALLOWED: Final = 0.01
 """Misses at which a single setting still counts as good enough on a trace."""
 
+THEIR_BOUND: Final = "oracle"
+SINGLE: Final = (
+    "Single settings that miss at most 1 % on every trace, then the usual ones of the others. "
+    "GPU-hours against the clairvoyant plan that misses 0.1 %, ours and that of the reference:"
+)
+EQUAL: Final = "GPU-hours at equal misses, times those of the clairvoyant plan:"
+
+Contest = Mapping[str, Mapping[str, Sequence[Row]]]
+"""Trace -> contender -> its settings."""
 Curves = Mapping[tuple[str, int], Mapping[str, Sequence[Row]]]
 """(trace, cold start) -> contender -> its settings."""
 
 
-def markdown(report: Report) -> list[str]:
+class Known(msgspec.Struct):
+    """A run of others, as `peers.json` has them."""
+
+    trace: str
+    policy: str
+    setting: float
+    cold_start_s: int
+    gpu_hours: float
+    over_slo_pct: float
+
+
+def markdown(report: Report, others: Sequence[Known] = ()) -> list[str]:
     curves = curves_of(report.rows)
+    theirs = {
+        (known.trace, known.cold_start_s): known.gpu_hours
+        for known in others
+        if (known.policy, known.setting) == (THEIR_BOUND, LEAST)
+    }
     lines: list[str] = []
-    for cold_start_s in COLD_STARTS_S:
+    for cold_start_s in sorted({start_s for _, start_s in curves}):
         of = {trace: who for (trace, start_s), who in curves.items() if start_s == cold_start_s}
-        lines += ["", f"### Cold start {cold_start_s} s, {len(of)} traces", ""]
-        lines += ["Cheapest single setting that misses at most 1 % on every trace:", ""]
-        lines += [*_single(of), "", "GPU-hours at equal misses, times the clairvoyant plan's:", ""]
-        lines += _equal(of)
+        lines += ["", f"### Cold start {cold_start_s} s, {len(of)} traces", "", SINGLE, ""]
+        lines += [*_single(of, theirs), "", EQUAL, "", *_equal(of)]
     lines += ["", "### Tidegate by trace", "", *_by_trace(curves)]
     lines += [f"- left out: {name} is no trace of one pool" for name in report.refused]
     return lines
@@ -45,34 +68,38 @@ def points(rows: Iterable[Row]) -> list[Point]:
     return [Point(row.missed_ratio, row.gpu_hours) for row in rows]
 
 
-def _single(of: Mapping[str, Mapping[str, Sequence[Row]]]) -> list[str]:
-    """As BASELINES tells it: GPU-hours against the clairvoyant plan that misses 0.1 %."""
+def _single(of: Contest, theirs: Mapping[tuple[str, int], float]) -> list[str]:
+    """Those that are good enough from cheap to dear, then the usual settings of the others."""
     found = []
     for name in _contenders(of):
+        if name in {BOUND, CAUSAL}:
+            continue
         for setting in CONTENDERS[name].settings:
             rows = [row for who in of.values() for row in who[name] if row.setting == setting]
-            if len(rows) == len(of):
-                found.append((name, setting, rows))
+            good = max((row.missed_ratio for row in rows), default=1.0) <= ALLOWED
+            if len(rows) == len(of) and (good or setting == CONTENDERS[name].usual):
+                ours = _mean((row, hours_at(points(of[row.trace][BOUND]), LEAST)) for row in rows)
+                found.append((not good, ours, rows))
     body = [
         [
-            name,
-            f"{setting:g}",
-            _times(_mean((row, hours_at(points(of[row.trace][BOUND]), LEAST)) for row in rows)),
+            rows[0].contender,
+            f"{rows[0].setting:g}",
+            _times(ours),
+            _times(_mean((row, theirs.get((row.trace, row.cold_start_s))) for row in rows)),
             f"{100 * max(row.missed_ratio for row in rows):.2f} %",
             f"{100 * max(row.worst_ratio for row in rows):.0f} %",
             str(sum(row.reversals for row in rows)),
         ]
-        for name, setting, rows in found
+        for _, ours, rows in sorted(found, key=lambda one: one[:2])
     ]
-    good = [row for row in body if float(row[3][:-2]) <= 100 * ALLOWED]
-    kept = sorted(good, key=lambda row: row[2]) + [
-        row for row in body if row not in good and float(row[1]) == CONTENDERS[row[0]].usual
-    ]
-    head = ["policy", "setting", "GPU-hours", "most missed", "worst ten minutes", "reversals"]
-    return _aligned([head, *kept])
+    head = [
+        "policy", "setting", "× clairvoyant", "× theirs", "most missed",
+        "worst ten minutes", "reversals",
+    ]  # fmt: skip
+    return _aligned([head, *body])
 
 
-def _equal(of: Mapping[str, Mapping[str, Sequence[Row]]]) -> list[str]:
+def _equal(of: Contest) -> list[str]:
     """Geometric means over the traces; empty where a curve does not reach on each."""
     body = []
     for name in _contenders(of):
@@ -125,24 +152,13 @@ def _mean(pairs: Iterable[tuple[Row, float | None]]) -> float:
     return geometric_mean(known) if all(known) else 0.0
 
 
-def _contenders(of: Mapping[str, Mapping[str, Sequence[Row]]]) -> list[str]:
+def _contenders(of: Contest) -> list[str]:
     """Those that ran on every trace."""
     return [name for name in CONTENDERS if all(who.get(name) for who in of.values())]
 
 
 def _times(ratio: float) -> str:
     return f"{ratio:.3f}" if ratio else ""
-
-
-class _Known(msgspec.Struct):
-    """A run of others, as `peers.json` has them."""
-
-    trace: str
-    policy: str
-    setting: float
-    cold_start_s: int
-    gpu_hours: float
-    over_slo_pct: float
 
 
 NAMES: Final[Mapping[str, str]] = {
@@ -162,11 +178,15 @@ NAMES: Final[Mapping[str, str]] = {
 """Of policies there -> here."""
 
 
-def agreement(report: Report, reference: bytes) -> list[str]:
+def runs_of_others(reference: bytes) -> Sequence[Known]:
+    return msgspec.json.decode(reference, type=list[Known])
+
+
+def agreement(report: Report, others: Iterable[Known]) -> list[str]:
     """How far our runs of the peers are from those of others; a table, a policy a line."""
     ours = {(r.trace, r.contender, r.setting, r.cold_start_s): r for r in report.rows}
     apart: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    for known in msgspec.json.decode(reference, type=list[_Known]):
+    for known in others:
         name = NAMES.get(known.policy, "")
         row = ours.get((known.trace, name, known.setting, known.cold_start_s))
         if row:

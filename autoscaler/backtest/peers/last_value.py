@@ -9,7 +9,10 @@ WINDOW_S: Final = 60
 
 
 class LastValue:
-    """``replicas = ceil((in flight + waiting over 60 s) / (target · slots))``, at once."""
+    """``replicas = ceil((in flight + waiting over 60 s) / (target · slots))``, at once.
+
+    Source: the naive forecast of Hyndman and Athanasopoulos, Forecasting, section 5.2.
+    """
 
     def __init__(self, shape: Shape, target_ratio: float) -> None:
         self._target = target_ratio * shape.slots
