@@ -17,9 +17,9 @@ from autoscaler.backtest.run import Run, run
 from autoscaler.backtest.trace import Trace, load
 from streams.clock import SECOND_US, system_clock
 from streams.errors import InvalidParameterError
-from streams.sources.asking import Asker, Credentials
 from streams.sources.prometheus_query import PrometheusQuery
 from tidegate.settings import Settings
+from tidegate.watch.look import asker_for
 
 PIECE_US: Final = 3_600 * SECOND_US
 STATIC: Final = "as it begins"
@@ -66,10 +66,8 @@ def _traces(options: Options, settings: Settings) -> Iterator[Trace]:
 
 
 async def _from_prometheus(options: Options, settings: Settings, now_us: int) -> Trace:
-    watch = settings.watch
-    credentials = Credentials(token=watch.token, username=watch.username, password=watch.password)
     span_us = (now_us - round(options.hours * 3_600) * SECOND_US, now_us)
-    async with Asker(credentials, timeout_s=watch.timeout_s) as asker:
+    async with await asker_for(settings.watch) as asker:
         query = PrometheusQuery(asker, options.prometheus)
         series = await query.selected(names(), options.pool, span_us, PIECE_US)
     return gauged(

@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 
 from tests.autoscaler.backtest.test_trace import by_second
+from tests.looked_at import scraping
+from tests.services.engine_pages import EnginePage
 from tidegate.cli import main
 
 
@@ -35,3 +37,20 @@ def test_what_does_not_go_together_is_said(
 ) -> None:
     assert main(["backtest", *words]) != 0
     assert said in capsys.readouterr().err
+
+
+def test_what_a_real_prometheus_knows_of_a_pool_is_lived_through(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--pool", 'job="vllm"', "--slots", "4", "--hours", "0.02", "--policies", "hpa"]
+    with (
+        EnginePage(inter_token_s=0.003) as page,
+        scraping(tmp_path, {"vllm": [page.netloc]}, scrapes=5) as prometheus,
+    ):
+        code = main(["backtest", "--prometheus", prometheus.url, *words])
+
+    said = capsys.readouterr()
+    assert code == 0, said.err
+    assert "service times are exponential" in said.err
+    requests = int(said.out.split()[1])
+    assert 20 < requests < 200  # 4 in flight, 100 tokens each in 3 ms a token: 13 a second
