@@ -41,7 +41,7 @@ def played(peer: Peer, of: Trace, first: int = 8) -> Run:
 
 def test_each_stands_in_a_file_of_its_own() -> None:
     files = {path.stem for path in Path(autoscaler.backtest.peers.__file__).parent.glob("*.py")}
-    modules = {peer.make.__module__.rpartition(".")[2] for peer in PEERS.values()}  # type: ignore[attr-defined]
+    modules = {peer.make.__module__.rpartition(".")[2] for peer in PEERS.values()}
 
     assert files - NOT_POLICIES == modules
 

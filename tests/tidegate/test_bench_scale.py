@@ -15,8 +15,9 @@ def folder(tmp_path: Path) -> Path:
     """One short trace, and one of tenants that is none of a pool."""
     rng = np.random.default_rng(1)
     arrival_s = np.sort(rng.uniform(0, 600, 900))
-    tokens = {"in_tok": rng.integers(10, 90, 900), "out_tok": rng.integers(1, 4, 900)}
-    np.savez(tmp_path / "short.npz", t=arrival_s, resolution_s=0.0, meta=META, **tokens)
+    prompt, output = rng.integers(10, 90, 900), rng.integers(1, 4, 900)
+    file = tmp_path / "short.npz"
+    np.savez(file, t=arrival_s, in_tok=prompt, out_tok=output, resolution_s=0.0, meta=META)
     np.savez(tmp_path / "tenants.npz", dsec=np.zeros(3))
     return tmp_path
 

@@ -21,8 +21,8 @@ META = json.dumps({"profile": {"slots": 2, "prefill_tps": 100.0, "tpot_s": 0.5}}
 def by_second(folder: Path) -> Path:
     file = folder / "by_second.npz"
     counts = np.full(600, 2, np.uint16)
-    tokens = {"in_tok_10s": np.full(60, 2_000), "out_tok_10s": np.full(60, 200)}
-    np.savez(file, n_1s=counts, meta=META, **tokens)
+    prompt, output = np.full(60, 2_000), np.full(60, 200)
+    np.savez(file, n_1s=counts, in_tok_10s=prompt, out_tok_10s=output, meta=META)
     return file
 
 
