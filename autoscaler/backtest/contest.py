@@ -17,6 +17,8 @@ from autoscaler.backtest.run import run
 from autoscaler.backtest.trace import Trace, load
 
 COLD_STARTS_S: Final = (30, 120, 300)
+CAREFUL: Final = (150.0, 25.0)
+"""Plans by half the SLO, at a tenth of the price: a block is tried as if none waited before it."""
 DEFAULT: Final = 0.0
 """The setting of a policy that has none."""
 MISSED: Final = 0.001
@@ -85,9 +87,9 @@ def loaded(path: str) -> Trace:
     return load(Path(path))
 
 
-@lru_cache(maxsize=1)
-def _blocks(path: str) -> Blocks:
-    return blocks(loaded(path), SLO_QUEUE_S)
+@lru_cache(maxsize=2)
+def _blocks(path: str, slo_queue_s: float = SLO_QUEUE_S) -> Blocks:
+    return blocks(loaded(path), slo_queue_s)
 
 
 @lru_cache(maxsize=16)
@@ -105,9 +107,11 @@ def usual_limits(path: str) -> Limits:
 
 
 def _clairvoyant(path: str, shape: Shape, price: float) -> Policy:
-    trace = loaded(path)
+    trace, slo_queue_s = loaded(path), SLO_QUEUE_S
+    if price in CAREFUL:
+        slo_queue_s, price = SLO_QUEUE_S / 2, price / 10
     price_s = price * trace.mean_service_s / trace.slots
-    return Clairvoyant(plan(_blocks(path), price_s, shape.cold_start_s))
+    return Clairvoyant(plan(_blocks(path, slo_queue_s), price_s, shape.cold_start_s))
 
 
 def _alone(make: Callable[[Shape, float], Policy]) -> Callable[[str, Shape, float], Policy]:
@@ -116,7 +120,7 @@ def _alone(make: Callable[[Shape, float], Policy]) -> Callable[[str, Shape, floa
 
 
 CONTENDERS: Final[Mapping[str, Contender]] = {
-    "clairvoyant": Contender(_clairvoyant, (*PRICES[::-1],), PRICES[-1]),
+    "clairvoyant": Contender(_clairvoyant, (*CAREFUL, *PRICES[::-1]), PRICES[-1]),
     "hindsight": Contender(_alone(Hindsight), HEADROOMS, 1.3, tick_s=5, age_s=2),
     "tidegate": Contender(
         _alone(lambda shape, _: Tidegate(shape)), (DEFAULT,), DEFAULT, tick_s=1, age_s=2

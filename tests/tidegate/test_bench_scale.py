@@ -29,9 +29,9 @@ def test_every_run_is_kept_and_not_run_again(folder: Path) -> None:
     first = play(options, said.append)
     again = play(options, said.append)
 
-    assert len(first.rows) == 3 * (6 + 4 + 4)
+    assert len(first.rows) == 3 * (8 + 4 + 4)
     assert again.rows == first.rows
-    assert said[-1] == "0 runs to go, 42 are in the file"
+    assert said[-1] == "0 runs to go, 48 are in the file"
     assert first.refused == ["tenants.npz"]
 
 
