@@ -13,6 +13,7 @@ from rich.console import Console
 from streams.errors import TidegateError
 from streams.log import configure_logging
 from tidegate.arguments import instant, seconds, speed
+from tidegate.backtest_command import add_backtest
 from tidegate.bench.command import add_bench
 from tidegate.demo.faults import FAULTS
 from tidegate.gpu_commands import add_gpu_commands
@@ -158,6 +159,7 @@ def _add_recordings(commands: "argparse._SubParsersAction[argparse.ArgumentParse
     replay.set_defaults(run=_replay)
     add_gpu_commands(commands)
     add_import(commands)
+    add_backtest(commands)
     for command in (record, replay):
         command.add_argument("--from", dest="from_us", type=instant, default=0, metavar="TIME")
         command.add_argument("--to", dest="until_us", type=instant, default=2**62, metavar="TIME")

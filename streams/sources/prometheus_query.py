@@ -108,6 +108,23 @@ class PrometheusQuery:
             yield await self.samples(names, targets, start_us, end_us)
             start_us = end_us
 
+    async def selected(
+        self, names: Collection[str], matchers: str, span_us: tuple[int, int], piece_us: int
+    ) -> list[Series]:
+        """Whole series of a long time, asked for piece by piece.
+
+        matchers: more than the names, as in PromQL: `model_name="codex"`.
+        """
+        start_us, until_us = span_us
+        selector = f"{_named(names)[:-1]},{matchers}}}"
+        points: dict[tuple[tuple[str, str], ...], list[tuple[int, float]]] = {}
+        while start_us < until_us:
+            end_us = min(start_us + piece_us, until_us)
+            for one in await self._between(selector, start_us, end_us):
+                points.setdefault(tuple(sorted(one.labels.items())), []).extend(one.points)
+            start_us = end_us
+        return [Series(dict(labels), found) for labels, found in points.items() if found]
+
     async def _between(self, selector: str, from_us: int, until_us: int) -> list[Series]:
         length_us = until_us - from_us
         params = {"query": f"{selector}[{length_us // 1_000}ms]", "time": f"{until_us / SECOND_US}"}

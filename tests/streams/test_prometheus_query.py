@@ -11,7 +11,7 @@ from streams.errors import SourceUnavailableError
 from streams.sources.access import Access
 from streams.sources.asking import Asker
 from streams.sources.prometheus_query import PrometheusQuery
-from streams.sources.prometheus_series import SERIES
+from streams.sources.prometheus_series import SERIES, Series
 from tests.looked_at import scraping
 from tests.services.engine_pages import EnginePage
 
@@ -131,3 +131,19 @@ async def test_a_real_one_says_what_it_scrapes_and_who_is_silent(real: Real) -> 
         ("127.0.0.1:1", False),
         (real.page, True),
     }
+
+
+async def test_whole_series_of_one_pool_are_put_together_from_pieces(real: Real) -> None:
+    async with Asker(Access(), timeout_s=5) as asker:
+        query, now_us = PrometheusQuery(asker, real.url), system_clock()
+        span_us = (now_us - 60 * S, now_us)
+        whole = await query.samples(SERIES, (), *span_us)
+        pieces = await query.selected(SERIES, f'instance="{real.page}"', span_us, 7 * S)
+        none = await query.selected(SERIES, 'instance="elsewhere"', span_us, 60 * S)
+
+    def points(of: list[Series]) -> int:
+        return sum(len(one.points) for one in of)
+
+    assert points(pieces) == points(whole) > 0
+    assert len({frozenset(one.labels.items()) for one in pieces}) == len(pieces)
+    assert none == []

@@ -1,0 +1,1 @@
+"""A pool's past, lived through again under other policies."""

@@ -1,0 +1,118 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autoscaler.backtest.erlang import waiting_probability
+from autoscaler.backtest.outcome import outcome
+from autoscaler.backtest.policy import Seen, Shape
+from autoscaler.backtest.run import Run, run
+from autoscaler.backtest.trace import Trace
+
+
+class Planned:
+    """Orders what it was told to, by the second."""
+
+    def __init__(self, of: dict[int, int]) -> None:
+        self._of = of
+        self.seen: list[Seen] = []
+
+    def decide(self, seen: Seen) -> int:
+        self.seen.append(seen)
+        return self._of.get(seen.now_s, seen.ordered)
+
+
+def trace(arrival_s: Any, service_s: Any, seconds: int, slots: int = 1) -> Trace:
+    return Trace(
+        name="test",
+        arrival_s=np.asarray(arrival_s, float),
+        service_s=np.asarray(service_s, float),
+        seconds=seconds,
+        slots=slots,
+    )
+
+
+def lived(of: Trace, orders: dict[int, int], first: int = 1, **but: Any) -> Run:
+    shape = Shape(**({"slots": of.slots, "cold_start_s": 10, "tick_s": 1, "age_s": 1} | but))
+    return run(of, shape, lambda _: Planned(orders), first)
+
+
+def test_a_replica_is_paid_for_while_it_starts_and_serves_only_then() -> None:
+    of = trace([0.5, 0.6, 0.7], [100, 100, 1], 30)
+
+    lives = lived(of, {5: 2})
+
+    assert lives.paid[[4, 5, 14, 15]].tolist() == [1, 2, 2, 2]
+    assert lives.seconds.ready[[14, 15]].tolist() == [1, 2]
+    assert lives.seconds.in_flight[[14, 15]].tolist() == [1, 2]
+
+
+def test_a_draining_replica_is_paid_until_its_last_request_ends_and_takes_no_more() -> None:
+    of = trace([0.5, 0.6, 10.0], [20, 20, 1], 30)
+
+    lives = lived(of, {5: 1}, first=2)
+
+    assert lives.paid[[4, 19, 20, 21]].tolist() == [2, 2, 1, 1]
+    assert lives.seconds.started[20] == 1
+    assert lives.missed[10] == 1
+
+
+def test_what_has_not_begun_to_serve_goes_first() -> None:
+    lives = lived(trace([0.5], [50], 30), {2: 2, 4: 1})
+
+    assert lives.paid[[3, 4]].tolist() == [2, 1]
+    assert lives.seconds.in_flight[29] == 1
+
+
+def test_a_client_that_has_waited_too_long_is_given_up() -> None:
+    lives = lived(trace([0.5, 1.0, 65.0], [70, 5, 5], 90), {}, patience_s=60.0)
+
+    assert lives.seconds.started.sum() == 2
+    assert lives.seconds.late.sum() == 2
+    assert lives.missed[[1, 65]].tolist() == [1, 1]
+
+
+def test_who_still_waits_at_the_end_has_missed_too() -> None:
+    assert lived(trace([0.5, 1.0, 28.5], [70, 5, 5], 29), {}).missed.sum() == 1
+
+
+def test_a_policy_sees_only_what_is_old_enough() -> None:
+    policy = Planned({})
+    of = trace([0.5], [1], 30)
+
+    run(of, Shape(slots=1, cold_start_s=1, tick_s=5, age_s=7), lambda _: policy, 1)
+
+    assert [(seen.now_s, seen.until_s) for seen in policy.seen] == [
+        (5, 0),
+        (10, 3),
+        (15, 8),
+        (20, 13),
+        (25, 18),
+    ]
+
+
+def test_it_is_never_below_low_nor_above_high() -> None:
+    lives = lived(trace([], [], 30), {3: 99, 9: -5}, low=1, high=7, first=2)
+
+    assert (lives.ordered.max(), lives.ordered.min()) == (7, 1)
+
+
+@pytest.mark.parametrize(("replicas", "slots"), [(5, 1), (4, 4)])
+def test_it_waits_as_erlang_says(replicas: int, slots: int) -> None:
+    rng, servers, n = np.random.default_rng(3), replicas * slots, 40_000
+    load = 0.8 * servers
+    of = trace(np.cumsum(rng.exponential(1 / load, n)), rng.exponential(1, n), int(n / load), slots)
+
+    lives = lived(of, {}, first=replicas, slo_queue_s=0.0, tick_s=100, patience_s=1e9)
+
+    waited = outcome(lives).missed_ratio
+    assert waited == pytest.approx(waiting_probability(servers, load), rel=0.1)
+
+
+def test_reversals_and_the_worst_ten_minutes() -> None:
+    of = trace(np.arange(1_200) + 0.5, np.full(1_200, 0.9), 1_200)
+    lives = lived(of, {300: 2, 400: 1, 500: 2}, first=1)
+
+    found = outcome(lives)
+
+    assert (found.reversals, found.worst_ratio, found.replicas_max) == (2, 0.0, 2)

@@ -1,0 +1,64 @@
+"""``tidegate backtest`` on the command line."""
+
+import argparse
+from pathlib import Path
+from typing import Final
+
+from streams.errors import InvalidParameterError
+from tidegate.arguments import seconds
+from tidegate.settings import Settings
+
+MEANING: Final = "your past under Tidegate and the scalers of others: GPU-hours, misses, cost"
+USUAL: Final = "tidegate,hpa,keda,knative,ray_serve,predictive_hpa"
+
+
+def add_backtest(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    back = commands.add_parser("backtest", help=MEANING, description=MEANING)
+    back.add_argument(
+        "traces", nargs="*", type=Path, metavar="TRACE", help="a recording (import), or .npz"
+    )
+    back.add_argument("--prometheus", default="", metavar="URL", help="instead: what it knows of")
+    back.add_argument(
+        "--pool",
+        default="",
+        metavar="SELECTOR",
+        help="""there: 'model_name="codex"'; in a recording: the pool's name (all)""",
+    )
+    back.add_argument("--hours", type=float, default=168.0, help="of the past, there (168)")
+    back.add_argument("--slots", type=int, default=0, help="requests a replica serves at once")
+    back.add_argument("--cold-start", type=seconds, default=120.0, metavar="S", help="(120)")
+    back.add_argument("--slo", type=seconds, default=1.0, metavar="S", help="longest wait (1)")
+    back.add_argument("--most", type=int, default=1_000, metavar="N", help="replicas (1,000)")
+    back.add_argument("--gpus", type=float, default=1.0, metavar="N", help="of a replica (1)")
+    back.add_argument("--price", type=float, default=0.0, metavar="P", help="of a GPU-hour")
+    back.add_argument("--policies", default=USUAL, metavar="A,B", help=f"({USUAL})")
+    back.add_argument(
+        "--chart", type=Path, metavar="FILE.svg", help="replicas and misses over time"
+    )
+    back.set_defaults(run=_backtest)
+
+
+def _backtest(arguments: argparse.Namespace, settings: Settings) -> int:
+    from tidegate.backtest import Options, chosen, play  # noqa: PLC0415  loads Numba
+
+    if bool(arguments.traces) == bool(arguments.prometheus):
+        given = f"{len(arguments.traces)} files and {arguments.prometheus or 'none'}"
+        raise InvalidParameterError("TRACE and --prometheus", given, "one of the two")
+    if arguments.prometheus and not arguments.pool:
+        allowed = "a selector of the pool's engines with --prometheus: 'model_name=\"codex\"'"
+        raise InvalidParameterError("--pool", "", allowed)
+    options = Options(
+        traces=tuple(arguments.traces),
+        prometheus=arguments.prometheus,
+        pool=arguments.pool,
+        hours=arguments.hours,
+        slots=arguments.slots,
+        cold_start_s=arguments.cold_start,
+        slo_queue_s=arguments.slo,
+        most=arguments.most,
+        policies=chosen(arguments.policies),
+        gpus=arguments.gpus,
+        price=arguments.price,
+        chart=arguments.chart,
+    )
+    return play(options, settings)
