@@ -56,8 +56,8 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Tidegate needs Python 3.11 or newer with venv (Debian: apt-get install python3-venv);" \
 	         "set PYTHON=/path/to/python3"; exit 1; }
-	@echo "This downloads, once: about 275 MB of Python packages and a 253 MB language model (Gemma 3 270M," \
-	      "under Google's Gemma Terms of Use), about 1.4 GB on disk. 'make test' also fetches Kafka" \
+	@echo "This downloads, once: about 340 MB of Python packages and a 253 MB language model (Gemma 3 270M," \
+	      "under Google's Gemma Terms of Use), about 1.6 GB on disk. 'make test' also fetches Kafka" \
 	      "(54 MB), builds InfluxDB (400 MB of sources) and installs Chromium (110 MB), where it can."
 	@$(PYTHON) -m venv $(VENV)
 	@# --no-deps: the lock is complete, and pip 23 looks past it for the newest of any package that another names with an extra.
