@@ -50,15 +50,17 @@ def faulty_gpu(scene: Scene) -> Iterator[Suspect]:
 
 def wrong_answers(scene: Scene) -> Iterator[Suspect]:
     """A replica that fails questions with a known answer; it may be as quick as ever."""
-    for anomaly in scene.of(Family.ANSWERS):
-        replica = anomaly.labels.get("replica", "")
+    wrong = scene.of(Family.ANSWERS)
+    for replica in sorted({a.labels.get("replica", "") for a in wrong}):
+        own = [a for a in wrong if is_of_replica(a, replica)]
+        worst = min(own, key=lambda a: (a.actual, a.id))
         cause = Cause(
             kind="replica_wrong",
             subject=Subject(kind="replica", name=replica),
             weight=0.9,
-            sentence=f"{replica} answers {anomaly.actual:.0%} of the golden prompts rightly",
+            sentence=f"{replica} answers {worst.actual:.0%} of the golden prompts rightly",
         )
-        yield suspect(scene, cause, [anomaly])
+        yield suspect(scene, cause, own)
 
 
 def recent_change(scene: Scene) -> Iterator[Suspect]:

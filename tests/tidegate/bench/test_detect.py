@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from detectors.ensemble import LASTING
 from tests.detectors.bench.files import write_arrays, write_cloud, write_nab
 from tidegate.bench import detect_run
 from tidegate.cli import main
@@ -37,7 +38,8 @@ def test_every_set_is_judged(data: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert list(report["sets"]) == ["ms_cloud", "nab", "smd"]
     cloud = report["sets"]["ms_cloud"]["measures"]["recall_0.3"]
     assert cloud["tidegate"]["files"]["ms_cloud/real/0.csv"]["of"] == 1.0
-    assert {"tidegate", "tidegate: ewma", "ewma_all", "river_sad"} == set(cloud)
+    members = {f"tidegate: {name}" for name in ("fast", *LASTING)}
+    assert {"tidegate", "ewma_all", "river_sad"} | members == set(cloud)
     assert "### smd: 3 files, 480 rows, 3 events" in capsys.readouterr().out
 
 
