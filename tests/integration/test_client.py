@@ -1,6 +1,7 @@
 """The client against a real Kafka and INGEST: windows hold what was said, once."""
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -94,6 +95,7 @@ async def test_frames_whose_answer_was_lost_count_once(kafka_url: str) -> None:
 async def test_a_login_over_tls(
     kafka: Kafka, password: str, sent: int, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.WARNING)  # Another test may have asked for errors only.
     settings = toy_settings(kafka.url, new_prefix(), "exactly_once", raw_partitions=1)
     await create_topics(settings)
     client = Client(
