@@ -14,6 +14,7 @@ from streams.clock import SECOND_US
 from streams.schemas.scaling import PoolStatus
 
 NAME: Final = "backtest"
+STREAMED_S: Final = 2
 SYNC_S: Final = 15
 """How often an HPA looks."""
 
@@ -23,6 +24,9 @@ class Tidegate:
 
     At the top of the ladder, with the lead time known: a pool that has been run for a while. The
     guard on GPUs ordered within an hour is left open, since no policy here has one.
+
+    Where figures come late it decides as of their time, and a replica comes so much later: live,
+    the guard on old figures would keep such a pool from ever shrinking.
     """
 
     def __init__(self, shape: Shape) -> None:
@@ -47,7 +51,8 @@ class Tidegate:
         seconds = [_second(seen, at) for at in range(self._seen_s, seen.until_s)]
         self._memory.see_seconds(seconds, trusted=True)
         self._seen_s = seen.until_s
-        situation = self._memory.situation(seen.now_s * SECOND_US, status, self._about)
+        now_us = (seen.until_s + _fresh_s(seen.shape)) * SECOND_US
+        situation = self._memory.situation(now_us, status, self._about)
         return self._memory.decided(decide(situation)).desired
 
 
@@ -78,10 +83,20 @@ def _status(seen: Seen) -> PoolStatus:
         starting=seen.starting,
         min_replicas=seen.shape.low,
         max_replicas=seen.shape.high,
-        start_delay_s=seen.shape.cold_start_s,
+        start_delay_s=seen.shape.cold_start_s + _late_s(seen.shape),
         slots_per_replica=seen.shape.slots,
         slo_queue_s=seen.shape.slo_queue_s,
     )
+
+
+def _fresh_s(shape: Shape) -> int:
+    """How old figures are where the stream brings them."""
+    return min(shape.age_s, STREAMED_S)
+
+
+def _late_s(shape: Shape) -> int:
+    """How much later a need is seen than by the stream and its ticks of a second."""
+    return shape.age_s - _fresh_s(shape) + shape.tick_s - 1
 
 
 def _second(seen: Seen, at: int) -> PoolSecond:
