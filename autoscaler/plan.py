@@ -86,6 +86,11 @@ def _overdue(situation: Situation) -> str:
 
 
 def whole(replicas: float) -> int:
+    """Up to whole replicas, but not for what is only a rounding error.
+
+    >>> whole(7.0000000001), whole(7.01)
+    (7, 8)
+    """
     return max(0, math.ceil(replicas - 1e-9))
 
 

@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
-from autoscaler.backtest.peers.behaviour import ceiling
 from autoscaler.backtest.policy import Seen, Shape
+from autoscaler.plan import whole
 
 WINDOW_S: Final = 180
 TOLERANCE: Final = 0.1
@@ -41,9 +41,9 @@ class Aibrix:
         pods = max(1.0, seen.mean(seconds.ready, WINDOW_S))
         ratio = seen.mean(seconds.in_flight, WINDOW_S) / pods / self._target
         if ratio > 1 + TOLERANCE:
-            return min(ceiling(current * ratio), RATE * current)
+            return min(whole(current * ratio), RATE * current)
         if ratio < 1 - TOLERANCE:
-            return max(ceiling(current * ratio), current // RATE)
+            return max(whole(current * ratio), current // RATE)
         return current
 
 

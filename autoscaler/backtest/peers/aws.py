@@ -4,9 +4,9 @@ from typing import Final
 
 import numpy as np
 
-from autoscaler.backtest.peers.behaviour import ceiling
 from autoscaler.backtest.peers.hpa import HpaConcurrency
 from autoscaler.backtest.policy import Floats, Seen, Shape
+from autoscaler.plan import whole
 
 HOUR_S: Final = 3_600
 DAY_H: Final = 24
@@ -38,7 +38,7 @@ class Aws:
             return tracked
         hours = (seen.now_s // HOUR_S % DAY_H, (seen.now_s + AHEAD_S) // HOUR_S % DAY_H)
         load = max(float(self._forecast[hour]) for hour in hours)
-        return max(tracked, ceiling(load / self._target))
+        return max(tracked, whole(load / self._target))
 
     def _remember(self, seen: Seen) -> None:
         known = seen.until_s // HOUR_S

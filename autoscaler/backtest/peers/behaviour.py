@@ -1,6 +1,5 @@
 """How Kubernetes carries a recommendation out: up at once but bounded, down after five minutes."""
 
-import math
 from collections import deque
 from typing import Final
 
@@ -33,12 +32,3 @@ class Behaviour:
             before = min(replicas for _, replicas in self._had)
             return min(wanted, max(before + MORE_PODS, 2 * before))
         return min(current, max(replicas for _, replicas in self._recommended))
-
-
-def ceiling(replicas: float) -> int:
-    """Up to whole replicas, but not for what is only a rounding error.
-
-    >>> ceiling(7.0000000001), ceiling(7.01)
-    (7, 8)
-    """
-    return math.ceil(replicas - 1e-9)

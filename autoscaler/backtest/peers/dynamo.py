@@ -4,8 +4,8 @@ from typing import Final
 
 import numpy as np
 
-from autoscaler.backtest.peers.behaviour import ceiling
 from autoscaler.backtest.policy import Floats, Seen, Shape
+from autoscaler.plan import whole
 
 INTERVAL_S: Final = 180
 SERVICE_S: Final = 1_800
@@ -39,7 +39,7 @@ class Dynamo:
         requests = self._predict(float(seconds.arrived[until_s - INTERVAL_S : until_s].sum()))
         started = max(1, int(seconds.started[since:until_s].sum()))
         service_s = max(1e-3, float(seconds.in_flight[since:until_s].sum()) / started)
-        self._replicas = max(1, ceiling(requests / INTERVAL_S * service_s / self._busy))
+        self._replicas = max(1, whole(requests / INTERVAL_S * service_s / self._busy))
         return self._replicas
 
     def _predict(self, requests: float) -> float:

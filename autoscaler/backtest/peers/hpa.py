@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from autoscaler.backtest.peers.behaviour import Behaviour, ceiling
+from autoscaler.backtest.peers.behaviour import Behaviour
 from autoscaler.backtest.policy import Seen, Shape
+from autoscaler.plan import whole
 
 TOLERANCE: Final = 0.1
 WINDOW_S: Final = 15
@@ -37,7 +38,7 @@ class Hpa:
             ratio = (before * seen.ready + without_metrics * seen.starting) / pods
             if (before < 1) != (ratio < 1):
                 return seen.ordered
-        return seen.ordered if abs(1 - ratio) <= TOLERANCE else ceiling(ratio * pods)
+        return seen.ordered if abs(1 - ratio) <= TOLERANCE else whole(ratio * pods)
 
     def held(self, seen: Seen) -> float:
         """Requests that are counted as load."""

@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from autoscaler.backtest.peers.behaviour import Behaviour, ceiling
+from autoscaler.backtest.peers.behaviour import Behaviour
 from autoscaler.backtest.peers.hpa import TOLERANCE, WINDOW_S
 from autoscaler.backtest.policy import Seen, Shape
+from autoscaler.plan import whole
 
 QUEUE: Final = 5.0
 
@@ -25,7 +26,7 @@ class Keda:
         total, current = self.total(seen), seen.ordered
         if abs(1 - total / (self._threshold * current)) <= TOLERANCE:
             return self._behaviour(seen.now_s, current, current)
-        return self._behaviour(seen.now_s, current, max(1, ceiling(total / self._threshold)))
+        return self._behaviour(seen.now_s, current, max(1, whole(total / self._threshold)))
 
     def total(self, seen: Seen) -> float:
         seconds = seen.seconds

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from autoscaler.backtest.peers.behaviour import ceiling
 from autoscaler.backtest.policy import Seen, Shape
+from autoscaler.plan import whole
 
 WINDOW_S: Final = 60
 
@@ -20,4 +20,4 @@ class LastValue:
     def decide(self, seen: Seen) -> int:
         seconds = seen.seconds
         held = seen.mean(seconds.in_flight, WINDOW_S) + seen.mean(seconds.queued, WINDOW_S)
-        return max(1, ceiling(held / self._target))
+        return max(1, whole(held / self._target))

@@ -4,9 +4,10 @@ from typing import Final
 
 import numpy as np
 
-from autoscaler.backtest.peers.behaviour import Behaviour, ceiling
+from autoscaler.backtest.peers.behaviour import Behaviour
 from autoscaler.backtest.peers.hpa import HpaConcurrency
 from autoscaler.backtest.policy import Floats, Seen, Shape
+from autoscaler.plan import whole
 
 STEP_S: Final = 300
 SEASON: Final = 86_400 // STEP_S
@@ -45,7 +46,7 @@ class PredictiveHpa:
         else:
             self._step(self._season, replicas)
         if self._season is not None:
-            self._forecast = ceiling(self._level + self._trend + self._season[self._at])
+            self._forecast = whole(self._level + self._trend + self._season[self._at])
 
     def _begin(self, replicas: float) -> None:
         self._past.append(replicas)

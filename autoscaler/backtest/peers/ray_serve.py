@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from autoscaler.backtest.peers.behaviour import ceiling
 from autoscaler.backtest.policy import Seen, Shape
+from autoscaler.plan import whole
 
 LOOK_BACK_S: Final = 30
 UP_DELAY_S: Final = 30
@@ -29,7 +29,7 @@ class RayServe:
         seconds, current = seen.seconds, seen.ordered
         ongoing = seen.mean(seconds.in_flight, LOOK_BACK_S)
         ongoing += seen.mean(seconds.queued, LOOK_BACK_S)
-        wanted = max(1, ceiling(ongoing / self._target))
+        wanted = max(1, whole(ongoing / self._target))
         if wanted > current:
             self._asked = max(self._asked, 0) + 1
         elif wanted < current:

@@ -7,8 +7,9 @@ from typing import Final
 import numpy as np
 
 from autoscaler.backtest.erlang import servers
-from autoscaler.backtest.peers.behaviour import STABILISATION_S, ceiling
+from autoscaler.backtest.peers.behaviour import STABILISATION_S
 from autoscaler.backtest.policy import Seen, Shape
+from autoscaler.plan import whole
 
 MINUTE_S: Final = 60
 DAY: Final = 1_440
@@ -50,7 +51,7 @@ class Staffing:
             self._plan(service_s)
         held = seen.mean(seen.seconds.in_flight, RECENT_S)
         held += seen.mean(seen.seconds.queued, RECENT_S)
-        wanted = max(self._planned, ceiling(held / (FULL * self._shape.slots)))
+        wanted = max(self._planned, whole(held / (FULL * self._shape.slots)))
         self._wanted.append((seen.now_s, wanted))
         while self._wanted[0][0] <= seen.now_s - STABILISATION_S:
             self._wanted.popleft()
@@ -76,7 +77,7 @@ class Staffing:
         self._forecasts.append((now, forecast))
         if len(self._errors) >= 30 and now % 15 == 0:
             self._margin = float(np.quantile(np.array(self._errors), self._quantile))
-        self._planned = ceiling(
+        self._planned = whole(
             self._slots(forecast * math.exp(self._margin), service_s) / self._shape.slots
         )
 
