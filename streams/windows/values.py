@@ -1,6 +1,7 @@
 """A table in, the numbers people and detectors look at out."""
 
 from collections.abc import Collection
+from functools import lru_cache
 
 import numpy as np
 
@@ -20,9 +21,8 @@ def derive(
     that are wanted: features that have none of them are left out.
     """
     values: dict[str, Floats] = {}
-    for feature in FEATURES[table.kind]:
-        if only is not None and not any(name.startswith(f"{feature.name}_") for name in only):
-            continue
+    wanted = FEATURES[table.kind] if only is None else _features(table.kind, tuple(only))
+    for feature in wanted:
         match feature.merge:
             case Merge.COUNT | Merge.SUM:
                 sums = _column(table, feature.name) / feature.scale
@@ -35,6 +35,16 @@ def derive(
         failed, finished = _column(table, "failed"), _column(table, "finished")
         values["error_ratio"] = _ratio(failed, failed + finished)
     return values
+
+
+@lru_cache(maxsize=256)
+def _features(kind: str, names: tuple[str, ...]) -> tuple[Feature, ...]:
+    """Those that have any of these values; asked for the same ones window after window."""
+    return tuple(
+        feature
+        for feature in FEATURES[kind]
+        if any(name.startswith(f"{feature.name}_") for name in names)
+    )
 
 
 def _column(table: Table, name: str) -> Ints:
