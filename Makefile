@@ -8,10 +8,10 @@ COMPILE := .cache/uv/bin/uv pip compile --generate-hashes --universal --no-annot
 PACKAGES := streams detectors model_backend autoscaler dashboards tidegate
 
 SERVED := broker or kafka or influx or browser or replicas
-# What only computes runs on two cores; what runs services, and kills and freezes them, one after the other.
+# Each of two processes has services of its own; a file with services stays with one of them.
 BOTH_PASSES = code=0; \
   $(BIN)/python -m pytest -n 2 --cov --cov-report= -m "not ($(SERVED))" || code=$$?; \
-  $(BIN)/python -m pytest --cov --cov-append --cov-report=term:skip-covered -m "$(SERVED)" || code=$$?; \
+  $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-append --cov-report=term:skip-covered -m "$(SERVED)" || code=$$?; \
   exit $$code
 
 .DEFAULT_GOAL := help
