@@ -9,6 +9,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from autoscaler.api.app import create_api
+from autoscaler.api.day_before import DayBefore
 from autoscaler.api.view import VIEW_TOPICS, View
 from dashboards import live
 from streams.clock import system_clock
@@ -47,8 +48,9 @@ def run(settings: Settings) -> int:
 def create(settings: Settings) -> FastAPI:
     view = View(shards=settings.stream.topics.shards)
     publisher = Publisher(settings.stream)
-    app = create_api(view, publisher.send, settings.api, system_clock)
-    live.mount(app, view, system_clock)
+    recall = DayBefore(settings.stream)
+    app = create_api(view, publisher.send, settings.api, system_clock, recall)
+    live.mount(app, view, system_clock, recall)
     inner = app.router.lifespan_context
 
     @asynccontextmanager

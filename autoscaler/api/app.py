@@ -26,10 +26,17 @@ TAGS: Final = [
 ]
 
 
-def create_api(view: View, publish: Publish, settings: ApiSettings, clock: Clock) -> FastAPI:
+def create_api(
+    view: View,
+    publish: Publish,
+    settings: ApiSettings,
+    clock: Clock,
+    recall: reads.Recall | None = None,
+) -> FastAPI:
     """The API under /v1, its description at /openapi.json; more may be mounted beside it.
 
     publish: returns when the broker has the message, raises BrokerUnavailableError if it cannot.
+    recall: what was a day ago, for explanations.
     """
     app = FastAPI(
         title="Tidegate control API",
@@ -43,7 +50,7 @@ def create_api(view: View, publish: Publish, settings: ApiSettings, clock: Clock
         redoc_url=None,
     )
     problems.install(app)
-    app.include_router(reads.router(view, clock))
+    app.include_router(reads.router(view, clock, recall))
     app.include_router(writes.router(view, Writes(publish, clock)))
     describe(app)
     app.add_middleware(Door, settings=settings)

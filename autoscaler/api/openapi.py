@@ -11,6 +11,7 @@ from autoscaler.api.health import Health
 from autoscaler.api.problems import MEDIA_TYPE, Problem
 from autoscaler.api.shapes import Explanation, SeriesLine
 from autoscaler.api.summary import PoolSummary
+from detectors.explain import Why
 from streams.conduct import Complaint
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.incidents import Alert, Command, Feedback, Incident
@@ -32,6 +33,7 @@ SHOWN: Final = (
     Problem,
     ReplicaStatus,
     SeriesLine,
+    Why,
 )
 _JSON: Final = msgspec.json.Encoder()
 

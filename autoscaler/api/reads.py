@@ -1,5 +1,6 @@
 """The routes that read: parameters in, what the view has out."""
 
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Annotated, Final, Literal
 
@@ -12,6 +13,7 @@ from autoscaler.api.problems import ApiError, unknown
 from autoscaler.api.shapes import Explanation, SeriesLine, explain, shown, unit_of
 from autoscaler.api.summary import PoolSummary
 from autoscaler.api.view import View
+from detectors.explain import Floats, Why
 from streams.clock import Clock
 from streams.conduct import Complaint
 from streams.errors import InvalidParameterError
@@ -48,10 +50,15 @@ def find_pool(view: View, pool: str, cluster: str) -> PoolSummary:
     return found
 
 
-def router(view: View, clock: Clock) -> APIRouter:
+Recall = Callable[[Anomaly], Awaitable[Floats | None]]
+"""The anomalous value in the minute around the same time a day before; None if nobody knows."""
+
+
+def router(view: View, clock: Clock, recall: Recall | None) -> APIRouter:
     routes = APIRouter(prefix="/v1", responses=problems(401, 403, 404, 409, 422))
     _pools(routes, view)
     _findings(routes, view)
+    _reasons(routes, view, recall)
 
     @routes.get("/health", tags=["health"], responses=of(Health, "How far behind each stage is."))
     async def health() -> Response:
@@ -103,6 +110,16 @@ def _pools(routes: APIRouter, view: View) -> None:
     ) -> Response:
         """What the planner decided, newest first; `changed_only`: where the size was to change."""
         return answer(view.decisions(cluster, pool, limit=limit, changed_only=changed_only))
+
+
+def _reasons(routes: APIRouter, view: View, recall: Recall | None) -> None:
+    @routes.get("/anomalies/{anomaly}/explain", tags=["findings"], responses=of(Why, "Why."))
+    async def why(anomaly: ObjectId) -> Response:
+        """What moved, its fellows, the nearest normal, a day before, changes nearby."""
+        if (found := view.anomaly(anomaly)) is None:
+            raise unknown("anomaly", anomaly)
+        day_before = None if recall is None else await recall(found)
+        return answer(view.why(found, day_before))
 
 
 def _findings(routes: APIRouter, view: View) -> None:

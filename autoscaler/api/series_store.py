@@ -6,6 +6,8 @@ from typing import Final
 
 import numpy as np
 
+from detectors.banks.base import Rows
+from detectors.explain import Past
 from streams.clock import SECOND_US
 from streams.windows.table import Floats, Ints
 
@@ -50,10 +52,18 @@ class _Ring:
         column = self._columns.get(name)
         if column is None:
             return None
+        order = self._order(since_us)
+        return self._at_us[order], column[order]
+
+    def past(self) -> Past:
+        order = self._order(0)
+        return Past(self._at_us[order], {name: one[order] for name, one in self._columns.items()})
+
+    def _order(self, since_us: int) -> Rows:
+        """Slots in the order of their windows."""
         oldest = self.newest_us - (self._at_us.size - 1) * SECOND_US
         chosen = np.flatnonzero(self._at_us >= max(since_us, oldest, 0))
-        order = chosen[np.argsort(self._at_us[chosen])]
-        return self._at_us[order], column[order]
+        return chosen[np.argsort(self._at_us[chosen])]
 
     def _column(self, name: str) -> Floats:
         if name not in self._columns:
@@ -98,6 +108,11 @@ class SeriesStore:
             if (points := ring.line(value, since_us)) is not None:
                 found.append(Line(kind, ring.labels, value, *points))
         return found
+
+    def past(self, kind: str, series: int) -> Past | None:
+        """All values of one series; None if it is not kept."""
+        ring = self._rings.get(kind, {}).get(series)
+        return None if ring is None else ring.past()
 
     def _make_room(self, rings: dict[int, _Ring]) -> None:
         if len(rings) >= self._max_series:

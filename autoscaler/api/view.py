@@ -10,6 +10,7 @@ from autoscaler.api.intake import STAGES, Intake, Received
 from autoscaler.api.series_store import Line
 from autoscaler.api.summary import PoolFacts, PoolSummary, summarise
 from autoscaler.api.windows_feed import POOL_KIND
+from detectors.explain import Floats, Why, explain
 from streams.clock import SECOND_US
 from streams.conduct import Complaint
 from streams.schemas.anomalies import Anomaly
@@ -17,6 +18,7 @@ from streams.schemas.incidents import Alert, Incident, Rule
 from streams.schemas.scaling import Decision, PoolStatus, ReplicaStatus
 from streams.schemas.system import Quality
 from streams.schemas.telemetry import Change
+from streams.series import series_id, series_of
 
 VIEW_TOPICS: Final = (
     "windows",
@@ -165,6 +167,30 @@ class View:
     ) -> Sequence[Line]:
         """Lines of the last 15 minutes; kind ``request``, ``engine``, ``gpu``, or ``pool``."""
         return self._in.store.lines(kind, value, where, since_us)
+
+    def why(self, anomaly: Anomaly, day_before: Floats | None = None) -> Why:
+        """What was seen around an anomaly; ``day_before``: its value then, from elsewhere."""
+        series = series_of(anomaly.series_id)
+        kind = POOL_KIND if anomaly.labels.keys() == {"cluster", "pool"} else anomaly.kind
+        group = {name: anomaly.labels.get(name, "") for name in ("cluster", "pool")}
+        fellows = {
+            series_id(kind, line.labels)
+            for line in self._in.store.lines(kind, anomaly.feature.rpartition(".")[2], group)
+            if kind == "engine"
+        } - {series}
+        pasts = (self._in.store.past(kind, fellow) for fellow in sorted(fellows))
+        return explain(
+            anomaly,
+            self._in.store.past(kind, series),
+            fellows=[past for past in pasts if past is not None],
+            disturbed=[
+                one
+                for one in self._in.anomalies.values()
+                if one.series_id == anomaly.series_id and one.id != anomaly.id
+            ],
+            changes=self._in.changes.values(),
+            day_before=day_before,
+        )
 
     def newest(self, cluster: str, pool: str, value: str) -> float | None:
         """A pool's newest number of a value (``arrived_per_s``: mean of ten seconds)."""

@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 
 from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
 from nicegui import app as pages
 from nicegui import ui
 from starlette.routing import Mount
 
+from autoscaler.api.reads import Recall
 from autoscaler.api.view import View
 from dashboards.live.frame import Artist, Frame
 from dashboards.live.page import Page
@@ -26,13 +29,21 @@ _ICON = (
 )
 
 
-def mount(app: FastAPI, view: View, clock: Clock) -> None:
+def mount(app: FastAPI, view: View, clock: Clock, recall: Recall | None = None) -> None:
     """Serve the page at ``/`` of the API, behind the same door.
 
     Without a reader it draws nothing and has no timer. What a reader asks for (a hold, a size, a
     verdict on an anomaly) goes through the API's own routes.
     """
-    draw = shared(Artist(), view, clock)
+    artist = Artist()
+    draw = shared(artist, view, clock)
+
+    @app.get("/why/{anomaly}", include_in_schema=False)
+    async def why(anomaly: str) -> HTMLResponse:
+        if (found := view.anomaly(anomaly)) is None:
+            return HTMLResponse("", HTTPStatus.NOT_FOUND)
+        day_before = None if recall is None else await recall(found)
+        return HTMLResponse(artist.why(view.why(found, day_before)))
 
     @ui.page("/", response_timeout=10.0)
     def live_page() -> None:

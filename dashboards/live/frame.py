@@ -18,6 +18,7 @@ from dashboards.live.engines import load_chart, only_looked_at, tokens_per_s
 from dashboards.live.engines import reach_s as engines_reach_s
 from dashboards.live.headline import Facts, headline
 from dashboards.live.story import tell, turns
+from detectors.explain import Why
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.incidents import Incident
 
@@ -70,6 +71,10 @@ class Artist:
             "humane": wording.humane,
         }
         self._templates.globals |= {"count": wording.count}
+
+    def why(self, why: Why) -> str:
+        """What one anomaly is explained with, for whoever asks."""
+        return self._html("why", why=why)
 
     def draw(self, view: View, now_us: int) -> Frame:
         """The same view and instant give the same frame."""

@@ -59,5 +59,7 @@ async def test_a_site_sends_its_windows_as_the_page_says(
         ("paris-2", "chat", "vllm-0")
     }
     quality = [decode_record(one.value or b"", Quality) for one in found if one.topic == "quality"]
-    assert {one.source for one in quality} >= {"engine"}  # "gpu" too, when an epoch's 10 s end in the run
+    assert {one.source for one in quality} >= {
+        "engine"
+    }  # "gpu" too, when an epoch's 10 s end in the run
     assert {(one.site, one.lost) for one in quality} == {("paris-2", 0)}

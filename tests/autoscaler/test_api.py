@@ -77,6 +77,21 @@ async def client(view: View, broker: Broker) -> AsyncIterator[httpx.AsyncClient]
         yield client
 
 
+async def test_an_anomaly_is_explained(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/v1/anomalies/a1/explain")
+
+    assert answer.status_code == 200
+    assert answer.json()["anomaly"] == "a1"
+    assert answer.json()["sentences"] == ["rejected_per_s is 9"]
+
+
+async def test_an_unknown_anomaly_is_not_explained(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/v1/anomalies/none/explain")
+
+    assert answer.status_code == 404
+    assert "no anomaly 'none'" in answer.json()["detail"]
+
+
 async def test_a_pool_is_flat_json_with_what_keda_reads(client: httpx.AsyncClient) -> None:
     pool = (await client.get("/v1/pools/codex")).json()
 

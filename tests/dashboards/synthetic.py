@@ -10,7 +10,7 @@ from autoscaler.api.view import View
 from streams.batch import Message
 from streams.clock import SECOND_US
 from streams.codec import BlockHeader, encode_block, encode_record
-from streams.schemas.anomalies import Anomaly
+from streams.schemas.anomalies import Anomaly, SeriesKind
 from streams.schemas.incidents import Alert, Cause, Incident, Subject
 from streams.schemas.origins import Doubtful, Origins
 from streams.schemas.scaling import (
@@ -23,6 +23,7 @@ from streams.schemas.scaling import (
 )
 from streams.schemas.system import Quality
 from streams.schemas.telemetry import Change, EngineSample, GpuSample, RequestEvent
+from streams.series import series_hex, series_id
 from streams.windows.blocks import encode_table
 from streams.windows.delta import to_table
 
@@ -298,9 +299,9 @@ def _anomaly(
     feature: str, unit: str, actual: float, expected: float, now_us: int, replica: str = "codex-2"
 ) -> Anomaly:  # fmt: skip
     labels = {"cluster": "local", "pool": "codex", "replica": replica}
+    kind: SeriesKind = "engine" if replica else "request"
     return Anomaly(
-        id=f"an-{feature}", kind="engine" if replica else "request", series_id="00" * 8,
-        labels=labels, feature=feature,
+        id=f"an-{feature}", kind=kind, series_id=series_hex(series_id(kind, labels)), labels=labels, feature=feature,
         unit=unit, started_at_us=at(FROZEN_S + 2, now_us), at_us=now_us, score=1.6, peak_score=2.4,
         actual=actual, expected=expected, direction="above", detector="limit",
     )  # fmt: skip

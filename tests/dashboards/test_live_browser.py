@@ -70,6 +70,24 @@ def test_it_fits_and_nothing_complains(
     assert paper(browser) == ("rgb(12, 21, 25)" if dark else "rgb(244, 246, 245)")
 
 
+def test_why_is_told_when_somebody_asks_and_stays_while_news_arrive(
+    browser: webdriver.Chrome, live_page: LivePage
+) -> None:
+    look(browser, live_page)
+    why = "return document.querySelector('details.why').innerText"
+    browser.find_element(By.CSS_SELECTOR, "details.why > summary").click()
+    WebDriverWait(browser, 20).until(lambda driver: "usually" in driver.execute_script(why))
+    told = browser.execute_script(why)
+    # As when the fragment is drawn anew.
+    browser.execute_script("document.querySelector('details.why > div').innerHTML = ''")
+    browser.execute_script("const d = document.querySelector('details.why'); d.open = false")
+    browser.execute_script("const d = document.querySelector('details.why'); d.open = true")
+    WebDriverWait(browser, 20).until(lambda driver: driver.execute_script(why) == told)
+
+    assert "also" in told
+    assert "_" not in told  # no names of the catalogue
+
+
 def test_the_reader_chooses_the_theme(browser: webdriver.Chrome, live_page: LivePage) -> None:
     look(browser, live_page)
     browser.find_element(By.CSS_SELECTOR, "[data-theme-wish=dark]").click()

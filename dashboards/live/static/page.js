@@ -58,6 +58,32 @@ window.tidegate = (() => {
     if (button && !button.disabled) ask(button);
   });
 
+  // ---- why an anomaly is one: asked for when somebody wants to know -----------------------------
+
+  const reasons = {}; // path -> HTML, made and escaped by the server
+
+  function explain(details) {
+    const path = details.dataset.why;
+    const into = details.querySelector("div");
+    if (!details.open) return;
+    if (reasons[path]) {
+      if (into.innerHTML !== reasons[path]) into.innerHTML = reasons[path];
+      return;
+    }
+    fetch(path)
+      .then((answer) => (answer.ok ? answer.text() : Promise.reject(new Error(answer.statusText))))
+      .then((html) => { reasons[path] = html; })
+      .catch((error) => say(`why: ${error.message}`, false))
+      .finally(() => {
+        const shown = document.querySelector(`details[data-why="${path}"] > div`);
+        if (shown && reasons[path]) shown.innerHTML = reasons[path];
+      });
+  }
+
+  document.addEventListener("toggle", (event) => {
+    if (event.target.matches?.("details[data-why]")) explain(event.target);
+  }, true);
+
   // Asked of the control API like by any other client: checked, put on record, published.
   async function ask(button) {
     const { path, ...body } = JSON.parse(button.dataset.ask);
