@@ -301,7 +301,8 @@ def _anomaly(
     labels = {"cluster": "local", "pool": "codex", "replica": replica}
     kind: SeriesKind = "engine" if replica else "request"
     return Anomaly(
-        id=f"an-{feature}", kind=kind, series_id=series_hex(series_id(kind, labels)), labels=labels, feature=feature,
+        id=f"an-{feature}", kind=kind, series_id=series_hex(series_id(kind, labels)),
+        labels=labels, feature=feature,
         unit=unit, started_at_us=at(FROZEN_S + 2, now_us), at_us=now_us, score=1.6, peak_score=2.4,
         actual=actual, expected=expected, direction="above", detector="limit",
     )  # fmt: skip
