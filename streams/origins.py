@@ -64,7 +64,7 @@ class OriginTally:
 
     def __init__(self, index: SeriesIndex) -> None:
         self._index = index
-        self._labels = index.labels
+        self._sets = index.sets
         self._doubts = Doubts(index.kind, _SIZE)
         self._begin(None)
 
@@ -183,9 +183,9 @@ class OriginTally:
 
     def _by_code(self, codes: Ints) -> Ints:
         """By the labels of the records' series; a code of -1 finds the last one's place."""
-        known = len(self._index.labels)
-        if self._labels is not self._index.labels or self._slot_by_code.size != known + 1:
-            self._labels = self._index.labels
+        known = len(self._index.sets)
+        if self._sets is not self._index.sets or self._slot_by_code.size != known + 1:
+            self._sets = self._index.sets
             self._slot_by_code = np.full(known + 1, -1)
         slots = self._slot_by_code[codes]
         if slots.size and slots.min() < 0:
@@ -198,7 +198,7 @@ class OriginTally:
     def _name(self, code: int) -> str:
         if code < 0:
             return UNREADABLE
-        labels = self._index.labels[code]
+        labels = self._index.labels(code)
         return "/".join(labels[name] for name in _SPEAKS_OF[self._index.kind])
 
     def _slot(self, name: str) -> int:

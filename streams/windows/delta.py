@@ -138,6 +138,6 @@ def _with_labels(table: Table, code_of: Ints, index: SeriesIndex) -> list[Table]
     tables = []
     for turn in range(max(turns_of_series.values())):
         codes = [code for code, its_turn in turn_of.items() if its_turn == turn]
-        labels = {index.series[code]: index.labels[code] for code in codes}
+        labels = {index.series[code]: index.labels(code) for code in codes}
         tables.append(take(replace(table, labels=labels), turns == turn))
     return tables

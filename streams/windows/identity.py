@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
+from sys import intern
 from typing import Final
 
 import msgspec
@@ -27,23 +28,24 @@ LABELS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 class SeriesIndex(dict[tuple[str, ...], int]):
-    """Values of ``LABELS[kind]`` -> code; a code is a place in ``series`` and ``labels``.
+    """Values of ``LABELS[kind]`` -> code; a code is a place in ``series`` and ``sets``.
 
     The code is -1 where a label is too long or cannot be printed. Codes hold until ``trim``.
+    What is kept of a set of labels is small: there may be 100,000 for each source partition.
     """
 
     def __init__(self, kind: str) -> None:
         super().__init__()
         self.kind = kind
         self.series: list[int] = []
-        self.labels: list[dict[str, str]] = []
+        self.sets: list[tuple[str, ...]] = []
         self._values = attrgetter(*LABELS[kind])
 
     def trim(self) -> None:
         """Call between batches: what is kept stays bounded."""
         if len(self) > MAX_KNOWN:
             self.clear()
-            self.series, self.labels = [], []
+            self.series, self.sets = [], []
 
     def codes_of(self, records: Sequence[msgspec.Struct]) -> Ints:
         # Through ``dict.__getitem__``, which calls ``__missing__``: no Python code per record.
@@ -52,15 +54,15 @@ class SeriesIndex(dict[tuple[str, ...], int]):
     def __missing__(self, values: tuple[str, ...]) -> int:
         if not all(len(value) <= MAX_LABEL_CHARS and value.isprintable() for value in values):
             return -1  # Not kept: it may be large.
-        labels = dict(zip(LABELS[self.kind], values, strict=True))
+        values = tuple(map(intern, values))  # every record has its own copy of a pool's name
         code = self[values] = len(self.series)
+        labels = dict(zip(LABELS[self.kind], values, strict=True))
         self.series.append(series_id(self.kind, labels))
-        self.labels.append(
-            {name: value for name, value in labels.items() if _kept(self.kind, name, value)}
-        )
+        self.sets.append(values)
         return code
 
-
-def _kept(kind: str, name: str, value: str) -> bool:
-    """Labels always, attributes where known."""
-    return bool(value) or name in SERIES_LABELS[kind]
+    def labels(self, code: int) -> dict[str, str]:
+        """Labels always, attributes where known."""
+        always = len(SERIES_LABELS[self.kind])
+        pairs = zip(LABELS[self.kind], self.sets[code], strict=True)
+        return {name: text for i, (name, text) in enumerate(pairs) if text or i < always}
