@@ -34,6 +34,11 @@ def _rule(
     return _detector(kind, series, value, graced=False, after_s=after_s, **more)
 
 
+def _of_telemetry(kind: str, series: str, *values: str, **more: Any) -> DetectorSettings:
+    """Whether what is told can be believed; what has not changed since is no matter of the past."""
+    return _detector(kind, series, *values, lag_s=0, after_s=0, **more)
+
+
 _REPLICAS: Final = (
     # Three silent scrapes: one may be lost to a busy machine, a killed process stays silent.
     _rule(
@@ -52,6 +57,15 @@ _REPLICAS: Final = (
         "golden_ratio_min",
         direction="below",
         options={"limit": 0.5, "normal": 1.0},
+    ),
+    _of_telemetry("silence", "engine", "silent_s", options={"least_s": 10}),
+    _of_telemetry(
+        "flat_line",
+        "engine",
+        "running_mean",
+        "kv_use_ratio_mean",
+        "output_tokens_per_s",
+        options={"least_s": 20},
     ),
     # Both relative to what replicas of the pool show at the same number of requests in flight.
     _detector(
@@ -242,6 +256,15 @@ _DEMAND: Final = (
 )
 
 _GPUS: Final = (
+    _of_telemetry("silence", "gpu", "silent_s", options={"least_s": 20, "by": ["cluster"]}),
+    _of_telemetry(
+        "flat_line",
+        "gpu",
+        "power_w_mean",
+        "temperature_c_mean",
+        "util_ratio_mean",
+        options={"least_s": 120, "enough": 12, "by": ["cluster"]},
+    ),
     _rule("limit", "gpu", "xid_max", options={"limit": 1}),
     _rule("limit", "gpu", "throttle_reasons_max", options={"limit": 1, "mask": HARDWARE_SLOWDOWN}),
     # Twenty seconds of it are no gust: the air is too warm, or does not get there.

@@ -195,6 +195,15 @@ VALUES: Final[Mapping[str, tuple[Value, ...]]] = {
 """``streams.windows.values.derive`` gives float64[n] for each; NaN where nothing was seen."""
 
 
+SILENT: Final = Value(name="silent_s", unit="s", feature="silent", how="silence")
+"""Since when a series has been in no window. No window has it; whoever follows series may judge it,
+in those where silence is not just that nothing happens."""
+JUDGED: Final[Mapping[str, tuple[Value, ...]]] = {
+    kind: values if kind == "request" else (*values, SILENT) for kind, values in VALUES.items()
+}
+"""What detectors may look at."""
+
+
 def find_value(kind: str, name: str) -> Value:
     """Raises KeyError for a value that is not in the catalogue."""
-    return {value.name: value for value in VALUES[kind]}[name]
+    return {value.name: value for value in JUDGED[kind]}[name]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from detectors.incidents.scene import Scene, feature_of
+from detectors.incidents.scene import Family, Scene, family_of, feature_of
 from detectors.incidents.suspects.base import (
     Follows,
     Suspect,
@@ -40,7 +40,10 @@ def ailing(scene: Scene) -> Iterator[Suspect]:
         signs = [
             a
             for a in scene.anomalies
-            if a.kind == "engine" and feature_of(a) == feature and a.direction == ailment.direction
+            if a.kind == "engine"
+            and feature_of(a) == feature
+            and a.direction == ailment.direction
+            and family_of(a) is not Family.TELEMETRY
         ]
         replicas = sorted({a.labels.get("replica", "") for a in signs})
         if "" in replicas or len(replicas) > max(1, OF_THE_POOL * len(scene.facts.replicas)):
