@@ -110,7 +110,7 @@ class FlatLineBank:
         """0 where there are none: then the past alone has to do."""
         everybody = state.stood.copy()
         everybody[rows] = stood
-        counts: Bools = state.heard > state.heard.max(initial=0) - self._recent
+        counts: Bools = state.heard > max(0.0, state.heard.max(initial=0) - self._recent)
         counts[rows] = True
         at = np.flatnonzero(counts & np.isin(state.group, state.group[rows]))
         quartile = quartile_of_group(everybody[at], state.group[at])
