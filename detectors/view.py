@@ -10,7 +10,7 @@ from detectors.banks.base import Bools, Floats, Rows
 from detectors.grace import Grace
 from detectors.roster import Roster, shared
 from streams.series import series_id
-from streams.windows.features import SILENT
+from streams.windows.features import SILENT, WEEK
 from streams.windows.regroup import regroup
 from streams.windows.table import Ints, Table
 from streams.windows.values import derive
@@ -18,6 +18,9 @@ from streams.windows.values import derive
 SECOND_US: Final = 1_000_000
 ABSENT_IS_ZERO_US: Final = 300 * SECOND_US
 """A client that sends nothing has rates of 0, for so long after its last event."""
+MONDAY_US: Final = 4 * 86_400 * SECOND_US
+"""1970 began on a Thursday."""
+WEEK_US: Final = 7 * 86_400 * SECOND_US
 LOST_VALUE: Final = "up_min"
 SILENT_FOR_US: Final = 900 * SECOND_US
 """A series that has been silent for so long is gone for good."""
@@ -53,14 +56,24 @@ def seen(window: Table | None, by: Sequence[str], names: Sequence[str], step_us:
         return Seen(np.zeros(0, np.int64), {}, {name: np.zeros(0) for name in names})
     table = _summed(window, by) if by else window
     values = derive(table, interval_s=step_us / SECOND_US, only=names)
-    values[SILENT.name] = np.zeros(len(table))
+    values |= {SILENT.name: np.zeros(len(table)), WEEK.name: week_s(table.window_us)}
     return Seen(table.series, table.labels, {name: values[name] for name in names})
+
+
+def week_s(at_us: Ints) -> Floats:
+    """Seconds since Monday, 0:00 UTC.
+
+    >>> week_s(np.array([1_767_268_800 * SECOND_US])) / 3_600
+    array([84.])
+    """
+    return np.asarray((at_us - MONDAY_US) % WEEK_US / SECOND_US)
 
 
 def with_absent(view: View, roster: Roster) -> View:
     """Series that were seen of late and not now: their rates are 0, nothing else is known."""
     absent = roster.absent(view.rows, view.at_us, ABSENT_IS_ZERO_US)
     fill = {name: 0.0 if name.endswith("_per_s") else np.nan for name in view.values}
+    fill[WEEK.name] = float(week_s(np.array(view.at_us)))
     return _joined(view, absent, fill)
 
 

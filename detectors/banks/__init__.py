@@ -19,6 +19,8 @@ from detectors.banks.mahalanobis import MahalanobisBank
 from detectors.banks.neighbours import NeighboursBank
 from detectors.banks.rise import RiseBank
 from detectors.banks.river import RiverBank
+from detectors.banks.robust import RobustBank
+from detectors.banks.seasonal import SeasonalBank
 from detectors.banks.silence import SilenceBank
 from detectors.banks.unrest import UnrestBank
 
@@ -34,6 +36,8 @@ BANKS: Final[Mapping[str, Callable[..., Bank]]] = {
     "neighbours": NeighboursBank,
     "rise": RiseBank,
     "river": RiverBank,
+    "robust": RobustBank,
+    "seasonal": SeasonalBank,
     "silence": SilenceBank,
     "unrest": UnrestBank,
 }

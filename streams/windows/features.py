@@ -198,8 +198,11 @@ VALUES: Final[Mapping[str, tuple[Value, ...]]] = {
 SILENT: Final = Value(name="silent_s", unit="s", feature="silent", how="silence")
 """Since when a series has been in no window. No window has it; whoever follows series may judge it,
 in those where silence is not just that nothing happens."""
+WEEK: Final = Value(name="week_s", unit="s", feature="week", how="instant")
+"""When in the week a window starts, UTC, from Monday on."""
 JUDGED: Final[Mapping[str, tuple[Value, ...]]] = {
-    kind: values if kind == "request" else (*values, SILENT) for kind, values in VALUES.items()
+    kind: (*values, WEEK) if kind == "request" else (*values, WEEK, SILENT)
+    for kind, values in VALUES.items()
 }
 """What detectors may look at."""
 

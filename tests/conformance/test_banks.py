@@ -151,6 +151,8 @@ WRONG: dict[str, tuple[dict[str, object], ...]] = {
     "neighbours": ({"boundary": 0}, {"memory": 0}, {"size": 3}),
     "rise": ({"limit": 0}, {"over_s": -1}),
     "river": ({"boundary": 0}, {"floor": 0}, {"memory_s": 40_000}),
+    "robust": ({"span_s": 0}, {"sigmas": 0}, {"floor": -1}),
+    "seasonal": ({"sigmas": 0}, {"visits": 0}, {"half_life": 0}, {"floor": -1}),
     "silence": ({"least_s": 0}, {"times": 1}, {"half_life_s": 0}),
     "unrest": ({"boundary": 0}, {"half_life": 0}, {"memory": 0}),
 }

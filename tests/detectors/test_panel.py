@@ -299,3 +299,19 @@ def test_what_was_called_wrong_is_not_found_again() -> None:
     wrong = {one.id for one in World(SLOW).slow_twice("wrong")}
     withdrawn = {one.id for one in World(SLOW).slow_twice("withdrawn")}
     assert (len(wrong), len(withdrawn)) == (1, 2)
+
+
+def test_a_bank_may_know_the_hour() -> None:
+    seasonal = {
+        "kind": "seasonal",
+        "series": "request",
+        "values": ["rejected_per_s", "week_s"],
+        "by": ["cluster", "pool"],
+        "lag_s": 0,
+        "with": {"visits": 1, "sigmas": 4, "floor": 1},
+    }
+    world = World(seasonal, kind="request")
+    assert [one for _ in range(60) for one in world.rejected(elm=1)] == []
+    assert world.second() == []
+    found = [one for _ in range(3) for one in world.rejected(elm=40)]
+    assert {(one.feature, one.direction) for one in found} == {("request.rejected_per_s", "above")}
