@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from detectors.settings import DetectorSettings
+from detectors.telemetry import TELEMETRY
 from streams.clock_events import mask_of
 
 POOL: Final = ("cluster", "pool")
@@ -34,11 +35,6 @@ def _rule(
     return _detector(kind, series, value, graced=False, after_s=after_s, **more)
 
 
-def _of_telemetry(kind: str, series: str, *values: str, **more: Any) -> DetectorSettings:
-    """Whether what is told can be believed; what has not changed since is no matter of the past."""
-    return _detector(kind, series, *values, lag_s=0, after_s=0, **more)
-
-
 _REPLICAS: Final = (
     # Three silent scrapes: one may be lost to a busy machine, a killed process stays silent.
     _rule(
@@ -46,6 +42,15 @@ _REPLICAS: Final = (
         "engine",
         "up_min",
         after_s=3,
+        direction="below",
+        options={"limit": 0.5, "normal": 1.0, "armed": 1},
+    ),
+    # That two lose a scrape at once is no chance, unless hardly anybody answers.
+    _rule(
+        "together",
+        "engine",
+        "up_min",
+        after_s=2,
         direction="below",
         options={"limit": 0.5, "normal": 1.0, "armed": 1},
     ),
@@ -57,15 +62,6 @@ _REPLICAS: Final = (
         "golden_ratio_min",
         direction="below",
         options={"limit": 0.5, "normal": 1.0},
-    ),
-    _of_telemetry("silence", "engine", "silent_s", options={"least_s": 10}),
-    _of_telemetry(
-        "flat_line",
-        "engine",
-        "running_mean",
-        "kv_use_ratio_mean",
-        "output_tokens_per_s",
-        options={"least_s": 20},
     ),
     # Both relative to what replicas of the pool show at the same number of requests in flight.
     _detector(
@@ -256,15 +252,6 @@ _DEMAND: Final = (
 )
 
 _GPUS: Final = (
-    _of_telemetry("silence", "gpu", "silent_s", options={"least_s": 20, "by": ["cluster"]}),
-    _of_telemetry(
-        "flat_line",
-        "gpu",
-        "power_w_mean",
-        "temperature_c_mean",
-        "util_ratio_mean",
-        options={"least_s": 120, "enough": 12, "by": ["cluster"]},
-    ),
     _rule("limit", "gpu", "xid_max", options={"limit": 1}),
     _rule("limit", "gpu", "throttle_reasons_max", options={"limit": 1, "mask": HARDWARE_SLOWDOWN}),
     # Twenty seconds of it are no gust: the air is too warm, or does not get there.
@@ -295,4 +282,4 @@ OFFERED: Final = frozenset({"robust", "seasonal"})
 """Banks for those who know their series: the one for values that burst, the other for hours of the
 day and week, which takes days to say anything. No default uses them."""
 
-DEFAULTS: Final[tuple[DetectorSettings, ...]] = (*_REPLICAS, *_DEMAND, *_GPUS)
+DEFAULTS: Final[tuple[DetectorSettings, ...]] = (*_REPLICAS, *_DEMAND, *_GPUS, *TELEMETRY)

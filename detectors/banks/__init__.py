@@ -22,6 +22,7 @@ from detectors.banks.river import RiverBank
 from detectors.banks.robust import RobustBank
 from detectors.banks.seasonal import SeasonalBank
 from detectors.banks.silence import SilenceBank
+from detectors.banks.together import TogetherBank
 from detectors.banks.unrest import UnrestBank
 
 BANKS: Final[Mapping[str, Callable[..., Bank]]] = {
@@ -39,5 +40,6 @@ BANKS: Final[Mapping[str, Callable[..., Bank]]] = {
     "robust": RobustBank,
     "seasonal": SeasonalBank,
     "silence": SilenceBank,
+    "together": TogetherBank,
     "unrest": UnrestBank,
 }

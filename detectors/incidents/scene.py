@@ -61,7 +61,7 @@ _FIXED_MEANING: Final = frozenset(
         Family.TELEMETRY,
     }
 )
-_FIXED_DETECTORS: Final = frozenset({"burn_rate", "limit", "rise", *_OF_TELEMETRY})
+_FIXED_DETECTORS: Final = frozenset({"burn_rate", "limit", "rise", "together", *_OF_TELEMETRY})
 """Banks whose boundaries are known facts rather than learned habits."""
 
 

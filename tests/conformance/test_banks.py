@@ -154,6 +154,7 @@ WRONG: dict[str, tuple[dict[str, object], ...]] = {
     "robust": ({"span_s": 0}, {"sigmas": 0}, {"floor": -1}),
     "seasonal": ({"sigmas": 0}, {"visits": 0}, {"half_life": 0}, {"floor": -1}),
     "silence": ({"least_s": 0}, {"times": 1}, {"half_life_s": 0}),
+    "together": ({"several": 1}, {"limit": 0}),
     "unrest": ({"boundary": 0}, {"half_life": 0}, {"memory": 0}),
 }
 
