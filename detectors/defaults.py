@@ -54,6 +54,7 @@ _REPLICAS: Final = (
         direction="below",
         options={"limit": 0.5, "normal": 1.0, "armed": 1},
     ),
+    _rule("resets", "engine", "restarts_per_s", options={"limit": 3, "over_s": 600}),
     _rule("limit", "engine", "stalled_s_max", after_s=2, options={"limit": 4.0}),
     # Half of the golden prompts: one that a model does not know is no fault of a GPU.
     _rule(

@@ -17,6 +17,7 @@ from detectors.banks.isolation_forest import IsolationForestBank
 from detectors.banks.limit import LimitBank
 from detectors.banks.mahalanobis import MahalanobisBank
 from detectors.banks.neighbours import NeighboursBank
+from detectors.banks.resets import ResetsBank
 from detectors.banks.rise import RiseBank
 from detectors.banks.river import RiverBank
 from detectors.banks.robust import RobustBank
@@ -35,6 +36,7 @@ BANKS: Final[Mapping[str, Callable[..., Bank]]] = {
     "limit": LimitBank,
     "mahalanobis": MahalanobisBank,
     "neighbours": NeighboursBank,
+    "resets": ResetsBank,
     "rise": RiseBank,
     "river": RiverBank,
     "robust": RobustBank,

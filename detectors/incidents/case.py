@@ -278,6 +278,7 @@ _TITLES: Final = {
     "client_errors": "{name} floods {pool} with requests that are refused",
     "capacity_short": "{pool} is short of capacity",
     "gpu_fault": "GPU {name} is faulty",
+    "crash_loop": "{name} crashes again and again",
     "metric_stuck": "Metrics of {name} stand still",
     "silent_metrics": "Metrics of {name} do not come any more",
     "change": "{pool} is unwell after a change",

@@ -33,6 +33,7 @@ _FAMILIES: Final[Mapping[str, Family]] = {
     "stalled_s": Family.STALLS,
     "failed": Family.ERRORS,
     "error_ratio": Family.ERRORS,
+    "restarts": Family.ERRORS,
     "rejected": Family.REFUSALS,
     "arrived": Family.DEMAND,
     "prompt_tokens": Family.DEMAND,
@@ -61,7 +62,9 @@ _FIXED_MEANING: Final = frozenset(
         Family.TELEMETRY,
     }
 )
-_FIXED_DETECTORS: Final = frozenset({"burn_rate", "limit", "rise", "together", *_OF_TELEMETRY})
+_FIXED_DETECTORS: Final = frozenset(
+    {"burn_rate", "limit", "resets", "rise", "together", *_OF_TELEMETRY}
+)
 """Banks whose boundaries are known facts rather than learned habits."""
 
 

@@ -112,6 +112,7 @@ FEATURES: Final[Mapping[str, tuple[Feature, ...]]] = {
         _gauge("prefix_hit_ratio", "ratio", "share of prompt tokens found in the prefix cache"),
         _gauge("spec_accept_ratio", "ratio", "share of speculated tokens that were right"),
         _sum("cached_tokens", "tokens", "prompt tokens found in the prefix cache"),
+        _sum("restarts", "restarts", "times its totals began anew: it was started again"),
         _sum("preemptions", "requests", "requests thrown back for want of KV cache"),
         _sum("aborted", "requests", "requests given up before their end"),
         _sum("truncated", "requests", "requests finished at their limit of tokens"),

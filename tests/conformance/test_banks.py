@@ -149,6 +149,7 @@ WRONG: dict[str, tuple[dict[str, object], ...]] = {
     "limit": ({"limit": 0}, {"mask": -1}),
     "mahalanobis": ({"boundary": 0}, {"memory": 0}, {"ridge": 0}),
     "neighbours": ({"boundary": 0}, {"memory": 0}, {"size": 3}),
+    "resets": ({"limit": 0}, {"over_s": 0}),
     "rise": ({"limit": 0}, {"over_s": -1}),
     "river": ({"boundary": 0}, {"floor": 0}, {"memory_s": 40_000}),
     "robust": ({"span_s": 0}, {"sigmas": 0}, {"floor": -1}),

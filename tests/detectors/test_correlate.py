@@ -118,6 +118,12 @@ STUCK: dict[str, Any] = {"detector": "flat_line", "sentence": "running_mean is 7
 @pytest.mark.parametrize(
     ("given_", "kind", "subject"),
     [
+        pytest.param(
+            scene(of("codex-2", "restarts_per_s", detector="resets"), down("codex-2")),
+            "crash_loop",
+            "codex-2",
+            id="crashing-again-and-again-is-more-than-silent",
+        ),
         pytest.param(scene(silent("codex-2")), "silent_metrics", "codex-2", id="not-heard-of"),
         pytest.param(
             scene(silent("codex-2"), silent("codex-3")),

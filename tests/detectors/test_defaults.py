@@ -8,7 +8,7 @@ from detectors.settings import DetectionSettings
 from detectors.watch import KINDS
 from tidegate.watch.detection import FIRST_LOOK
 
-RULES = frozenset({"limit", "rise", "together"})
+RULES = frozenset({"limit", "resets", "rise", "together"})
 
 
 def test_every_default_can_be_built() -> None:

@@ -28,6 +28,8 @@ _AILMENTS: Final[Mapping[str, _Ailment]] = {
     "rss_bytes": _Ailment(direction="above", cause="memory_leak", weight=0.6),
     # Requests wait because of it, so it weighs more than their waiting.
     "kv_use_ratio": _Ailment(direction="above", cause="kv_exhausted", weight=0.66),
+    # Between two crashes it is silent or slow: that is told as what it is.
+    "restarts": _Ailment(direction="above", cause="crash_loop", weight=0.96),
     "prefix_hit_ratio": _Ailment(direction="below", cause="prefix_cache", weight=0.6),
 }
 """By the feature that shows it."""
