@@ -70,8 +70,8 @@ class SeasonalBank:
                 raise InvalidParameterError(name, value, "more than 0")
         if floor < 0:
             raise InvalidParameterError("floor", floor, "0 or more")
-        hours = (np.zeros((0, DAY + WEEK)) for _ in range(4))
-        self.state = SeasonalState(*hours, np.zeros(0))
+        none = np.zeros((0, DAY + WEEK))
+        self.state = SeasonalState(none, none, none, none, np.zeros(0))
         self._sigmas, self._visits, self._floor = sigmas, visits, floor
         self._gain = 1 - 0.5 ** (step_s / HOUR_S / half_life)
 

@@ -8,7 +8,8 @@ from detectors.banks.together import TogetherBank
 
 def scores(*up: float, several: int = 2, armed: int = 0) -> list[float]:
     bank = TogetherBank(limit=0.5, normal=1, several=several, armed=armed)
-    return bank.score(np.arange(len(up)), np.array(up)).tolist()
+    found: list[float] = bank.score(np.arange(len(up)), np.array(up)).tolist()
+    return found
 
 
 @pytest.mark.parametrize(
