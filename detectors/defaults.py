@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from detectors.settings import DetectorSettings
+from detectors.telemetry import TELEMETRY
 from streams.clock_events import mask_of
 
 POOL: Final = ("cluster", "pool")
@@ -44,6 +45,16 @@ _REPLICAS: Final = (
         direction="below",
         options={"limit": 0.5, "normal": 1.0, "armed": 1},
     ),
+    # That two lose a scrape at once is no chance, unless hardly anybody answers.
+    _rule(
+        "together",
+        "engine",
+        "up_min",
+        after_s=2,
+        direction="below",
+        options={"limit": 0.5, "normal": 1.0, "armed": 1},
+    ),
+    _rule("resets", "engine", "restarts_per_s", options={"limit": 3, "over_s": 600}),
     _rule("limit", "engine", "stalled_s_max", after_s=2, options={"limit": 4.0}),
     # Half of the golden prompts: one that a model does not know is no fault of a GPU.
     _rule(
@@ -268,4 +279,8 @@ _GPUS: Final = (
     _rule("limit", "gpu", "memory_temperature_c_max", options={"limit": 105, "normal": 80}),
 )
 
-DEFAULTS: Final[tuple[DetectorSettings, ...]] = (*_REPLICAS, *_DEMAND, *_GPUS)
+OFFERED: Final = frozenset({"robust", "seasonal"})
+"""Banks for those who know their series: the one for values that burst, the other for hours of the
+day and week, which takes days to say anything. No default uses them."""
+
+DEFAULTS: Final[tuple[DetectorSettings, ...]] = (*_REPLICAS, *_DEMAND, *_GPUS, *TELEMETRY)

@@ -1,4 +1,4 @@
-"""Alike series in, what the others of each one's group show out."""
+"""Alike series in, what each one's group shows out."""
 
 import json
 from collections.abc import Mapping
@@ -26,3 +26,19 @@ def median_of_others(values: Floats, group: Rows, counts: Bools) -> Floats:
             if others.size:
                 medians[i] = np.median(others)
     return medians
+
+
+def quartile_of_group(values: Floats, group: Rows) -> Floats:
+    """For each value the lower quartile of its group, itself among them; NaN when it is alone.
+
+    >>> quartile_of_group(np.array([9.0, 2.0, 0.0, 9.0, 5.0]), np.array([1, 1, 1, 1, 2]))
+    array([ 0.,  0.,  0.,  0., nan])
+    """
+    order = np.lexsort((values, group))
+    _, first, place, count = np.unique(
+        group[order], return_index=True, return_inverse=True, return_counts=True
+    )
+    quartile = np.where(count > 1, values[order][first + (count - 1) // 4], np.nan)
+    found = np.empty(values.shape)
+    found[order] = quartile[place]
+    return found

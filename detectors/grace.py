@@ -155,6 +155,11 @@ class Grace:
             if replica and 0 <= known.lost_us <= at_us < known.lost_us + LOST_US
         ]
 
+    def was_lost(self, labels: Mapping[str, str], since_us: int) -> bool:
+        """Somebody said that the replica was lost, at ``since_us`` or only just before."""
+        known = self._of(labels)
+        return known is not None and known.lost_us >= since_us - LOST_US
+
     def _of(self, labels: Mapping[str, str]) -> _Known | None:
         return self.state.known.get(
             (labels.get("cluster", ""), labels.get("pool", ""), labels.get("replica", ""))

@@ -17,7 +17,7 @@ from detectors.smooth import Smooth, SmoothState
 from streams.errors import InvalidParameterError
 from streams.packing import pack, unpack
 
-FIXED: Final = frozenset({"burn_rate", "fellows", "limit", "rise"})
+FIXED: Final = frozenset({"burn_rate", "fellows", "limit", "resets", "rise", "together"})
 """Banks whose boundary has a fixed meaning: not calibrated, never protected from learning."""
 RELEARN_S: Final = 120.0
 """What scores above 1 is not learned, or an outage would become normal; but only this long: what

@@ -14,11 +14,20 @@ from detectors.roster import Roster, RosterState
 from detectors.sentence import sentence
 from detectors.settings import DetectionSettings, DetectorSettings
 from detectors.verdicts import Verdicts
-from detectors.view import LOST_VALUE, SECOND_US, View, excused, seen, with_absent, with_lost
+from detectors.view import (
+    LOST_VALUE,
+    SECOND_US,
+    View,
+    excused,
+    seen,
+    with_absent,
+    with_lost,
+    with_silent,
+)
 from streams.errors import InvalidParameterError
 from streams.schemas.anomalies import Anomaly, SeriesKind
 from streams.series import series_hex
-from streams.windows.features import VALUES, find_value
+from streams.windows.features import JUDGED, SILENT, find_value
 from streams.windows.table import Table
 
 ABSENCE_COUNTS: Final = frozenset({"request"})
@@ -171,6 +180,8 @@ class Panel:
         )
         if self._kind in ABSENCE_COUNTS:
             view = with_absent(view, group.roster)
+        if SILENT.name in values:
+            view = with_silent(view, group.roster, grace, step_us)
         return with_lost(view, group.roster, grace) if LOST_VALUE in values else view
 
     def _judge(
@@ -235,7 +246,7 @@ def _what(settings: DetectorSettings) -> str:
 
 
 def _check(detector: DetectorSettings) -> None:
-    known = {value.name for value in VALUES[detector.series]}
+    known = {value.name for value in JUDGED[detector.series]}
     for name in (*detector.values, *([detector.given] if detector.given else [])):
         if name not in known:
             raise InvalidParameterError(

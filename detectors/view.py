@@ -10,6 +10,7 @@ from detectors.banks.base import Bools, Floats, Rows
 from detectors.grace import Grace
 from detectors.roster import Roster, shared
 from streams.series import series_id
+from streams.windows.features import SILENT, WEEK
 from streams.windows.regroup import regroup
 from streams.windows.table import Ints, Table
 from streams.windows.values import derive
@@ -17,7 +18,12 @@ from streams.windows.values import derive
 SECOND_US: Final = 1_000_000
 ABSENT_IS_ZERO_US: Final = 300 * SECOND_US
 """A client that sends nothing has rates of 0, for so long after its last event."""
+MONDAY_US: Final = 4 * 86_400 * SECOND_US
+"""1970 began on a Thursday."""
+WEEK_US: Final = 7 * 86_400 * SECOND_US
 LOST_VALUE: Final = "up_min"
+SILENT_FOR_US: Final = 900 * SECOND_US
+"""A series that has been silent for so long is gone for good."""
 
 Values = Mapping[str, Floats]
 
@@ -50,14 +56,38 @@ def seen(window: Table | None, by: Sequence[str], names: Sequence[str], step_us:
         return Seen(np.zeros(0, np.int64), {}, {name: np.zeros(0) for name in names})
     table = _summed(window, by) if by else window
     values = derive(table, interval_s=step_us / SECOND_US, only=names)
+    values |= {SILENT.name: np.zeros(len(table)), WEEK.name: week_s(table.window_us)}
     return Seen(table.series, table.labels, {name: values[name] for name in names})
+
+
+def week_s(at_us: Ints) -> Floats:
+    """Seconds since Monday, 0:00 UTC.
+
+    >>> week_s(np.array([1_767_268_800 * SECOND_US])) / 3_600
+    array([84.])
+    """
+    return np.asarray((at_us - MONDAY_US) % WEEK_US / SECOND_US)
 
 
 def with_absent(view: View, roster: Roster) -> View:
     """Series that were seen of late and not now: their rates are 0, nothing else is known."""
     absent = roster.absent(view.rows, view.at_us, ABSENT_IS_ZERO_US)
     fill = {name: 0.0 if name.endswith("_per_s") else np.nan for name in view.values}
+    fill[WEEK.name] = float(week_s(np.array(view.at_us)))
     return _joined(view, absent, fill)
+
+
+def with_silent(view: View, roster: Roster, grace: Grace, step_us: int) -> View:
+    """Series that were seen of late and not now: only how long they have been silent is known."""
+    absent = roster.absent(view.rows, view.at_us, SILENT_FOR_US)
+    nothing = np.full(absent.size, np.nan)
+    silent_s = (view.at_us - roster.state.seen_us[absent]) / SECOND_US
+    off, graced = excused(absent, roster, grace, view.at_us, step_us)
+    for place, row in enumerate(absent.tolist()):
+        # Who is known to be gone is not missed.
+        off[place] |= grace.was_lost(roster.labels[row], roster.state.seen_us[row])
+    values = dict.fromkeys(view.values, nothing) | {SILENT.name: silent_s}
+    return _with_rows(view, View(view.at_us, absent, values, off, graced))
 
 
 def with_lost(view: View, roster: Roster, grace: Grace) -> View:
@@ -92,16 +122,17 @@ def _summed(window: Table, by: Sequence[str]) -> Table:
 
 def _joined(view: View, rows: Rows, fill: Mapping[str, float]) -> View:
     none = np.zeros(rows.size, np.bool_)
-    values = {
-        name: np.concatenate([column, np.full(rows.size, fill[name])])
-        for name, column in view.values.items()
-    }
+    values = {name: np.full(rows.size, fill[name]) for name in view.values}
+    return _with_rows(view, View(view.at_us, rows, values, none, none))
+
+
+def _with_rows(view: View, more: View) -> View:
     return View(
         view.at_us,
-        np.concatenate([view.rows, rows]),
-        values,
-        np.concatenate([view.off, none]),
-        np.concatenate([view.graced, none]),
+        np.concatenate([view.rows, more.rows]),
+        {name: np.concatenate([column, more.values[name]]) for name, column in view.values.items()},
+        np.concatenate([view.off, more.off]),
+        np.concatenate([view.graced, more.graced]),
     )
 
 

@@ -12,12 +12,18 @@ from detectors.banks.burn_rate import BurnRateBank
 from detectors.banks.cusum import CusumBank
 from detectors.banks.ewma import EwmaBank
 from detectors.banks.fellows import FellowsBank
+from detectors.banks.flat_line import FlatLineBank
 from detectors.banks.isolation_forest import IsolationForestBank
 from detectors.banks.limit import LimitBank
 from detectors.banks.mahalanobis import MahalanobisBank
 from detectors.banks.neighbours import NeighboursBank
+from detectors.banks.resets import ResetsBank
 from detectors.banks.rise import RiseBank
 from detectors.banks.river import RiverBank
+from detectors.banks.robust import RobustBank
+from detectors.banks.seasonal import SeasonalBank
+from detectors.banks.silence import SilenceBank
+from detectors.banks.together import TogetherBank
 from detectors.banks.unrest import UnrestBank
 
 BANKS: Final[Mapping[str, Callable[..., Bank]]] = {
@@ -25,11 +31,17 @@ BANKS: Final[Mapping[str, Callable[..., Bank]]] = {
     "cusum": CusumBank,
     "ewma": EwmaBank,
     "fellows": FellowsBank,
+    "flat_line": FlatLineBank,
     "isolation_forest": IsolationForestBank,
     "limit": LimitBank,
     "mahalanobis": MahalanobisBank,
     "neighbours": NeighboursBank,
+    "resets": ResetsBank,
     "rise": RiseBank,
     "river": RiverBank,
+    "robust": RobustBank,
+    "seasonal": SeasonalBank,
+    "silence": SilenceBank,
+    "together": TogetherBank,
     "unrest": UnrestBank,
 }

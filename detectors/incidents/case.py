@@ -200,14 +200,23 @@ def _judged(scene: Scene, case: Case) -> Case:
     severity: Severity = "warning"
     if users or incident.severity == "critical":
         severity = "critical"
-    elif case.kind in VAGUE_KINDS and incident.severity == "info":
+    elif case.kind in _INFORMS and incident.severity == "info":
         severity = "info"
     if (users, trust, severity) == (incident.users_hurt, incident.trust_hurt, incident.severity):
         return case
     return case.but(incident=incident.but(users_hurt=users, trust_hurt=trust, severity=severity))
 
 
-_DISTRUST: Final = {"replica_lost", "replica_frozen", "client_errors", "gpu_fault"}
+_DISTRUST: Final = {
+    "replica_lost",
+    "replica_frozen",
+    "client_errors",
+    "gpu_fault",
+    "metric_stuck",
+    "silent_metrics",
+}
+_INFORMS: Final = VAGUE_KINDS | {"silent_metrics"}
+"""Not enough to disturb anybody: a replica may have been taken away by whoever did not say so."""
 HURT_RATIO: Final = 0.05
 """Share of well-behaved clients' requests that may fail or be refused before users are hurt."""
 
@@ -269,6 +278,9 @@ _TITLES: Final = {
     "client_errors": "{name} floods {pool} with requests that are refused",
     "capacity_short": "{pool} is short of capacity",
     "gpu_fault": "GPU {name} is faulty",
+    "crash_loop": "{name} crashes again and again",
+    "metric_stuck": "Metrics of {name} stand still",
+    "silent_metrics": "Metrics of {name} do not come any more",
     "change": "{pool} is unwell after a change",
 }
 

@@ -25,6 +25,7 @@ class Family(StrEnum):
     WORK = "work"
     HARDWARE = "hardware"
     ANSWERS = "answers"
+    TELEMETRY = "telemetry"
 
 
 _FAMILIES: Final[Mapping[str, Family]] = {
@@ -32,6 +33,7 @@ _FAMILIES: Final[Mapping[str, Family]] = {
     "stalled_s": Family.STALLS,
     "failed": Family.ERRORS,
     "error_ratio": Family.ERRORS,
+    "restarts": Family.ERRORS,
     "rejected": Family.REFUSALS,
     "arrived": Family.DEMAND,
     "prompt_tokens": Family.DEMAND,
@@ -48,10 +50,21 @@ _FAMILIES: Final[Mapping[str, Family]] = {
 }
 """By the feature a value is derived from; what is not named here is WORK."""
 
+_OF_TELEMETRY: Final = frozenset({"flat_line", "silence"})
+"""Banks that judge what is told, and not what is so."""
 _FIXED_MEANING: Final = frozenset(
-    {Family.AVAILABILITY, Family.ERRORS, Family.REFUSALS, Family.HARDWARE, Family.ANSWERS}
+    {
+        Family.AVAILABILITY,
+        Family.ERRORS,
+        Family.REFUSALS,
+        Family.HARDWARE,
+        Family.ANSWERS,
+        Family.TELEMETRY,
+    }
 )
-_FIXED_DETECTORS: Final = frozenset({"burn_rate", "limit", "rise"})
+_FIXED_DETECTORS: Final = frozenset(
+    {"burn_rate", "limit", "resets", "rise", "together", *_OF_TELEMETRY}
+)
 """Banks whose boundaries are known facts rather than learned habits."""
 
 
@@ -76,6 +89,8 @@ def feature_of(anomaly: Anomaly) -> str:
 
 
 def family_of(anomaly: Anomaly) -> Family:
+    if anomaly.detector in _OF_TELEMETRY:
+        return Family.TELEMETRY
     if anomaly.kind == "gpu":
         return Family.HARDWARE
     return _FAMILIES.get(feature_of(anomaly), Family.WORK)

@@ -51,7 +51,7 @@ class Place:
         return np.flatnonzero(self.cluster.pool_of_replica == self.pool)
 
     def name(self, of: str) -> str:
-        """Of ``replica``, ``gpu``, ``pool`` or ``client``, as incidents write it."""
+        """Of ``replica``, ``gpu``, ``node``, ``pool`` or ``client``, as incidents write it."""
         match of:
             case "replica":
                 return self.cluster.replica_names[self.replica]
@@ -59,6 +59,8 @@ class Place:
                 return self.cluster.gpu_name(self.gpu)
             case "pool":
                 return self.cluster.services[self.pool].name
+            case "node":
+                return self.cluster.gpu_name(self.gpu).split("/")[0]
             case "client":
                 return self.cluster.tenants[self.tenant]
             case _:

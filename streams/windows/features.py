@@ -112,6 +112,7 @@ FEATURES: Final[Mapping[str, tuple[Feature, ...]]] = {
         _gauge("prefix_hit_ratio", "ratio", "share of prompt tokens found in the prefix cache"),
         _gauge("spec_accept_ratio", "ratio", "share of speculated tokens that were right"),
         _sum("cached_tokens", "tokens", "prompt tokens found in the prefix cache"),
+        _sum("restarts", "restarts", "times its totals began anew: it was started again"),
         _sum("preemptions", "requests", "requests thrown back for want of KV cache"),
         _sum("aborted", "requests", "requests given up before their end"),
         _sum("truncated", "requests", "requests finished at their limit of tokens"),
@@ -195,6 +196,18 @@ VALUES: Final[Mapping[str, tuple[Value, ...]]] = {
 """``streams.windows.values.derive`` gives float64[n] for each; NaN where nothing was seen."""
 
 
+SILENT: Final = Value(name="silent_s", unit="s", feature="silent", how="silence")
+"""Since when a series has been in no window. No window has it; whoever follows series may judge it,
+in those where silence is not just that nothing happens."""
+WEEK: Final = Value(name="week_s", unit="s", feature="week", how="instant")
+"""When in the week a window starts, UTC, from Monday on."""
+JUDGED: Final[Mapping[str, tuple[Value, ...]]] = {
+    kind: (*values, WEEK) if kind == "request" else (*values, WEEK, SILENT)
+    for kind, values in VALUES.items()
+}
+"""What detectors may look at."""
+
+
 def find_value(kind: str, name: str) -> Value:
     """Raises KeyError for a value that is not in the catalogue."""
-    return {value.name: value for value in VALUES[kind]}[name]
+    return {value.name: value for value in JUDGED[kind]}[name]

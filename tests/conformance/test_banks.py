@@ -144,12 +144,18 @@ WRONG: dict[str, tuple[dict[str, object], ...]] = {
     "cusum": ({"ratio": 1}, {"evidence": 0}, {"spread": 0}, {"floor": 0}),
     "ewma": ({"half_life_s": 0}, {"sigmas": 0}, {"floor": -1}),
     "fellows": ({"ratio": 1},),
+    "flat_line": ({"least_s": 0}, {"times": 1}, {"half_life_s": 0}),
     "isolation_forest": ({"boundary": 2}, {"size": 3}, {"floors": []}),
     "limit": ({"limit": 0}, {"mask": -1}),
     "mahalanobis": ({"boundary": 0}, {"memory": 0}, {"ridge": 0}),
     "neighbours": ({"boundary": 0}, {"memory": 0}, {"size": 3}),
+    "resets": ({"limit": 0}, {"over_s": 0}),
     "rise": ({"limit": 0}, {"over_s": -1}),
     "river": ({"boundary": 0}, {"floor": 0}, {"memory_s": 40_000}),
+    "robust": ({"span_s": 0}, {"sigmas": 0}, {"floor": -1}),
+    "seasonal": ({"sigmas": 0}, {"visits": 0}, {"half_life": 0}, {"floor": -1}),
+    "silence": ({"least_s": 0}, {"times": 1}, {"half_life_s": 0}),
+    "together": ({"several": 1}, {"limit": 0}),
     "unrest": ({"boundary": 0}, {"half_life": 0}, {"memory": 0}),
 }
 

@@ -12,6 +12,7 @@ from detectors.banks.cusum import CusumBank
 from detectors.banks.ewma import EwmaBank, EwmaState
 from detectors.banks.isolation_forest import MAX_GROUPS, IsolationForestBank
 from detectors.banks.limit import LimitBank
+from detectors.banks.resets import ResetsBank
 from detectors.banks.rise import RiseBank
 from detectors.banks.river import HEIGHT, NODES, TREES, HalfSpaceTrees, RiverBank
 
@@ -98,6 +99,22 @@ class TestRise:
             bank.learn(ROW, one(value))
         bank.learn(ROW, one(1000.0))
         assert bank.score(ROW, one(1100.0)) == 1
+
+
+class TestResets:
+    def test_resets_of_the_span_add_up_and_older_ones_are_forgotten(self) -> None:
+        bank = ResetsBank(limit=3, over_s=80)
+        for restarts in [1.0, *[0.0] * 30, 1.0, *[0.0] * 45]:
+            bank.learn(ROW, one(restarts))
+        assert bank.score(ROW, one(1.0)) == 1
+        for _ in range(20):
+            bank.learn(ROW, one(0.0))
+        assert bank.score(ROW, one(1.0)) == pytest.approx(2 / 3)
+
+    def test_a_window_of_ten_seconds_counts_as_often(self) -> None:
+        bank = ResetsBank(limit=2, step_s=10)
+        bank.learn(ROW, one(0.1))
+        assert bank.score(ROW, one(0.1)) == 1
 
 
 class TestEwma:

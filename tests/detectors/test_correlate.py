@@ -106,9 +106,60 @@ LEAK: dict[str, Any] = {"detector": "rise", "peak_score": 2.0, "unit": "bytes"}
 COLD: dict[str, Any] = {"direction": "below", "peak_score": 2.0, "unit": "ratio"}
 
 
+def silent(replica: str, gpu: str = "") -> Anomaly:
+    labels = {"replica": replica} | ({"node": "n-1", "gpu_uuid": gpu} if gpu else {})
+    kind = "gpu" if gpu else "engine"
+    return anomaly("silent_s", kind=kind, labels=labels, detector="silence", actual=12.0)
+
+
+STUCK: dict[str, Any] = {"detector": "flat_line", "sentence": "running_mean is 7 requests"}
+
+
 @pytest.mark.parametrize(
     ("given_", "kind", "subject"),
     [
+        pytest.param(
+            scene(of("codex-2", "restarts_per_s", detector="resets"), down("codex-2")),
+            "crash_loop",
+            "codex-2",
+            id="crashing-again-and-again-is-more-than-silent",
+        ),
+        pytest.param(scene(silent("codex-2")), "silent_metrics", "codex-2", id="not-heard-of"),
+        pytest.param(
+            scene(silent("codex-2"), silent("codex-3")),
+            "silent_metrics",
+            "codex",
+            id="several-silent-are-of-the-pool",
+        ),
+        pytest.param(
+            scene(
+                silent("codex-2"),
+                silent("codex-3"),
+                silent("codex-2", "G-1"),
+                silent("codex-3", "G-2"),
+            ),
+            "silent_metrics",
+            "n-1",
+            id="or-of-the-node-whose-gpus-are-silent-too",
+        ),
+        pytest.param(
+            scene(of("codex-2", "kv_use_ratio_mean", **STUCK)),
+            "metric_stuck",
+            "codex-2",
+            id="what-stands-still-is-no-full-cache",
+        ),
+        pytest.param(
+            scene(anomaly("power_w_mean", kind="gpu", labels={"gpu_uuid": "G-1"}, **STUCK)),
+            "metric_stuck",
+            "G-1",
+            id="nor-a-faulty-gpu",
+        ),
+        pytest.param(
+            scene(down("codex-2"), silent("codex-2", "G-1")),
+            "replica_frozen",
+            "codex-2",
+            id="a-frozen-one-is-worse-than-its-silent-gpu",
+        ),
         pytest.param(
             scene(of("codex-2", "rss_bytes_max", **LEAK)), "memory_leak", "codex-2", id="leak"
         ),

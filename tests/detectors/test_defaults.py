@@ -1,14 +1,14 @@
 """The built-in detectors exist, are of every bank, and can be built."""
 
 from detectors.banks import BANKS
-from detectors.defaults import DEFAULTS
+from detectors.defaults import DEFAULTS, OFFERED
 from detectors.ensemble import LASTING
 from detectors.panel import Panel
 from detectors.settings import DetectionSettings
 from detectors.watch import KINDS
 from tidegate.watch.detection import FIRST_LOOK
 
-RULES = frozenset({"limit", "rise"})
+RULES = frozenset({"limit", "resets", "rise", "together"})
 
 
 def test_every_default_can_be_built() -> None:
@@ -17,9 +17,11 @@ def test_every_default_can_be_built() -> None:
         Panel(kind, settings, interval_us=1_000_000)
 
 
-def test_every_bank_is_used() -> None:
+def test_every_bank_is_used_or_offered() -> None:
     by_the_ensemble = set(LASTING) & set(BANKS)
-    assert {one.kind for one in (*DEFAULTS, *FIRST_LOOK)} | by_the_ensemble == set(BANKS)
+    used = {one.kind for one in (*DEFAULTS, *FIRST_LOOK)} | by_the_ensemble
+    assert used | OFFERED == set(BANKS)
+    assert not used & OFFERED
 
 
 def test_rules_with_a_fixed_meaning_have_no_grace() -> None:
@@ -28,7 +30,8 @@ def test_rules_with_a_fixed_meaning_have_no_grace() -> None:
 
 def test_what_is_learned_needs_a_deviation_that_matters() -> None:
     learned = [one for one in DEFAULTS if one.kind not in RULES and len(one.values) == 1]
-    assert all(one.min_abs > 0 and one.min_ratio > 0 for one in learned)
+    of_values = [one for one in learned if "least_s" not in one.options]
+    assert all(one.min_abs > 0 and one.min_ratio > 0 for one in of_values)
 
 
 def test_settings_survive_json() -> None:

@@ -110,6 +110,56 @@ def test_who_does_not_answer_for_long_enough_is_named() -> None:
     assert found.sentence == "up_min is 0, expected at least 0.5"
 
 
+SILENCE = {
+    "kind": "silence",
+    "series": "engine",
+    "values": ["silent_s"],
+    "lag_s": 0,
+    "after_s": 0,
+    "with": {"least_s": 5, "enough": 3},
+}
+
+
+def heard(world: World, *names: str, times: int) -> list[Anomaly]:
+    return [one for _ in range(times) for one in world.up(**dict.fromkeys(names, 1.0))]
+
+
+def test_who_is_not_heard_of_any_more_is_named() -> None:
+    world = World(SILENCE)
+    heard(world, "a", "b", times=5)
+    assert heard(world, "a", times=4) == []
+    (found, *_) = heard(world, "a", times=2)
+    assert found.labels["replica"] == "codex-b"
+    assert (found.feature, found.actual) == ("engine.silent_s", 6)
+
+
+def test_nobody_is_missed_where_nobody_is_heard() -> None:
+    world = World(SILENCE)
+    heard(world, "a", "b", times=5)
+    assert [one for _ in range(20) for one in world.second()] == []
+
+
+@pytest.mark.parametrize("kind", ["replica_stopped", "replica_lost"])
+def test_who_is_known_to_be_gone_is_not_missed(kind: str) -> None:
+    world = World(SILENCE)
+    heard(world, "a", "b", times=5)
+    world.change(kind, "codex-b")
+    assert heard(world, "a", times=20) == []
+
+
+def test_silence_ends_when_it_is_heard_again() -> None:
+    world = World(SILENCE)
+    heard(world, "a", "b", times=5)
+    heard(world, "a", times=8)
+    assert heard(world, "a", "b", times=15)[-1].ended_at_us == NOON_US + 13 * SECOND_US
+
+
+def test_silence_that_lasts_ends_as_well() -> None:
+    world = World(SILENCE)
+    heard(world, "a", "b", times=5)
+    assert heard(world, "a", times=300)[-1].ended_at_us is not None
+
+
 def test_the_same_finding_has_the_same_id_in_every_run() -> None:
     ids = []
     for _ in range(2):
@@ -249,3 +299,19 @@ def test_what_was_called_wrong_is_not_found_again() -> None:
     wrong = {one.id for one in World(SLOW).slow_twice("wrong")}
     withdrawn = {one.id for one in World(SLOW).slow_twice("withdrawn")}
     assert (len(wrong), len(withdrawn)) == (1, 2)
+
+
+def test_a_bank_may_know_the_hour() -> None:
+    seasonal = {
+        "kind": "seasonal",
+        "series": "request",
+        "values": ["rejected_per_s", "week_s"],
+        "by": ["cluster", "pool"],
+        "lag_s": 0,
+        "with": {"visits": 1, "sigmas": 4, "floor": 1},
+    }
+    world = World(seasonal, kind="request")
+    assert [one for _ in range(60) for one in world.rejected(elm=1)] == []
+    assert world.second() == []
+    found = [one for _ in range(3) for one in world.rejected(elm=40)]
+    assert {(one.feature, one.direction) for one in found} == {("request.rejected_per_s", "above")}

@@ -13,6 +13,7 @@ from detectors.incidents.suspects.base import Suspect
 from detectors.incidents.suspects.other import faulty_gpu, recent_change, wrong_answers
 from detectors.incidents.suspects.silent import lost_or_frozen
 from detectors.incidents.suspects.slow import slow_replica, slower_than_fellows, stalling
+from detectors.incidents.suspects.telemetry import metric_stuck, silent_metrics
 from detectors.incidents.suspects.traffic import capacity_short, drop, refused_client, surge
 
 SUSPECTS: Final[tuple[Callable[[Scene], Iterator[Suspect]], ...]] = (
@@ -21,8 +22,10 @@ SUSPECTS: Final[tuple[Callable[[Scene], Iterator[Suspect]], ...]] = (
     drop,
     faulty_gpu,
     lost_or_frozen,
+    metric_stuck,
     recent_change,
     refused_client,
+    silent_metrics,
     slow_replica,
     slower_than_fellows,
     stalling,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from detectors.incidents.scene import Scene, feature_of
+from detectors.incidents.scene import Family, Scene, family_of, feature_of
 from detectors.incidents.suspects.base import (
     Follows,
     Suspect,
@@ -28,6 +28,8 @@ _AILMENTS: Final[Mapping[str, _Ailment]] = {
     "rss_bytes": _Ailment(direction="above", cause="memory_leak", weight=0.6),
     # Requests wait because of it, so it weighs more than their waiting.
     "kv_use_ratio": _Ailment(direction="above", cause="kv_exhausted", weight=0.66),
+    # Between two crashes it is silent or slow: that is told as what it is.
+    "restarts": _Ailment(direction="above", cause="crash_loop", weight=0.96),
     "prefix_hit_ratio": _Ailment(direction="below", cause="prefix_cache", weight=0.6),
 }
 """By the feature that shows it."""
@@ -40,7 +42,10 @@ def ailing(scene: Scene) -> Iterator[Suspect]:
         signs = [
             a
             for a in scene.anomalies
-            if a.kind == "engine" and feature_of(a) == feature and a.direction == ailment.direction
+            if a.kind == "engine"
+            and feature_of(a) == feature
+            and a.direction == ailment.direction
+            and family_of(a) is not Family.TELEMETRY
         ]
         replicas = sorted({a.labels.get("replica", "") for a in signs})
         if "" in replicas or len(replicas) > max(1, OF_THE_POOL * len(scene.facts.replicas)):

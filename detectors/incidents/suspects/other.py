@@ -33,7 +33,7 @@ HELD_IDLE: Final = "gpu.held_idle_s_max"
 
 
 def faulty_gpu(scene: Scene) -> Iterator[Suspect]:
-    faults = [a for a in scene.anomalies if a.kind == "gpu" and a.feature != HELD_IDLE]
+    faults = [a for a in scene.of(Family.HARDWARE) if a.feature != HELD_IDLE]
     for uuid in sorted({a.labels.get("gpu_uuid", "") for a in faults}):
         own = [a for a in faults if a.labels.get("gpu_uuid", "") == uuid]
         worst = max(own, key=lambda a: (is_fixed(a), a.peak_score, a.id))
