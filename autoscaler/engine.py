@@ -1,12 +1,16 @@
 """What a step of an inference engine takes, given what is in its batch. Pure."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Final
+
+import numpy as np
+import numpy.typing as npt
 
 from streams.errors import InvalidParameterError
 
 WHOLE: Final = 1_000_000
 """A prompt is prefilled in one step, however long it is."""
+UNBOUNDED: Final = 2**40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,51 +20,53 @@ class Engine:
     A step prefills up to ``chunk_tokens`` prompt tokens (less one for each answer in the batch) and
     gives every answer in the batch one token. It takes::
 
-        step_s + prompt_token_s * prompt tokens + sequence_s * answers + resident_token_s * resident
+        batch_s(answers) + prompt_token_s * prompt tokens + resident_token_s * resident
 
     ``resident`` are the tokens that those answers have in the KV cache, prompts included.
 
-    >>> engine = Engine(step_s=0.02, prompt_token_s=0.001, sequence_s=0.002, slots=8)
-    >>> engine.takes_s(prompt=100, answers=0, resident=0), engine.takes_s(0, 4, 2_000)
-    (0.12, 0.028)
+    >>> engine = Engine(batch_s=((0, 0.02), (4, 0.04)), prompt_token_s=0.001, slots=4)
+    >>> engine.takes_s(prompt=100, answers=2, resident=900)
+    0.13
     """
 
-    step_s: float
+    batch_s: tuple[tuple[int, float], ...]
+    """Answers and seconds, ascending; a straight line between two of them. 0: only prompts."""
     prompt_token_s: float
-    sequence_s: float = 0.0
     resident_token_s: float = 0.0
-    overhead_s: float = 0.0
-    """Of each request before its first token reaches its client, beside the steps."""
     slots: int = 1
     """Requests it has in its batch at most."""
-    kv_tokens: int = 2**40
+    kv_tokens: int = UNBOUNDED
     """A request is taken in only where its prompt and its whole answer have room."""
     chunk_tokens: int = WHOLE
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value, least = getattr(self, field.name), 1 if field.type in {int, "int"} else 0
-            if not value >= least:
-                raise InvalidParameterError(field.name, value, f"at least {least}")
-        if self.step_s + min(self.prompt_token_s, self.sequence_s) <= 0:
-            raise InvalidParameterError("step_s", self.step_s, "more than 0")
+        answers = [number for number, _ in self.batch_s]
+        if answers[:1] != [0] or answers != sorted(set(answers)):
+            raise InvalidParameterError("batch_s", answers, "answers from 0 on, ascending")
+        if not min(took_s for _, took_s in self.batch_s) > 0:
+            raise InvalidParameterError("batch_s", self.batch_s, "more than 0 s")
+        for name, least in (("prompt_token_s", 0), ("resident_token_s", 0), ("slots", 1)):
+            if not getattr(self, name) >= least:
+                raise InvalidParameterError(name, getattr(self, name), f"at least {least}")
+        for name in ("kv_tokens", "chunk_tokens"):
+            if getattr(self, name) < 1:
+                raise InvalidParameterError(name, getattr(self, name), "at least 1")
 
-    def takes_s(self, prompt: float, answers: float, resident: float) -> float:
+    def batches_s(self) -> npt.NDArray[np.float64]:
+        """``batch_s`` of 0, 1, … ``slots`` answers."""
+        known, took_s = zip(*self.batch_s, strict=True)
+        return np.interp(np.arange(self.slots + 1), known, took_s)
+
+    def takes_s(self, prompt: float, answers: int, resident: float) -> float:
         """Seconds of a step."""
-        return (
-            self.step_s
-            + self.prompt_token_s * prompt
-            + self.sequence_s * answers
-            + self.resident_token_s * resident
-        )
+        base_s = float(self.batches_s()[answers])
+        return base_s + self.prompt_token_s * prompt + self.resident_token_s * resident
 
-    def alone_s(self, prompt: float, output: float) -> tuple[float, float]:
-        """Seconds to the first token, and between tokens, of a request that is there alone."""
-        first_s = self.overhead_s + self.takes_s(prompt, 0, 0)
-        return first_s, self.takes_s(0, 1, prompt + output / 2)
+    @property
+    def prefill_per_s(self) -> float:
+        """Prompt tokens a second, where prompts are long."""
+        return 1 / self.prompt_token_s if self.prompt_token_s else float("inf")
 
-    def work_s(self, prompt: float, output: float) -> float:
-        """Seconds of a full replica that a request uses up: its part of every step it is in."""
-        resident = self.resident_token_s * (prompt + output / 2)
-        shared = self.step_s / self.slots
-        return self.prompt_token_s * prompt + output * (shared + self.sequence_s + resident)
+    def decode_per_s(self, resident: float = 0.0) -> float:
+        """Tokens a second of a full batch, each answer with so many tokens in the KV cache."""
+        return self.slots / self.takes_s(0, self.slots, self.slots * resident)

@@ -53,7 +53,7 @@ def run(
     pool = opened(requests, service.engine, service.slo, shape, first, length_s)
     lived = live_through(pool, live, trace, shape, make(shape))
     _miss_who_still_waits(pool, service)
-    return lived, _latencies(pool, service.engine)
+    return lived, _latencies(pool)
 
 
 def requests_of(trace: Trace, prefix_hit_ratio: float = 0.0) -> Requests:
@@ -74,7 +74,9 @@ def mean_work(trace: Trace, engine: Engine) -> float:
     """Replicas that would be at work on average after the warm-up."""
     prompt, output = tokens_of(trace)
     judged = trace.arrival_s >= trace.warm_up_s
-    work_s = engine.work_s(prompt[judged], output[judged]).sum()
+    full_s = engine.slots / engine.decode_per_s(float(prompt.mean() + output.mean() / 2))
+    work_s = engine.prompt_token_s * prompt[judged].sum()
+    work_s += output[judged].sum() * full_s / engine.slots
     return float(work_s) / (trace.seconds - trace.warm_up_s)
 
 
@@ -86,13 +88,12 @@ def _miss_who_still_waits(pool: Pool, service: Service) -> None:
     np.add.at(pool.seconds["missed"], late.astype(np.int64), 1)
 
 
-def _latencies(pool: Pool, engine: Engine) -> Latencies:
+def _latencies(pool: Pool) -> Latencies:
     between_s = np.full(len(pool.output), np.nan)
     several = (pool.output > 1) & (pool.first_s < UNSERVED) & ~np.isnan(pool.last_s)
     took_s = pool.last_s[several] - pool.first_s[several]
     between_s[several] = took_s / (pool.output[several] - 1)
-    ttft_s = pool.first_s - pool.arrival_s + engine.overhead_s
-    return Latencies(ttft_s=ttft_s, inter_token_s=between_s)
+    return Latencies(ttft_s=pool.first_s - pool.arrival_s, inter_token_s=between_s)
 
 
 def _p95(column: Floats) -> float:

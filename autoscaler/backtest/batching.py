@@ -32,7 +32,7 @@ from autoscaler.engine import Engine
 
 UNSERVED: Final = np.inf
 """Stands where the first token of a request that never got one would."""
-_COSTS: Final = ("step_s", "prompt_token_s", "sequence_s", "resident_token_s", "overhead_s")
+_COSTS: Final = ("prompt_token_s", "resident_token_s")
 _LIMITS: Final = ("kv_tokens", "chunk_tokens")
 _BOUNDS: Final = ("ttft_s", "inter_token_s", "deadline_s")
 _NOW: Final = np.dtype(
@@ -81,6 +81,8 @@ class Pool(NamedTuple):
     """For each replica, the heap of the requests it answers, by the step that ends them."""
     steps: Records
     """The heap of the steps under way."""
+    batch_s: Floats
+    """What a step takes with 0, 1, … answers in it."""
     now: Records
     seconds: Records
 
@@ -104,6 +106,7 @@ def opened(
         np.zeros((room, slots), _PROMPT),
         np.zeros((room, slots + 1), SERVICE),
         np.zeros(room + 1, SERVICE),
+        engine.batches_s(),
         np.zeros(1, _NOW),
         np.zeros(seconds, SECOND),
     )
@@ -202,9 +205,8 @@ def _begin_step(pool: Pool, place: int, at_s: float) -> None:
     answers = replica["answering"]
     prompt = min(replica["unread"], max(1, now["chunk_tokens"] - answers))
     took_s = (
-        now["step_s"]
+        pool.batch_s[answers]
         + now["prompt_token_s"] * prompt
-        + now["sequence_s"] * answers
         + now["resident_token_s"] * replica["resident"]
     )
     replica["stepping"], replica["prefilling"] = 1, prompt
@@ -271,7 +273,7 @@ def _finish(pool: Pool, place: int, request: int, at_s: float, second: int) -> N
     pool.replicas[place]["reserved"] -= pool.prompt[request] + pool.output[request]
     release(pool, place)
     between_s = (at_s - pool.first_s[request]) / max(1, pool.output[request] - 1)
-    took_s = at_s - pool.arrival_s[request] + now["overhead_s"]
+    took_s = at_s - pool.arrival_s[request]
     broken = between_s > now["inter_token_s"] or took_s > now["deadline_s"]
     if broken and not _came_late(pool, request):
         _miss(pool, request, second)
@@ -279,7 +281,7 @@ def _finish(pool: Pool, place: int, request: int, at_s: float, second: int) -> N
 
 @compiled
 def _came_late(pool: Pool, request: int) -> bool:
-    waited_s = pool.first_s[request] - pool.arrival_s[request] + pool.now[0]["overhead_s"]
+    waited_s = pool.first_s[request] - pool.arrival_s[request]
     return bool(waited_s > pool.now[0]["ttft_s"])
 
 

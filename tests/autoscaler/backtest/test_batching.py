@@ -16,7 +16,7 @@ from autoscaler.engine import Engine
 from tests.autoscaler.backtest.plain_batching import played
 from tests.autoscaler.backtest.test_run import Planned
 
-STEADY = Engine(step_s=0.1, prompt_token_s=0.01, slots=2)
+STEADY = Engine(batch_s=((0, 0.1),), prompt_token_s=0.01, slots=2)
 
 
 def trace(arrival_s: Any, prompt: Any, output: Any, seconds: int) -> Trace:
@@ -54,7 +54,7 @@ def test_a_whole_prompt_holds_up_the_answers_of_others() -> None:
 
 
 def test_a_prompt_in_chunks_holds_them_up_less_and_takes_longer() -> None:
-    chunked = Engine(step_s=0.1, prompt_token_s=0.01, slots=2, chunk_tokens=26)
+    chunked = Engine(batch_s=((0, 0.1),), prompt_token_s=0.01, slots=2, chunk_tokens=26)
 
     _, seen = lived(trace([1.0, 1.25], [10, 100], [4, 2], 10), chunked)
 
@@ -65,11 +65,11 @@ def test_a_prompt_in_chunks_holds_them_up_less_and_takes_longer() -> None:
 def test_who_finds_no_slot_waits_until_one_is_free() -> None:
     _, seen = lived(trace([1.0, 1.0, 1.0], [10, 10, 10], [3, 3, 1], 10))
 
-    assert seen.ttft_s == pytest.approx([0.3, 0.3, 0.3 + 2 * 0.1 + 0.2])
+    assert seen.ttft_s == pytest.approx([0.2, 0.4, 0.7])
 
 
 def test_who_finds_no_room_in_the_kv_cache_waits_and_who_never_can_is_refused() -> None:
-    small = Engine(step_s=0.1, prompt_token_s=0.0, slots=2, kv_tokens=30)
+    small = Engine(batch_s=((0, 0.1),), prompt_token_s=0.0, slots=2, kv_tokens=30)
     lives, seen = lived(trace([1.0, 1.0, 1.0], [20, 20, 40], [5, 5, 5], 10), small, ttft_s=1e6)
 
     assert seen.ttft_s == pytest.approx([0.1, 0.6, np.inf])
@@ -125,9 +125,8 @@ def test_a_new_replica_serves_after_its_cold_start_and_one_that_drains_finishes(
 
 engines = st.builds(
     Engine,
-    step_s=st.floats(0.01, 0.2),
+    batch_s=st.tuples(*(st.tuples(st.just(n), st.floats(0.01, 0.2)) for n in (0, 1, 3))),
     prompt_token_s=st.floats(0, 0.01),
-    sequence_s=st.floats(0, 0.05),
     resident_token_s=st.floats(0, 1e-4),
     slots=st.integers(1, 5),
     kv_tokens=st.integers(50, 2_000),
@@ -169,8 +168,8 @@ def test_every_request_is_served_or_counted_and_none_sooner_than_alone(
     served = np.isfinite(seen.ttft_s)
     assert len(asked) == lives.seconds.finished.sum() + np.isinf(seen.ttft_s).sum()
     assert lives.missed.sum() == lives.seconds.late.sum() == (seen.ttft_s > 1.0).sum()
-    alone = [engine.takes_s(prompt, 0, 0) for prompt in of.prompt_tokens[served]]  # type: ignore[index]
+    alone = [min(engine.batches_s()) + engine.prompt_token_s * prompt for prompt in of.prompt_tokens[served]]  # type: ignore[index]
     assert np.all(seen.ttft_s[served] >= np.array(alone) - 1e-6)
-    assert not np.any(seen.inter_token_s < engine.step_s - 1e-6)
+    assert not np.any(seen.inter_token_s < min(engine.batches_s()[1:]) - 1e-6)
     assert lives.seconds.in_flight[-1] == 0
     assert outcome(lives).requests <= len(asked)
