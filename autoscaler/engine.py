@@ -55,7 +55,8 @@ class Engine:
     def batches_s(self) -> npt.NDArray[np.float64]:
         """``batch_s`` of 0, 1, … ``slots`` answers."""
         known, took_s = zip(*self.batch_s, strict=True)
-        return np.interp(np.arange(self.slots + 1), known, took_s)
+        steps: npt.NDArray[np.float64] = np.interp(np.arange(self.slots + 1), known, took_s)
+        return steps
 
     def takes_s(self, prompt: float, answers: int, resident: float) -> float:
         """Seconds of a step."""

@@ -1,4 +1,4 @@
-"""A trace with tokens through the batches of replicas under a policy, and what clients saw of it."""
+"""A trace with tokens through batching replicas under a policy, and what clients saw of it."""
 
 import math
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoscaler.backtest.batching import UNSERVED, Pool, Requests, live, opened
+from autoscaler.backtest.batching import UNSERVED, Pool, Requests, Rules, live, opened
 from autoscaler.backtest.policy import Floats, Ints, Policy, Shape
 from autoscaler.backtest.run import Run, live_through, whole_ticks_s
 from autoscaler.backtest.slo import LatencySlo
@@ -50,7 +50,7 @@ def run(
     requests = requests_of(trace, service.prefix_hit_ratio)
     first = first or max(shape.low, math.ceil(1.3 * mean_work(trace, service.engine)))
     length_s = whole_ticks_s(trace, shape)
-    pool = opened(requests, service.engine, service.slo, shape, first, length_s)
+    pool = opened(requests, Rules(service.engine, service.slo, shape), first, length_s)
     lived = live_through(pool, live, trace, shape, make(shape))
     _miss_who_still_waits(pool, service)
     return lived, _latencies(pool)

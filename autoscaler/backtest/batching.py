@@ -94,14 +94,21 @@ class Requests(NamedTuple):
     output: Ints
 
 
-def opened(
-    requests: Requests, engine: Engine, slo: LatencySlo, shape: Shape, ready: int, seconds: int
-) -> Pool:
+class Rules(NamedTuple):
+    engine: Engine
+    slo: LatencySlo
+    shape: Shape
+
+
+def opened(requests: Requests, rules: Rules, ready: int, seconds: int) -> Pool:
     """A pool with so many idle replicas, before the first of its seconds."""
+    engine, slo, shape = rules
     room, slots = places(shape, ready), shape.slots
     pool = Pool(
         *requests,
-        *(np.full(len(requests.arrival_s), np.nan) for _ in range(3)),
+        np.full(len(requests.arrival_s), np.nan),
+        np.full(len(requests.arrival_s), np.nan),
+        np.full(len(requests.arrival_s), np.nan),
         np.zeros(room, _REPLICA),
         np.zeros((room, slots), _PROMPT),
         np.zeros((room, slots + 1), SERVICE),

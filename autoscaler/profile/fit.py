@@ -27,8 +27,9 @@ def fit(steps: Sequence[Step], *, slots: int, kv_tokens: int = UNBOUNDED) -> Fit
     Steps with as many answers have one cost together, whatever batches of other sizes cost.
 
     >>> seen = [Step(took_s=0.02 + 0.001 * tokens, prompt=tokens) for tokens in (10, 400)]
-    >>> seen += [Step(took_s=0.03 + 0.01 * n, answers=n, resident=9 * n) for n in (1, 2, 4)]
-    >>> fit(seen, slots=4).engine.takes_s(100, 4, 40)
+    >>> loads = [(n, held) for n in (1, 4) for held in (9, 90)]
+    >>> seen += [Step(took_s=0.03 + 0.01 * n, answers=n, resident=held) for n, held in loads]
+    >>> round(fit(seen, slots=4).engine.takes_s(100, 4, 40), 3)
     0.17
     """
     batches = sorted({step.answers for step in steps} | {0})

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoscaler.backtest.batched import Latencies, Service, requests_of, run
+from autoscaler.backtest.batched import Latencies, Service, requests_of, run, tokens_of
 from autoscaler.backtest.contest import Static
 from autoscaler.backtest.outcome import outcome
 from autoscaler.backtest.policy import Shape
@@ -32,7 +32,7 @@ def trace(arrival_s: Any, prompt: Any, output: Any, seconds: int) -> Trace:
 
 
 def lived(
-    of: Trace, engine: Engine = STEADY, first: int = 1, orders: Any = None, **slo: float
+    of: Trace, engine: Engine = STEADY, first: int = 1, orders: Any = None, **slo: Any
 ) -> tuple[Run, Latencies]:
     shape = Shape(slots=engine.slots, cold_start_s=10, tick_s=1, age_s=1, patience_s=1e9)
     service = Service(engine=engine, slo=LatencySlo(**slo))
@@ -101,7 +101,7 @@ def test_a_prefix_in_the_cache_is_not_computed_again() -> None:
     ],
 )
 def test_a_request_that_breaks_what_was_promised_is_a_miss(
-    slo: dict[str, float], missed: int
+    slo: dict[str, Any], missed: int
 ) -> None:
     lives, _ = lived(trace([1.0, 1.25], [10, 100], [12, 2], 10), **slo)
 
@@ -123,6 +123,11 @@ def test_a_new_replica_serves_after_its_cold_start_and_one_that_drains_finishes(
     assert lives.paid[[1, 2, 19, 20]].tolist() == [1, 2, 2, 1]
 
 
+def columns(asked: list[tuple[float, int, int]]) -> tuple[Any, Any, Any]:
+    arrival_s, prompt, output = zip(*sorted(asked), strict=True)
+    return arrival_s, prompt, output
+
+
 engines = st.builds(
     Engine,
     batch_s=st.tuples(*(st.tuples(st.just(n), st.floats(0.01, 0.2)) for n in (0, 1, 3))),
@@ -142,7 +147,7 @@ requests = st.lists(
 def test_it_is_what_a_plain_loop_over_tokens_gives(
     engine: Engine, asked: list[tuple[float, int, int]], replicas: int
 ) -> None:
-    of = trace(*zip(*sorted(asked), strict=True), 40)
+    of = trace(*columns(asked), 40)
 
     _, seen = lived(of, engine, replicas)
 
@@ -152,24 +157,26 @@ def test_it_is_what_a_plain_loop_over_tokens_gives(
             assert seen.ttft_s[at] == pytest.approx(one[0] - of.arrival_s[at])
         else:
             assert not np.isfinite(seen.ttft_s[at])
-        if len(one) == of.output_tokens[at] > 1:  # type: ignore[index]
+        if len(one) == tokens_of(of)[1][at] > 1:
             assert seen.inter_token_s[at] == pytest.approx((one[-1] - one[0]) / (len(one) - 1))
 
 
-@given(engine=engines, asked=requests, orders=st.dictionaries(st.integers(1, 39), st.integers(1, 4)))
+@given(
+    engine=engines, asked=requests, orders=st.dictionaries(st.integers(1, 39), st.integers(1, 4))
+)
 @settings(max_examples=60, deadline=None)
 def test_every_request_is_served_or_counted_and_none_sooner_than_alone(
     engine: Engine, asked: list[tuple[float, int, int]], orders: dict[int, int]
 ) -> None:
-    of = trace(*zip(*sorted(asked), strict=True), 4_000)
+    of = trace(*columns(asked), 4_000)
 
     lives, seen = lived(of, engine, 1, orders, ttft_s=1.0)
 
     served = np.isfinite(seen.ttft_s)
     assert len(asked) == lives.seconds.finished.sum() + np.isinf(seen.ttft_s).sum()
     assert lives.missed.sum() == lives.seconds.late.sum() == (seen.ttft_s > 1.0).sum()
-    alone = [min(engine.batches_s()) + engine.prompt_token_s * prompt for prompt in of.prompt_tokens[served]]  # type: ignore[index]
-    assert np.all(seen.ttft_s[served] >= np.array(alone) - 1e-6)
+    alone = min(engine.batches_s()) + engine.prompt_token_s * tokens_of(of)[0][served]
+    assert np.all(seen.ttft_s[served] >= alone - 1e-6)
     assert not np.any(seen.inter_token_s < min(engine.batches_s()[1:]) - 1e-6)
     assert lives.seconds.in_flight[-1] == 0
     assert outcome(lives).requests <= len(asked)
