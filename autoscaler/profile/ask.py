@@ -83,6 +83,8 @@ class Model:
             ) as response:
                 await self._require(url, response, "text/event-stream")
                 return await _read(url, response, asked_s)
+        except msgspec.DecodeError as exc:
+            raise SourceUnavailableError(url, "streams broken JSON") from exc
         except (aiohttp.ClientError, OSError, ValueError) as exc:
             raise _broken(url, exc) from exc
 

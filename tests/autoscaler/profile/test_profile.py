@@ -161,6 +161,9 @@ ONE = says(200, '{"data": [{"id": "small"}]}')
         pytest.param(ONE, says(429, "", **{"Retry-After": "7"}), "", "again after 7 s", id="429"),
         pytest.param(ONE, says(500, "out of memory"), "", "500: out of memory", id="broken"),
         pytest.param(
+            ONE, says(200, "data: {oh\n", "text/event-stream"), "", "broken JSON", id="no-json"
+        ),
+        pytest.param(
             ONE, says(200, "data: {}\n", "text/event-stream"), "", "streams no text", id="no-text"
         ),
     ],
