@@ -18,9 +18,9 @@ class Engine:
     """One replica under continuous batching: what it does is steps, one after the other.
 
     A step prefills up to ``chunk_tokens`` prompt tokens (less one for each answer in the batch) and
-    gives every answer in the batch one token. It takes::
+    gives every answer in the batch one token, and each prompt that ends its first. It takes::
 
-        batch_s(answers) + prompt_token_s * prompt tokens + resident_token_s * resident
+        batch_s(tokens given) + prompt_token_s * prompt tokens + resident_token_s * resident
 
     ``resident`` are the tokens that those answers have in the KV cache, prompts included.
 
@@ -30,7 +30,7 @@ class Engine:
     """
 
     batch_s: tuple[tuple[int, float], ...]
-    """Answers and seconds, ascending; a straight line between two of them. 0: only prompts."""
+    """Tokens given and seconds, ascending; a straight line between two. 0: a prompt alone."""
     prompt_token_s: float
     resident_token_s: float = 0.0
     slots: int = 1

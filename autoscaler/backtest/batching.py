@@ -212,13 +212,28 @@ def _begin_step(pool: Pool, place: int, at_s: float) -> None:
     answers = replica["answering"]
     prompt = min(replica["unread"], max(1, now["chunk_tokens"] - answers))
     took_s = (
-        pool.batch_s[answers]
+        pool.batch_s[_tokens_given(pool, place, prompt)]
         + now["prompt_token_s"] * prompt
         + now["resident_token_s"] * replica["resident"]
     )
     replica["stepping"], replica["prefilling"] = 1, prompt
     push(pool.steps, now["stepping"], at_s + took_s, place, took_s)
     now["stepping"] += 1
+
+
+@compiled
+def _tokens_given(pool: Pool, place: int, read: int) -> int:
+    """By a step that reads so much: prompts that end in it get one too.
+
+    The first of those is in what prompts alone take, so without other answers it does not count.
+    """
+    replica, slots = pool.replicas[place], pool.now[0]["slots"]
+    ended, at = 0, replica["first"]
+    while ended < replica["prompts"] and pool.prompts[place, at]["left"] <= read:
+        read -= pool.prompts[place, at]["left"]
+        ended += 1
+        at = (at + 1) % slots
+    return int(replica["answering"] + (ended if replica["answering"] > 0 else max(0, ended - 1)))
 
 
 @compiled

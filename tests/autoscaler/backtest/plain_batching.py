@@ -37,7 +37,9 @@ class Machine:
                 room -= min(room, one.unread)
         read = sum(count for _, count in self.reading)
         resident = sum(one.prompt + len(one.tokens_at) for one in answered)
-        self.ends_s = at_s + engine.takes_s(read, len(answered), resident)
+        ended = sum(one.unread == count for one, count in self.reading)
+        given = len(answered) + ended if answered else max(0, ended - 1)
+        self.ends_s = at_s + engine.takes_s(read, given, resident)
 
     def end(self) -> None:
         for one in self.inside:
