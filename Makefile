@@ -16,7 +16,7 @@ BOTH_PASSES = code=0; \
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check quick format lint types layers services setup docs lock clean \
-	bench-demo bench-chaos bench-detect bench-ingest bench-failover bench-scale bench-scrape bench-client soak
+	bench-batching bench-demo bench-chaos bench-detect bench-ingest bench-failover bench-scale bench-scrape bench-client soak
 
 help:  ## Say what there is.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -102,6 +102,9 @@ build/detect-peers/.ready: benchmarks/detect/requirements.lock $(READY)
 bench-scale: setup  ## The autoscaler against its peers on traces of demand; goes on where it was cut off. DATA=DIR ARGS="--usual"
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/tidegate bench scale \
 	  --data $(or $(DATA),$(error DATA must be a directory with traces as .npz)) --jobs 2 --json build/scale.json $(ARGS)
+
+bench-batching: setup  ## The batching simulator against real llama.cpp replicas; 10 minutes. ARGS="--runs 1 --replicas 1"
+	@$(BIN)/python -m benchmarks.batching $(ARGS)
 
 bench-scrape: setup  ## Scrape 1,000 engines for a minute on this machine. ARGS="--targets 500 1000 2000"
 	@$(BIN)/python -m benchmarks.scrape $(ARGS)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from autoscaler.backtest import batched
 from autoscaler.backtest.chart import chart
 from autoscaler.backtest.contest import CONTENDERS, Static
 from autoscaler.backtest.gauges import gauged, names
@@ -14,7 +15,9 @@ from autoscaler.backtest.outcome import Outcome, outcome
 from autoscaler.backtest.policy import Policy, Shape
 from autoscaler.backtest.recordings import recorded
 from autoscaler.backtest.run import Run, run
+from autoscaler.backtest.slo import LatencySlo
 from autoscaler.backtest.trace import Trace, load
+from autoscaler.profile.record import load_profile
 from streams.clock import SECOND_US, system_clock
 from streams.errors import InvalidParameterError
 from streams.sources.prometheus_query import PrometheusQuery
@@ -44,6 +47,9 @@ class Options:
     gpus: float
     price: float
     chart: Path | None
+    profile: Path | None
+    """Of `tidegate profile`: replicas batch as it says, and these are promised."""
+    slo: LatencySlo
 
 
 def play(options: Options, settings: Settings) -> int:
@@ -97,9 +103,10 @@ def _report(trace: Trace, options: Options, number: int) -> Iterator[str]:
 
 
 def _run(trace: Trace, name: str, options: Options) -> Run:
+    engine = load_profile(options.profile).engine() if options.profile else None
     who = None if name == STATIC else CONTENDERS[name]
     shape = Shape(
-        slots=options.slots or trace.slots,
+        slots=engine.slots if engine else options.slots or trace.slots,
         cold_start_s=options.cold_start_s,
         slo_queue_s=options.slo_queue_s,
         high=options.most,
@@ -110,6 +117,8 @@ def _run(trace: Trace, name: str, options: Options) -> Run:
     def make(shape: Shape) -> Policy:
         return who.make("", shape, who.usual) if who else Static()
 
+    if engine:
+        return batched.run(trace, shape, batched.Service(engine=engine, slo=options.slo), make)[0]
     return run(trace, shape, make)
 
 

@@ -1,6 +1,7 @@
 """``tidegate backtest`` on the command line."""
 
 import argparse
+import math
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +10,11 @@ from tidegate.arguments import seconds
 from tidegate.settings import Settings
 
 MEANING: Final = "your past under Tidegate and the scalers of others: GPU-hours, misses, cost"
+_PROMISES: Final = {
+    "--ttft": "with --profile: longest time to the first token (not promised)",
+    "--itl": "there: longest mean time between tokens (not promised)",
+    "--deadline": "there: longest time to the last token (not promised)",
+}
 USUAL: Final = "tidegate,hpa,keda,knative,ray_serve,predictive_hpa"
 
 
@@ -28,6 +34,14 @@ def add_backtest(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     back.add_argument("--slots", type=int, default=0, help="requests a replica serves at once")
     back.add_argument("--cold-start", type=seconds, default=120.0, metavar="S", help="(120)")
     back.add_argument("--slo", type=seconds, default=1.0, metavar="S", help="longest wait (1)")
+    back.add_argument(
+        "--profile",
+        type=Path,
+        metavar="FILE.json",
+        help="of `tidegate profile`: replicas batch as it says; needs a trace with tokens (.npz)",
+    )
+    for option, meaning in _PROMISES.items():
+        back.add_argument(option, type=seconds, default=math.inf, metavar="S", help=meaning)
     back.add_argument("--most", type=int, default=1_000, metavar="N", help="replicas (1,000)")
     back.add_argument("--gpus", type=float, default=1.0, metavar="N", help="of a replica (1)")
     back.add_argument("--price", type=float, default=0.0, metavar="P", help="of a GPU-hour")
@@ -39,11 +53,16 @@ def add_backtest(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _backtest(arguments: argparse.Namespace, settings: Settings) -> int:
+    from autoscaler.backtest.slo import LatencySlo  # noqa: PLC0415
     from tidegate.backtest import Options, chosen, play  # noqa: PLC0415  loads Numba
 
     if bool(arguments.traces) == bool(arguments.prometheus):
         given = f"{len(arguments.traces)} files and {arguments.prometheus or 'none'}"
         raise InvalidParameterError("TRACE and --prometheus", given, "one of the two")
+    promised = [arguments.ttft, arguments.itl, arguments.deadline]
+    if (arguments.profile is not None) != any(map(math.isfinite, promised)):
+        allowed = "together: --profile and at least one of --ttft, --itl and --deadline"
+        raise InvalidParameterError("--profile", str(arguments.profile), allowed)
     if arguments.prometheus and not arguments.pool:
         allowed = "a selector of the pool's engines with --prometheus: 'model_name=\"codex\"'"
         raise InvalidParameterError("--pool", "", allowed)
@@ -60,5 +79,11 @@ def _backtest(arguments: argparse.Namespace, settings: Settings) -> int:
         gpus=arguments.gpus,
         price=arguments.price,
         chart=arguments.chart,
+        profile=arguments.profile,
+        slo=LatencySlo(
+            ttft_s=arguments.ttft,
+            inter_token_s=arguments.itl,
+            deadline_s=arguments.deadline,
+        ),
     )
     return play(options, settings)

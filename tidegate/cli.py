@@ -18,6 +18,7 @@ from tidegate.bench.command import add_bench
 from tidegate.demo.faults import FAULTS
 from tidegate.gpu_commands import add_gpu_commands
 from tidegate.history_command import add_import
+from tidegate.profile_command import add_profile
 from tidegate.settings import Settings, load_settings
 from tidegate.supervisor import EXIT_SETTINGS
 from tidegate.watch.command import add_watch
@@ -100,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     worker.set_defaults(run=_worker)
 
     add_watch(commands)
+    add_profile(commands)
     for role, meaning in _ROLE_HELP.items():
         commands.add_parser(role, help=meaning).set_defaults(run=_role(role))
 

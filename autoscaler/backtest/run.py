@@ -3,10 +3,12 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import TypeVar
 
 import numpy as np
 
 from autoscaler.backtest.policy import Counts, Policy, Seconds, Seen, Shape
+from autoscaler.backtest.replicas import Fleet
 from autoscaler.backtest.serving import Pool, live, opened
 from autoscaler.backtest.trace import Trace
 
@@ -27,11 +29,25 @@ class Run:
 def run(trace: Trace, shape: Shape, make: Callable[[Shape], Policy], first: int = 0) -> Run:
     """Live through ``trace``, from ``first`` replicas; its mean load and 30 % more by default."""
     first = first or max(shape.low, math.ceil(1.3 * trace.mean_load / shape.slots))
-    length_s = trace.seconds // shape.tick_s * shape.tick_s
-    pool = opened(trace.arrival_s, trace.service_s, shape, first, length_s)
-    seconds = Seconds(**{field.name: pool.seconds[field.name] for field in fields(Seconds)})
-    ordered = _live_through(pool, seconds, shape, make(shape))
+    pool = opened(trace.arrival_s, trace.service_s, shape, first, whole_ticks_s(trace, shape))
+    lived = live_through(pool, live, trace, shape, make(shape))
     _miss_who_still_waits(pool, shape.slo_queue_s)
+    return lived
+
+
+def whole_ticks_s(trace: Trace, shape: Shape) -> int:
+    return trace.seconds // shape.tick_s * shape.tick_s
+
+
+P = TypeVar("P", bound=Fleet)
+
+
+def live_through(
+    pool: P, live: Callable[[P, int, int, int], None], trace: Trace, shape: Shape, policy: Policy
+) -> Run:
+    """The run of a pool just opened, whose columns of ``Run.missed`` may still be added to."""
+    seconds = Seconds(**{field.name: pool.seconds[field.name] for field in fields(Seconds)})
+    ordered = _decided(pool, live, seconds, shape, policy)
     return Run(
         trace=trace,
         shape=shape,
@@ -42,7 +58,13 @@ def run(trace: Trace, shape: Shape, make: Callable[[Shape], Policy], first: int 
     )
 
 
-def _live_through(pool: Pool, seconds: Seconds, shape: Shape, policy: Policy) -> Counts:
+def _decided(
+    pool: P,
+    live: Callable[[P, int, int, int], None],
+    seconds: Seconds,
+    shape: Shape,
+    policy: Policy,
+) -> Counts:
     ready, starting = pool.now["ready"], pool.now["starting"]
     want = int(ready[0])  # nothing is known before the first tick
     ordered = np.full(len(pool.seconds) // shape.tick_s, want, np.int32)

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from autoscaler.backtest.policy import Floats
+from autoscaler.backtest.policy import Floats, Ints
 from streams.errors import InvalidParameterError
 
 _WHOLE_S: Final = 300
@@ -32,6 +32,9 @@ class Trace:
     seconds: int
     slots: int
     """Requests a replica serves at once."""
+    prompt_tokens: Ints | None = None
+    """Of each request; None where the trace does not know."""
+    output_tokens: Ints | None = None
 
     @property
     def warm_up_s(self) -> int:
@@ -74,7 +77,13 @@ def load(path: Path, seed: int = 1) -> Trace:
         service_s=service_s[:kept],
         seconds=seconds,
         slots=int(profile["slots"]),
+        prompt_tokens=_whole(prompt[:kept]),
+        output_tokens=_whole(output[:kept]),
     )
+
+
+def _whole(tokens: Floats) -> Ints:
+    return np.maximum(1, np.rint(tokens)).astype(np.int64)
 
 
 def is_trace(path: Path) -> bool:

@@ -66,7 +66,8 @@ class LlamaReplica:
         self._upstream: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
-        connector = aiohttp.TCPConnector(limit=0)
+        # A connection that is kept may be closed by the engine just as a request goes out on it.
+        connector = aiohttp.TCPConnector(limit=0, force_close=True)
         self._upstream = aiohttp.ClientSession(
             connector=connector, timeout=NO_TIMEOUT, read_bufsize=MAX_LINE_BYTES
         )

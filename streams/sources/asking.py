@@ -106,7 +106,7 @@ class Asker:
             cause = f"did not answer in {self._timeout_s:g} s"
             raise SourceUnavailableError(shown(url), cause, trouble="timeout") from exc
         except (aiohttp.ClientError, ValueError, OSError) as exc:
-            raise SourceUnavailableError(shown(url), _no_answer(url, exc)) from exc
+            raise SourceUnavailableError(shown(url), no_answer(url, exc)) from exc
         took_s = asyncio.get_running_loop().time() - began_s
         return Answer(status=answer.status, body=body, cut=cut, took_s=took_s)
 
@@ -160,7 +160,7 @@ def _no_metrics(url: str, cause: str) -> SourceUnavailableError:
     return SourceUnavailableError(shown(url), cause, trouble="not_metrics")
 
 
-def _no_answer(url: str, exc: Exception) -> str:
+def no_answer(url: str, exc: Exception) -> str:
     if isinstance(exc, aiohttp.ClientConnectorCertificateError):
         why = getattr(exc.certificate_error, "verify_message", exc.certificate_error)
         return f"has a certificate that we do not trust ({why}): set ca_file"
