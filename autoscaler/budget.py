@@ -55,3 +55,15 @@ class Budget:
         logit = max(LOWEST, min(HIGHEST, start + self._learned))
         self._learned = logit - start
         return 1 / (1 + math.exp(-logit))
+
+
+def of_other_budget(quantile: float, times: float) -> float:
+    """The quantile of a pool whose budget of misses is so many times as large.
+
+    The odds that demand is more than planned for go with the budget.
+
+    >>> round(of_other_budget(0.9, 0.5), 3), round(of_other_budget(0.9, 2.0), 3)
+    (0.947, 0.818)
+    """
+    odds = times * (1 - quantile) / quantile
+    return 1 / (1 + odds)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from autoscaler.budget import Budget
+from autoscaler.budget import Budget, of_other_budget
 from autoscaler.capacity import Served, ServiceTime
 from autoscaler.demand import PoolSecond
 from autoscaler.forecasters import FORECASTERS
@@ -47,17 +47,22 @@ class Outlook:
     def forecast(self, horizon_s: float) -> Forecast:
         """The highest demand until ``horizon_s``: all but surely more than the first quantile.
 
-        The last one is to be planned for.
+        Beside the one to plan for are those of twice and of half the budget.
         """
-        asked = (UNLIKELY, max(UNLIKELY, round(self._budget.quantile(horizon_s), 3)))
+        planned = self._budget.quantile(horizon_s)
+        aims = (planned, of_other_budget(planned, 2), of_other_budget(planned, 0.5))
+        near, *beside = (max(UNLIKELY, round(aim, 3)) for aim in aims)
+        asked = sorted({UNLIKELY, near, *beside})
         values = self._blend.forecast(horizon_s, asked)
-        quantiles = [Quantile(q=q, value=value) for q, value in zip(asked, values, strict=True)]
         return Forecast(
             feature="demand",
             unit="slots",
             horizon_s=horizon_s,
-            quantiles=tuple(quantiles),
+            quantiles=tuple(
+                Quantile(q=q, value=value) for q, value in zip(asked, values, strict=True)
+            ),
             model="blend",
+            planned_q=near,
         )
 
     def _learn(self, second: PoolSecond, slots: int) -> None:

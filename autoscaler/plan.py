@@ -4,7 +4,7 @@ import math
 from typing import Final
 
 from autoscaler.need import patience
-from autoscaler.situation import Situation, inputs_of
+from autoscaler.situation import Situation, inputs_of, names_of
 from streams.schemas.scaling import Decision
 
 OVERDUE_S: Final = 30.0
@@ -40,6 +40,7 @@ def propose(situation: Situation) -> Decision:
         missed=situation.missed,
         unattainable=_overdue(situation),
         inputs=inputs_of(situation),
+        names=names_of(situation),
         inputs_through_us=situation.now_us,
     )
 

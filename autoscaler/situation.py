@@ -1,6 +1,8 @@
 """Everything a decision depends on, as plain values: nothing else may be looked at."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from streams.schemas.scaling import Decision, Forecast, Ladder
 
@@ -125,33 +127,47 @@ _NUMBERS = (
     "suspect_demand",
     "block_expires_s",
 )
-_WHOLE = frozenset(
-    name for name in _NUMBERS if Situation.__annotations__[name] in {int, bool, "int", "bool"}
-)
+_KINDS: Final[Mapping[str, type[float]]] = {
+    name: Situation.__annotations__[name] for name in _NUMBERS
+}
 
 
 def inputs_of(situation: Situation) -> dict[str, float]:
-    """The situation as numbers, for ``Decision.inputs``; names are left out."""
+    """The situation as numbers, for ``Decision.inputs``."""
     inputs = {name: float(getattr(situation, name)) for name in _NUMBERS}
     inputs["fruitless"] = float(bool(situation.fruitless))
     inputs["suspects"] = float(len(situation.suspects))
     for number, block in enumerate(situation.blocks):
-        inputs[f"block_{number}_open_s"] = block.open_s
+        inputs[f"block_{number}_open_s"] = float(block.open_s)
     if situation.order is not None:
         inputs[situation.order.kind] = float(situation.order.replicas)
     return inputs
 
 
+def names_of(situation: Situation) -> dict[str, str]:
+    """The words of the situation, for ``Decision.names``: without them no reason is told again."""
+    names = {f"suspect_{n}": client for n, client in enumerate(situation.suspects)}
+    names |= {f"block_{n}": block.incident for n, block in enumerate(situation.blocks)}
+    if situation.fruitless:
+        names["fruitless"] = situation.fruitless
+    if situation.order is not None:
+        names["actor"] = situation.order.actor
+        names["order"] = situation.order.reason
+    return names
+
+
 def situation_of(decision: Decision) -> Situation:
-    """The situation a recorded decision was made in; deciding again gives the same numbers."""
-    inputs = decision.inputs
+    """The situation a recorded decision was made in; deciding again gives the same decision.
+
+    One that was recorded without names is given some; its numbers come out the same.
+    """
+    inputs, names = decision.inputs, decision.names
     values = {
-        name: int(inputs[name]) if name in _WHOLE else inputs[name]
-        for name in _NUMBERS
+        name: kind(inputs[name])
+        for name, kind in _KINDS.items()
         if name in inputs  # one from before this input was known
     }
-    blocks = sorted(name for name in inputs if name.startswith("block_") and name[6].isdigit())
-    orders = [kind for kind in ("hold", "override") if kind in inputs]
+    why = names.get("fruitless", "the last replicas added did not help")
     return Situation(
         cluster=decision.cluster,
         pool=decision.pool,
@@ -159,11 +175,31 @@ def situation_of(decision: Decision) -> Situation:
         forecast=decision.forecast,
         ladder=decision.ladder,
         dry_run=decision.dry_run,
-        fruitless="the last replicas added did not help" if inputs["fruitless"] else "",
-        suspects=tuple(f"client {n + 1}" for n in range(int(inputs["suspects"]))),
-        blocks=tuple(Block(incident="an incident", open_s=inputs[name]) for name in blocks),
-        order=Order(kind=orders[0], replicas=int(inputs[orders[0]]), actor="someone")
-        if orders
-        else None,
-        **values,  # type: ignore[arg-type]  # each name with the type its field has, see _WHOLE
+        fruitless=why if inputs["fruitless"] else "",
+        suspects=tuple(
+            names.get(f"suspect_{n}", f"client {n + 1}") for n in range(int(inputs["suspects"]))
+        ),
+        blocks=_blocks(inputs, names),
+        order=_order(inputs, names),
+        **values,  # type: ignore[arg-type]  # each name with the type its field has, see _KINDS
     )
+
+
+def _blocks(inputs: Mapping[str, float], names: Mapping[str, str]) -> tuple[Block, ...]:
+    found: list[Block] = []
+    while (name := f"block_{len(found)}_open_s") in inputs:
+        incident = names.get(f"block_{len(found)}", "an incident")
+        found.append(Block(incident=incident, open_s=inputs[name]))
+    return tuple(found)
+
+
+def _order(inputs: Mapping[str, float], names: Mapping[str, str]) -> Order | None:
+    for kind in ("hold", "override"):
+        if kind in inputs:
+            return Order(
+                kind=kind,
+                replicas=int(inputs[kind]),
+                actor=names.get("actor", "someone"),
+                reason=names.get("order", ""),
+            )
+    return None

@@ -68,7 +68,6 @@ _TABLE: Final = (
         name="decisions",
         what="decisions of the planner",
         partitions=1,
-        cleanup="compact,delete",
         record=Decision,
     ),
     Topic(

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from autoscaler.api.app import create_api
 from autoscaler.api.day_before import DayBefore
 from autoscaler.api.view import VIEW_TOPICS, View
+from autoscaler.decision_log import DecisionLog
 from dashboards import live
 from streams.clock import system_clock
 from streams.errors import MissingRequirementError
@@ -49,7 +50,8 @@ def create(settings: Settings) -> FastAPI:
     view = View(shards=settings.stream.topics.shards)
     publisher = Publisher(settings.stream)
     recall = DayBefore(settings.stream)
-    app = create_api(view, publisher.send, settings.api, system_clock, recall)
+    past = DecisionLog(settings.stream).at
+    app = create_api(view, publisher.send, settings.api, system_clock, recall, past)
     live.mount(app, view, system_clock, recall)
     inner = app.router.lifespan_context
 

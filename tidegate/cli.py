@@ -16,6 +16,7 @@ from tidegate.arguments import instant, seconds, speed
 from tidegate.backtest_command import add_backtest
 from tidegate.bench.command import add_bench
 from tidegate.demo.faults import FAULTS
+from tidegate.explain import add_explain
 from tidegate.gpu_commands import add_gpu_commands
 from tidegate.history_command import add_import
 from tidegate.profile_command import add_profile
@@ -102,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_watch(commands)
     add_profile(commands)
+    add_explain(commands)
     for role, meaning in _ROLE_HELP.items():
         commands.add_parser(role, help=meaning).set_defaults(run=_role(role))
 

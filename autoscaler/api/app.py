@@ -26,17 +26,18 @@ TAGS: Final = [
 ]
 
 
-def create_api(
+def create_api(  # noqa: PLR0913  # all that the outside gives it
     view: View,
     publish: Publish,
     settings: ApiSettings,
     clock: Clock,
     recall: reads.Recall | None = None,
+    past: reads.PastDecision | None = None,
 ) -> FastAPI:
     """The API under /v1, its description at /openapi.json; more may be mounted beside it.
 
     publish: returns when the broker has the message, raises BrokerUnavailableError if it cannot.
-    recall: what was a day ago, for explanations.
+    recall, past: what was a day ago, what was decided then, for explanations.
     """
     app = FastAPI(
         title="Tidegate control API",
@@ -50,7 +51,7 @@ def create_api(
         redoc_url=None,
     )
     problems.install(app)
-    app.include_router(reads.router(view, clock, recall))
+    app.include_router(reads.router(view, clock, recall, past))
     app.include_router(writes.router(view, Writes(publish, clock)))
     describe(app)
     app.add_middleware(Door, settings=settings)

@@ -9,8 +9,9 @@ from starlette.responses import Response
 
 from autoscaler.api.health import Health
 from autoscaler.api.problems import MEDIA_TYPE, Problem
-from autoscaler.api.shapes import Explanation, SeriesLine
+from autoscaler.api.shapes import SeriesLine
 from autoscaler.api.summary import PoolSummary
+from autoscaler.explain import Explanation
 from detectors.explain import Why
 from streams.conduct import Complaint
 from streams.schemas.anomalies import Anomaly

@@ -10,9 +10,10 @@ from starlette.responses import Response
 from autoscaler.api.health import Health
 from autoscaler.api.openapi import answer, many, of, problems
 from autoscaler.api.problems import ApiError, unknown
-from autoscaler.api.shapes import Explanation, SeriesLine, explain, shown, unit_of
+from autoscaler.api.shapes import SeriesLine, shown, unit_of
 from autoscaler.api.summary import PoolSummary
 from autoscaler.api.view import View
+from autoscaler.explain import Explanation, explain
 from detectors.explain import Floats, Why
 from streams.clock import Clock
 from streams.conduct import Complaint
@@ -34,6 +35,10 @@ Cluster = Annotated[
 ]
 PoolFilter = Annotated[str, Query(pattern=rf"{NAME}|^$", description="Only of this pool.")]
 Limit = Annotated[int, Query(ge=1, le=1_000, description="At most so many, newest first.")]
+AtUs = Annotated[
+    int | None,
+    Query(ge=0, description="Microseconds since 1970, UTC: the decision of then (the newest)."),
+]
 ObjectId = Annotated[str, Path(min_length=1, max_length=200)]
 
 
@@ -54,9 +59,14 @@ Recall = Callable[[Anomaly], Awaitable[Floats | None]]
 """The anomalous value in the minute around the same time a day before; None if nobody knows."""
 
 
-def router(view: View, clock: Clock, recall: Recall | None) -> APIRouter:
+PastDecision = Callable[[str, str, int], Awaitable[Decision | None]]
+"""Of a pool, a cluster and an instant: what was decided then; None if nobody knows."""
+
+
+def router(view: View, clock: Clock, recall: Recall | None, past: PastDecision | None) -> APIRouter:
     routes = APIRouter(prefix="/v1", responses=problems(401, 403, 404, 409, 422))
     _pools(routes, view)
+    _explained(routes, view, past)
     _findings(routes, view)
     _reasons(routes, view, recall)
 
@@ -89,17 +99,6 @@ def _pools(routes: APIRouter, view: View) -> None:
         found = find_pool(view, pool, cluster)
         return answer(view.replicas(found.cluster, found.pool))
 
-    @routes.get(
-        "/pools/{pool}/explain", tags=["pools"], responses=of(Explanation, "The newest decision.")
-    )
-    async def explanation(pool: PoolName, cluster: Cluster = "") -> Response:
-        """Why the pool has the size it has: the newest decision, step by step, with its inputs."""
-        found = find_pool(view, pool, cluster)
-        decisions = view.decisions(found.cluster, found.pool, limit=1)
-        if not decisions:
-            raise ApiError(HTTPStatus.NOT_FOUND, f"nothing was decided for pool {pool!r} yet")
-        return answer(explain(decisions[0]))
-
     @routes.get("/decisions", tags=["pools"], responses=many(Decision, "Decisions."))
     async def decisions(
         pool: PoolFilter = "",
@@ -110,6 +109,22 @@ def _pools(routes: APIRouter, view: View) -> None:
     ) -> Response:
         """What the planner decided, newest first; `changed_only`: where the size was to change."""
         return answer(view.decisions(cluster, pool, limit=limit, changed_only=changed_only))
+
+
+def _explained(routes: APIRouter, view: View, past: PastDecision | None) -> None:
+    @routes.get("/pools/{pool}/explain", tags=["pools"], responses=of(Explanation, "One decision."))
+    async def explanation(pool: PoolName, cluster: Cluster = "", at_us: AtUs = None) -> Response:
+        """Why the pool has, or had, its size: what was seen, planned, said by guards, what if."""
+        found = find_pool(view, pool, cluster)
+        if at_us is None or past is None:
+            newest = view.decisions(found.cluster, found.pool, limit=1)
+            decision = newest[0] if newest else None
+        else:
+            decision = await past(found.pool, found.cluster, at_us)
+        if decision is None:
+            when = "yet" if at_us is None else f"at {at_us}, or the log does not reach back so far"
+            raise ApiError(HTTPStatus.NOT_FOUND, f"nothing was decided for pool {pool!r} {when}")
+        return answer(explain(decision))
 
 
 def _reasons(routes: APIRouter, view: View, recall: Recall | None) -> None:

@@ -78,7 +78,7 @@ class PoolFacts:
 def summarise(facts: PoolFacts) -> PoolSummary:
     status, decision, numbers = facts.status, facts.decision, facts.numbers
     forecast = decision.forecast if decision else None
-    upper = forecast.quantiles[-1] if forecast and forecast.quantiles else None
+    upper = forecast.planned if forecast and forecast.quantiles else None
     return PoolSummary(
         cluster=status.cluster,
         pool=status.pool,

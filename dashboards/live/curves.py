@@ -63,12 +63,12 @@ def _capacity(decision: Decision, replicas: int) -> float | None:
 
 
 def _forecast(decision: Decision) -> list[float] | None:
-    """``[ms, lowest quantile, highest quantile]``."""
+    """``[ms, lowest quantile, the one planned for]``."""
     if not decision.forecast or not decision.forecast.quantiles:
         return None
     at_ms = (decision.at_us + round(decision.forecast.horizon_s * SECOND_US)) // 1_000
-    values = [quantile.value for quantile in decision.forecast.quantiles]
-    return [at_ms, round(min(values), 3), round(max(values), 3)]
+    lowest = min(quantile.value for quantile in decision.forecast.quantiles)
+    return [at_ms, round(lowest, 3), round(decision.forecast.planned.value, 3)]
 
 
 def latency_charts(

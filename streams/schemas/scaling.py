@@ -22,7 +22,15 @@ class Forecast(Record, frozen=True, kw_only=True):
     unit: str
     horizon_s: float
     quantiles: tuple[Quantile, ...]
+    """Ascending."""
     model: str
+    planned_q: float = 1.0
+    """The quantile to plan for."""
+
+    @property
+    def planned(self) -> Quantile:
+        """The one to plan for: the last unless it says otherwise."""
+        return next((one for one in self.quantiles if one.q >= self.planned_q), self.quantiles[-1])
 
 
 class Decision(Record, frozen=True, kw_only=True):
@@ -62,6 +70,8 @@ class Decision(Record, frozen=True, kw_only=True):
     wanted: int | None = None
     """What would be desired if the ladder and ``dry_run`` let the planner act."""
     inputs: dict[str, float] = msgspec.field(default_factory=dict)
+    names: dict[str, str] = msgspec.field(default_factory=dict)
+    """The words among the inputs: incidents, clients, who ordered what and why."""
     inputs_through_us: int = 0
 
 

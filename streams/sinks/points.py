@@ -113,7 +113,7 @@ def _incident(i: Incident) -> Point | None:
 def _decision(d: Decision) -> Point | None:
     capacity = d.capacity_per_replica
     quantiles = d.forecast.quantiles if d.forecast else ()
-    high = max(quantiles, key=lambda one: one.q, default=None)
+    high = d.forecast.planned if d.forecast and quantiles else None
     low = min(quantiles, key=lambda one: one.q, default=None)
     return _of(
         "decision",

@@ -38,7 +38,7 @@ def outlook(held: Iterable[float], *, skip: int = 0) -> Outlook:
 
 
 def planned(one: Outlook) -> float:
-    return one.forecast(120.0).quantiles[-1].value
+    return one.forecast(120.0).planned.value
 
 
 CALM = np.random.default_rng(5).poisson(50, 3_000).astype(np.float64)
@@ -72,8 +72,8 @@ def test_a_restless_pool_is_planned_higher_than_a_calm_one_of_the_same_mean() ->
     assert planned(outlook(restless)) > planned(outlook(CALM)) + 30
 
 
-def test_the_quantile_planned_for_is_the_last() -> None:
+def test_beside_the_quantile_planned_for_are_those_of_other_budgets() -> None:
     forecast = outlook(CALM).forecast(120.0)
 
     assert forecast.quantiles[0].q == 0.1
-    assert forecast.quantiles[0].value < forecast.quantiles[-1].value
+    assert forecast.quantiles[0].value < forecast.planned.value < forecast.quantiles[-1].value
