@@ -25,6 +25,15 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Allotment:
+    """What pools that share GPUs leave to this one; other than asked for, else there is none."""
+
+    asked: int
+    replicas: int
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
     """One pool at the end of one interval. Demand and loads are in slots (requests at once)."""
 
@@ -38,6 +47,8 @@ class Situation:
     starting: int = 0
     pending_s: float = 0.0
     """How long the oldest starting replica has been ordered."""
+    overdue: int = 0
+    """Replicas that should have been ready long ago; of the inputs, the allotment holds them."""
     lead_s: float = 0.0
     """How long a replica takes from order to ready."""
     low: int
@@ -87,6 +98,7 @@ class Situation:
 
     blocks: tuple[Block, ...] = ()
     block_expires_s: float = 900.0
+    allotment: Allotment | None = None
     order: Order | None = None
     ladder: Ladder = "shadow"
     dry_run: bool = False
@@ -137,6 +149,9 @@ def inputs_of(situation: Situation) -> dict[str, float]:
     inputs["suspects"] = float(len(situation.suspects))
     for number, block in enumerate(situation.blocks):
         inputs[f"block_{number}_open_s"] = block.open_s
+    if situation.allotment is not None:
+        inputs["asked"] = float(situation.allotment.asked)
+        inputs["allotted"] = float(situation.allotment.replicas)
     if situation.order is not None:
         inputs[situation.order.kind] = float(situation.order.replicas)
     return inputs
@@ -162,8 +177,16 @@ def situation_of(decision: Decision) -> Situation:
         fruitless="the last replicas added did not help" if inputs["fruitless"] else "",
         suspects=tuple(f"client {n + 1}" for n in range(int(inputs["suspects"]))),
         blocks=tuple(Block(incident="an incident", open_s=inputs[name]) for name in blocks),
+        allotment=_allotment_of(inputs),
         order=Order(kind=orders[0], replicas=int(inputs[orders[0]]), actor="someone")
         if orders
         else None,
         **values,  # type: ignore[arg-type]  # each name with the type its field has, see _WHOLE
     )
+
+
+def _allotment_of(inputs: dict[str, float]) -> Allotment | None:
+    if "allotted" not in inputs:
+        return None
+    asked, replicas = int(inputs["asked"]), int(inputs["allotted"])
+    return Allotment(asked=asked, replicas=replicas, why=f"{asked} asked for, GPUs are shared")
