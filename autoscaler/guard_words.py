@@ -45,6 +45,11 @@ def _past(situation: Situation) -> str:
     return f"{highest} at most was called for within the last {span_s:g} s"
 
 
+def _shares(situation: Situation) -> str:
+    given = situation.allotment
+    return "nobody else needs its GPUs more" if given is None else given.why
+
+
 def _incidents(situation: Situation) -> str:
     names = ", ".join(block.incident for block in situation.blocks)
     return f"{names} open" if names else "no incident is open that forbids it"
@@ -67,6 +72,7 @@ FACTS: Final[Mapping[Guard, Callable[[Situation], str]]] = {
     guards.fruitless_growth: _growth,
     guards.crash_loop: _failures,
     guards.stabilise: _past,
+    guards.allocated: _shares,
     guards.incident_freeze: _incidents,
     guards.stale_data: _age,
     guards.gpu_budget: _gpus,

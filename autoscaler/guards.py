@@ -86,6 +86,20 @@ def worth_it(standing: int, desired: int) -> bool:
     return desired >= standing or standing - desired >= LEAST_STEP * standing
 
 
+def allocated(decision: Decision, situation: Situation) -> Decision:
+    """No more than other pools leave of the GPUs; some more where spot ones may be lost."""
+    given = situation.allotment
+    if given is None:
+        return decision
+    if given.replicas > given.asked:
+        return changed(decision, max(decision.desired, given.replicas), "allocated", given.why)
+    if decision.desired <= given.replicas:
+        return decision
+    return changed(decision, given.replicas, "allocated", given.why).but(
+        unattainable=decision.unattainable or f"{given.asked} asked for, {given.replicas} granted"
+    )
+
+
 def incident_freeze(decision: Decision, situation: Situation) -> Decision:
     """Never shrink while users are hurt or figures are doubtful; after a while ask a person."""
     if decision.desired >= situation.standing or not situation.blocks:
@@ -184,6 +198,9 @@ GUARDS: Final[Sequence[Guard]] = (
     crash_loop,
     # what must not make it shrink
     stabilise,
+    # what others need more (it is asked for what all the other guards allow)
+    allocated,
+    # what must not make it shrink at all
     incident_freeze,
     stale_data,
     # how far at most

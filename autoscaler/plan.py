@@ -79,11 +79,16 @@ def room(situation: Situation) -> float:
 
 def _overdue(situation: Situation) -> str:
     """What to say of a replica that should have been ready long ago; empty if none."""
-    if situation.pending_s <= max(OVERDUE_S, OVERDUE_TIMES * situation.lead_s):
+    if situation.pending_s <= overdue_after_s(situation.lead_s):
         return ""
     return (
         f"a replica is starting for {situation.pending_s:.0f} s, {situation.lead_s:.0f} s are usual"
     )
+
+
+def overdue_after_s(lead_s: float) -> float:
+    """A replica that is not ready so long after its order is no longer counted on."""
+    return max(OVERDUE_S, OVERDUE_TIMES * lead_s)
 
 
 def whole(replicas: float) -> int:

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Final
 
+from autoscaler.allocation.market import Market
 from autoscaler.concerns import Concerns
-from autoscaler.decide import decide
 from autoscaler.demand import PoolKey, pool_seconds
 from autoscaler.pool_memory import Circumstances, PoolMemory
 from autoscaler.rules import Bounds, RuleBook, refusal
 from autoscaler.settings import ScalingSettings
+from autoscaler.situation import Situation
 from model_backend.settings import BackendSettings
 from streams.clock import SECOND_US
 from streams.errors import InvalidParameterError
@@ -38,6 +39,7 @@ class Planner:
         }
         self._slo_queue_s = {key: pool.slo_queue_s for key, pool in self._settings.items()}
         self._pools = {key: PoolMemory(pool, scaling) for key, pool in self._settings.items()}
+        self._market = Market(scaling, backend.pools, cluster)
         self._concerns = Concerns()
         self._rules = RuleBook()
         self._decided_us = 0
@@ -117,13 +119,19 @@ class Planner:
         if not urgent and tick.now_us // every_us <= self._decided_us // every_us:
             return []
         self._decided_us = tick.now_us
-        return [
-            self._decide(key, memory, memory.status, tick)
+        situations = [
+            self._situation(key, memory, memory.status, tick)
             for key, memory in sorted(self._pools.items())
             if memory.status is not None
         ]
+        return [
+            self._pools[decision.cluster, decision.pool].decided(decision)
+            for decision in self._market.decide(situations)
+        ]
 
-    def _decide(self, key: PoolKey, memory: PoolMemory, status: PoolStatus, tick: Tick) -> Decision:
+    def _situation(
+        self, key: PoolKey, memory: PoolMemory, status: PoolStatus, tick: Tick
+    ) -> Situation:
         pool = self._settings[key]
         low, high = self._rules.limits(key, pool.min_replicas, pool.max_replicas)
         about = Circumstances(
@@ -135,4 +143,4 @@ class Planner:
             suspects=self._concerns.suspects(key),
             stalled=tick.stalled,
         )
-        return memory.decided(decide(memory.situation(tick.now_us, status, about)))
+        return memory.situation(tick.now_us, status, about)

@@ -10,6 +10,7 @@ from autoscaler.demand import DemandMeter, Glimpse, PoolSecond
 from autoscaler.growth import GrowthWatch
 from autoscaler.highest import Highest
 from autoscaler.outlook import Outlook
+from autoscaler.plan import overdue_after_s
 from autoscaler.settings import ScalingSettings
 from autoscaler.shadow import Reactive, Terms
 from autoscaler.situation import Block, Order, Situation
@@ -155,6 +156,7 @@ class PoolMemory:
             ready=status.ready,
             starting=status.starting,
             pending_s=self._pending_s(now_us),
+            overdue=self._overdue(now_us),
             lead_s=self._lead.seconds(),
             low=about.low,
             high=about.high,
@@ -202,13 +204,19 @@ class PoolMemory:
     def _horizon_s(self) -> float:
         return self._lead.seconds() + PIPELINE_S
 
-    def _pending_s(self, now_us: int) -> float:
-        ordered = [
+    def _ordered_us(self) -> list[int]:
+        return [
             replica.ordered_at_us
             for replica in self._replicas.values()
             if replica.state == "starting" and replica.ordered_at_us
         ]
-        return _age_s(min(ordered), now_us) if ordered else 0.0
+
+    def _pending_s(self, now_us: int) -> float:
+        return _age_s(min(self._ordered_us(), default=now_us), now_us)
+
+    def _overdue(self, now_us: int) -> int:
+        after_s = overdue_after_s(self._lead.seconds())
+        return sum(_age_s(at_us, now_us) > after_s for at_us in self._ordered_us())
 
     def _watched_s(self, now_us: int) -> float:
         return _age_s(self._watched_since_us, now_us) if self._watched_since_us else 0.0

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, SecretStr, model_validator
 
+from autoscaler.allocation.settings import ClaimSettings, StockSettings
 from streams.loopback import LOOPBACK
 
 
@@ -24,6 +25,10 @@ class ScalingSettings(BaseModel, frozen=True, extra="forbid"):
     gpus_per_hour: Annotated[int, Field(ge=1)] = 64
     """Upper bound on GPUs (replicas, where they have none) ordered within any hour."""
     block_expires_s: Annotated[float, Field(gt=0)] = 900.0
+    stocks: tuple[StockSettings, ...] = ()
+    """GPUs that the pools of this cluster share; none: every pool has what it asks for."""
+    claims: tuple[ClaimSettings, ...] = ()
+    """What single pools may claim of the stocks."""
 
 
 class ApiSettings(BaseModel, frozen=True, extra="forbid"):

@@ -27,6 +27,15 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Allotment:
+    """What pools that share GPUs leave to this one; other than asked for, else there is none."""
+
+    asked: int
+    replicas: int
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
     """One pool at the end of one interval. Demand and loads are in slots (requests at once)."""
 
@@ -40,6 +49,8 @@ class Situation:
     starting: int = 0
     pending_s: float = 0.0
     """How long the oldest starting replica has been ordered."""
+    overdue: int = 0
+    """Replicas that should have been ready long ago; of the inputs, the allotment holds them."""
     lead_s: float = 0.0
     """How long a replica takes from order to ready."""
     low: int
@@ -89,6 +100,7 @@ class Situation:
 
     blocks: tuple[Block, ...] = ()
     block_expires_s: float = 900.0
+    allotment: Allotment | None = None
     order: Order | None = None
     ladder: Ladder = "shadow"
     dry_run: bool = False
@@ -139,6 +151,9 @@ def inputs_of(situation: Situation) -> dict[str, float]:
     inputs["suspects"] = float(len(situation.suspects))
     for number, block in enumerate(situation.blocks):
         inputs[f"block_{number}_open_s"] = float(block.open_s)
+    if situation.allotment is not None:
+        inputs["asked"] = float(situation.allotment.asked)
+        inputs["allotted"] = float(situation.allotment.replicas)
     if situation.order is not None:
         inputs[situation.order.kind] = float(situation.order.replicas)
     return inputs
@@ -150,6 +165,8 @@ def names_of(situation: Situation) -> dict[str, str]:
     names |= {f"block_{n}": block.incident for n, block in enumerate(situation.blocks)}
     if situation.fruitless:
         names["fruitless"] = situation.fruitless
+    if situation.allotment is not None:
+        names["allotted"] = situation.allotment.why
     if situation.order is not None:
         names["actor"] = situation.order.actor
         names["order"] = situation.order.reason
@@ -180,6 +197,7 @@ def situation_of(decision: Decision) -> Situation:
             names.get(f"suspect_{n}", f"client {n + 1}") for n in range(int(inputs["suspects"]))
         ),
         blocks=_blocks(inputs, names),
+        allotment=_allotment(inputs, names),
         order=_order(inputs, names),
         **values,  # type: ignore[arg-type]  # each name with the type its field has, see _KINDS
     )
@@ -191,6 +209,16 @@ def _blocks(inputs: Mapping[str, float], names: Mapping[str, str]) -> tuple[Bloc
         incident = names.get(f"block_{len(found)}", "an incident")
         found.append(Block(incident=incident, open_s=inputs[name]))
     return tuple(found)
+
+
+def _allotment(inputs: Mapping[str, float], names: Mapping[str, str]) -> Allotment | None:
+    if "allotted" not in inputs:
+        return None
+    return Allotment(
+        asked=int(inputs["asked"]),
+        replicas=int(inputs["allotted"]),
+        why=names.get("allotted", "the GPUs are shared"),
+    )
 
 
 def _order(inputs: Mapping[str, float], names: Mapping[str, str]) -> Order | None:

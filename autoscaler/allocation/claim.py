@@ -1,0 +1,59 @@
+"""What a pool asks of the stocks of GPUs, and what it is given."""
+
+import math
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stock:
+    """GPUs of one kind."""
+
+    name: str
+    gpus: int
+    price: float
+    """Of a GPU and hour."""
+    spot: bool = False
+    loss_per_hour: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One pool's wish for replicas."""
+
+    pool: str
+    replicas: int
+    gpus: int = 1
+    """Of each replica; all of them from one stock."""
+    stocks: tuple[Stock, ...]
+    """Where its replicas may run, the first that has room is taken."""
+    kept: int = 0
+    """Replicas that are not to be taken away, whoever else asks."""
+    guarantee: int = 0
+    priority: int = 0
+    deferrable: bool = False
+    """Its work can wait: it is served after all that cannot, whatever the priority."""
+    worth: tuple[float, ...] = ()
+    """Misses per hour that each further replica avoids; falling. Missing ones avoid none."""
+    last: int = 0
+    """Of the replicas, those that come after everything: doubtful ones and spares."""
+    on_demand_ratio: float = 0.0
+    """Share of the replicas that must stand on demand before any is put on spot GPUs."""
+
+    @property
+    def on_demand(self) -> int:
+        return math.ceil(self.on_demand_ratio * (self.replicas - self.last) - 1e-9)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a pool is given."""
+
+    on: dict[Stock, int] = field(default_factory=dict)
+
+    @property
+    def replicas(self) -> int:
+        return sum(self.on.values())
+
+    @property
+    def on_spot(self) -> int:
+        return sum(count for stock, count in self.on.items() if stock.spot)

@@ -1,0 +1,134 @@
+"""Situations of all pools of a cluster in, their decisions out, within the GPUs there are."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from autoscaler.allocation.allocate import allocate
+from autoscaler.allocation.claim import Claim, Grant, Stock
+from autoscaler.allocation.doubt import Doubt
+from autoscaler.allocation.spares import spares
+from autoscaler.allocation.terms import terms_of
+from autoscaler.allocation.worth import worth
+from autoscaler.decide import decide
+from autoscaler.guards import GUARDS, allocated
+from autoscaler.settings import ScalingSettings
+from autoscaler.situation import Allotment, Situation
+from model_backend.settings import PoolSettings
+from streams.schemas.scaling import Decision
+
+_AFTERWARDS: Final = GUARDS[GUARDS.index(allocated) + 1 :]
+
+
+class Market:
+    """Asks what each pool would do alone, and decides again for those that cannot have it.
+
+    Pools whose hardware is in no stock have what they ask for. Without stocks, that is all pools.
+    """
+
+    def __init__(
+        self, scaling: ScalingSettings, pools: Sequence[PoolSettings], cluster: str
+    ) -> None:
+        self._terms, self._stocks = terms_of(scaling, pools, cluster)
+        self._doubt = {pool: Doubt() for pool in self._terms}
+
+    def decide(self, situations: Sequence[Situation]) -> list[Decision]:
+        alone = {situation.pool: decide(situation) for situation in situations}
+        sharing = [situation for situation in situations if situation.pool in self._terms]
+        allotments = self._allotments(sharing, alone) if sharing else {}
+        return [
+            decide(replace(situation, allotment=allotments[situation.pool]))
+            if situation.pool in allotments
+            else alone[situation.pool]
+            for situation in situations
+        ]
+
+    def _allotments(
+        self, sharing: Sequence[Situation], alone: Mapping[str, Decision]
+    ) -> dict[str, Allotment]:
+        """Of those pools that are given other than they ask for."""
+        if not any(_acts(situation) for situation in sharing):
+            # Nobody moves yet: say what would be, if all did.
+            sharing = [replace(one, ladder="full", dry_run=False) for one in sharing]
+            alone = {situation.pool: decide(situation) for situation in sharing}
+        claims = [self._claim(situation, alone[situation.pool]) for situation in sharing]
+        grants = allocate(claims, self._stocks)
+        wider = [
+            _with_spares(claim, grants[claim.pool], situation, alone[claim.pool])
+            for claim, situation in zip(claims, sharing, strict=True)
+        ]
+        if wider != claims:
+            grants = allocate(wider, self._stocks)
+        used = _used(claims, grants)
+        given = {claim.pool: _allotment(claim, grants[claim.pool], used) for claim in claims}
+        return {pool: allotment for pool, allotment in given.items() if allotment is not None}
+
+    def _claim(self, situation: Situation, decision: Decision) -> Claim:
+        terms, doubt = self._terms[situation.pool], self._doubt[situation.pool]
+        doubt.see(situation)
+        return replace(
+            terms,
+            replicas=decision.desired,
+            kept=_kept(decision, situation),
+            worth=worth(situation, decision.desired),
+            last=doubt.of(decision.desired, situation.now_us),
+        )
+
+
+def _acts(situation: Situation) -> bool:
+    return situation.ladder in {"floor", "full"} and not situation.dry_run
+
+
+def _kept(decision: Decision, situation: Situation) -> int:
+    """What the guards after the allocation would keep, even if nothing were granted."""
+    decision = decision.but(desired=0)
+    for guard in _AFTERWARDS:
+        decision = guard(decision, situation)
+    return decision.desired
+
+
+def _with_spares(claim: Claim, grant: Grant, situation: Situation, decision: Decision) -> Claim:
+    """With as many more as those on spot GPUs call for, if nothing keeps the pool from growing."""
+    risky = max((stock.loss_per_hour for stock in grant.on if stock.spot), default=0.0)
+    if not risky or grant.replicas < claim.replicas or claim.replicas < decision.proposed:
+        return claim
+    more = spares(
+        grant.on_spot,
+        loss_per_hour=risky,
+        horizon_s=situation.horizon_s,
+        risk=situation.miss_budget_ratio,
+    )
+    # From what is needed, not from what stands: else spares would call for spares.
+    extra = min(max(0, decision.proposed + more - claim.replicas), situation.high - claim.replicas)
+    return replace(claim, replicas=claim.replicas + extra, last=claim.last + extra)
+
+
+def _used(claims: Sequence[Claim], grants: Mapping[str, Grant]) -> Counter[Stock]:
+    used = Counter[Stock]()
+    for claim in claims:
+        for stock, replicas in grants[claim.pool].on.items():
+            used[stock] += replicas * claim.gpus
+    return used
+
+
+def _allotment(claim: Claim, grant: Grant, used: Mapping[Stock, int]) -> Allotment | None:
+    if grant.replicas == claim.replicas:
+        return None
+    if grant.replicas > claim.replicas:
+        why = f"{grant.on_spot} of them are on spot GPUs, of which some may be lost any time"
+    else:
+        why = _shortage(claim, sum(used[s] for s in claim.stocks) - grant.replicas * claim.gpus)
+    return Allotment(asked=claim.replicas, replicas=grant.replicas, why=why)
+
+
+def _shortage(claim: Claim, others: int) -> str:
+    each = "1 GPU" if claim.gpus == 1 else f"{claim.gpus} GPUs"
+    names = " and ".join(stock.name for stock in claim.stocks)
+    total = sum(stock.gpus for stock in claim.stocks)
+    doubtful = f", and {claim.last} of them do not start or have not yet" if claim.last else ""
+    return (
+        f"{claim.replicas} of {each} each are asked for at "
+        f"{'deferrable ' if claim.deferrable else ''}priority {claim.priority}{doubtful}, "
+        f"and other pools have {others} of the {total} GPUs of {names}"
+    )
