@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from detectors.banks.base import Floats, Rows, bounded, cleared, grown
+from detectors.banks.base import Cells, Floats, bounded, cleared, grown
 
 WEEK_S: Final = 604_800.0
 CLUSTER_S: Final = 10.0
@@ -32,7 +32,7 @@ def alpha_for(false_pages_per_week: float, judgements: int) -> float:
 
 @dataclass(slots=True)
 class CalibrationState:
-    """One row per series; everything a checkpoint has to keep."""
+    """[row, member]; everything a checkpoint has to keep."""
 
     seen: Floats
     share: Floats
@@ -41,60 +41,61 @@ class CalibrationState:
     """Weighted number of scores in the tail."""
     excess: Floats
     """Weighted sum of how far they lie in it."""
-    schema: Literal[1] = field(default=1, kw_only=True)
+    schema: Literal[2] = field(default=2, kw_only=True)
 
 
 class Calibration:
-    """Exponential tail of a series' own raw scores.
+    """Exponential tail of a series' own raw scores, those of each member by themselves.
 
     ``P(raw > s) = share * exp(-(s - 0.5) / mean excess)`` for s above 0.5, ``score = log p / log
     alpha``. Share and excess are never taken to be smaller than a quiet series would have them, and
     the score is never above the raw one: a young or quiet series keeps the bank's own boundary,
     a restless one gets a wider one.
 
+    members: detectors whose scores there are of each series.
     half_life_s: seconds after which a score counts half.
     """
 
-    def __init__(self, *, half_life_s: float = 1_800.0, step_s: float = 1.0) -> None:
+    def __init__(self, *, members: int, half_life_s: float = 1_800.0, step_s: float = 1.0) -> None:
         self._weight = 1 - 0.5 ** (step_s / half_life_s)
-        self.state = CalibrationState(*(np.zeros(0) for _ in range(4)))
+        self.state = CalibrationState(*(np.zeros((0, members)) for _ in range(4)))
 
     def admit(self, row: int) -> None:
         self.state = cleared(self.state, row)
 
-    def tail_probability(self, rows: Rows, raw: Floats, alpha: float) -> Floats:
+    def tail_probability(self, cells: Cells, raw: Floats, alpha: float) -> Floats:
         """How likely the series shows a raw score as high as this one or higher."""
-        share, excess = self._fit(rows, alpha)
+        share, excess = self._fit(cells, alpha)
         inside = np.exp(np.log(share) * np.minimum(raw, TAIL_FROM) / TAIL_FROM)
         beyond = np.exp(-np.minimum(np.maximum(raw - TAIL_FROM, 0) / excess, 600))
         return inside * beyond
 
-    def score(self, rows: Rows, raw: Floats, alpha: float) -> Floats:
+    def score(self, cells: Cells, raw: Floats, alpha: float) -> Floats:
         """1.0 where the tail probability is ``alpha``, or where the raw score is 1.0 if later."""
-        rarity = np.log(np.maximum(self.tail_probability(rows, raw, alpha), 1e-300))
+        rarity = np.log(np.maximum(self.tail_probability(cells, raw, alpha), 1e-300))
         return bounded(np.minimum(rarity / np.log(alpha), raw))
 
-    def boundary(self, rows: Rows, alpha: float) -> Floats:
+    def boundary(self, cells: Cells, alpha: float) -> Floats:
         """The raw score at which the score is 1.0; at least 1."""
-        share, excess = self._fit(rows, alpha)
+        share, excess = self._fit(cells, alpha)
         return np.maximum(1.0, TAIL_FROM + excess * np.log(share / alpha))
 
-    def learn(self, rows: Rows, raw: Floats, weights: Floats) -> None:
-        state = self.state = grown(self.state, rows)
-        gain = weights * np.maximum(self._weight, 1 / (state.seen[rows] + 1))
+    def learn(self, cells: Cells, raw: Floats, weights: Floats) -> None:
+        state = self.state = grown(self.state, cells[0])
+        gain = weights * np.maximum(self._weight, 1 / (state.seen[cells] + 1))
         above = raw > TAIL_FROM
-        state.share[rows] += gain * (above - state.share[rows])
-        state.seen[rows] += 1
-        tail = rows[above]
+        state.share[cells] += gain * (above - state.share[cells])
+        state.seen[cells] += 1
+        tail = cells[0][above], cells[1][above]
         keep = 1 - self._weight
         far = np.minimum(raw[above], MOST) - TAIL_FROM
         state.tail[tail] = keep * state.tail[tail] + weights[above]
         state.excess[tail] = keep * state.excess[tail] + weights[above] * far
 
-    def _fit(self, rows: Rows, alpha: float) -> tuple[Floats, Floats]:
-        state = grown(self.state, rows)
+    def _fit(self, cells: Cells, alpha: float) -> tuple[Floats, Floats]:
+        state = grown(self.state, cells[0])
         # At these two the boundary is the raw score 1.0 exactly.
         least = (1 - TAIL_FROM) / np.log(USUAL_SHARE / alpha)
-        share = np.clip(state.share[rows], USUAL_SHARE, 0.999)
-        total = BELIEF * least + state.excess[rows]
-        return share, np.maximum(total / (BELIEF + state.tail[rows]), least)
+        share = np.clip(state.share[cells], USUAL_SHARE, 0.999)
+        total = BELIEF * least + state.excess[cells]
+        return share, np.maximum(total / (BELIEF + state.tail[cells]), least)

@@ -1,6 +1,6 @@
 """Scores above 1 in, anomalies out: when one begins, goes on and ends."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final, Literal
@@ -8,7 +8,7 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from detectors.banks.base import Rows, cleared
+from detectors.banks.base import Bools, Cells, cleared
 from streams.schemas.anomalies import Anomaly
 
 SECOND_US: Final = 1_000_000
@@ -25,36 +25,36 @@ class HitsState:
     """Everything a snapshot has to keep."""
 
     bits: npt.NDArray[np.uint64]
-    """By row, one bit a window, the newest lowest."""
-    schema: Literal[1] = field(default=1, kw_only=True)
+    """[row, member], one bit a window, the newest lowest."""
+    schema: Literal[2] = field(default=2, kw_only=True)
 
 
 class Hits:
-    """Which of the last 64 windows of each row scored 1 or more.
+    """In which of the last 64 windows each member scored each row 1 or more.
 
-    need: so many of the last ``2 * need`` windows begin an anomaly.
+    needs: by member, so many of the last ``2 * need`` windows begin an anomaly.
     """
 
-    def __init__(self, need: int) -> None:
-        self._need = min(max(1, need), 32)
-        self._span = np.uint64((1 << (2 * self._need)) - 1)
-        self.state = HitsState(np.zeros(0, np.uint64))
+    def __init__(self, needs: Sequence[int]) -> None:
+        self._needs = np.array([min(max(1, need), 32) for need in needs])
+        spans = [(1 << (2 * need)) - 1 for need in self._needs.tolist()]
+        self._spans = np.array(spans, np.uint64)
+        self.state = HitsState(np.zeros((0, len(needs)), np.uint64))
 
     def admit(self, row: int) -> None:
         self.state = cleared(self.state, row)
 
-    def mark(self, rows: Rows) -> Rows:
-        """One window passes; ``rows`` had a hit. Returns those of them that have enough."""
+    def mark(self, cells: Cells) -> Bools:
+        """One window passes; ``cells`` had a hit. Which of them have enough."""
         bits = self.state.bits
         bits <<= np.uint64(1)
-        bits[rows] |= np.uint64(1)
-        recent = np.bitwise_count(bits[rows] & self._span)
-        enough: Rows = rows[recent >= self._need]
-        return enough
+        bits[cells] |= np.uint64(1)
+        recent = np.bitwise_count(bits[cells] & self._spans[cells[1]])
+        return np.asarray(recent >= self._needs[cells[1]])
 
-    def windows_ago(self, row: int) -> int:
+    def windows_ago(self, row: int, member: int) -> int:
         """How many windows ago the oldest hit of the span was."""
-        return int(self.state.bits[row] & self._span).bit_length() - 1
+        return int(self.state.bits[row, member] & self._spans[member]).bit_length() - 1
 
 
 @dataclass(slots=True)

@@ -19,12 +19,19 @@ def group_of(labels: Mapping[str, str], by: tuple[str, ...]) -> int:
 def median_of_others(values: Floats, group: Rows, counts: Bools) -> Floats:
     """For each value the median of the other counting values of its group, NaN when it has none."""
     medians = np.full(values.shape, np.nan)
-    for one in np.unique(group):
-        members = np.flatnonzero(group == one)
-        for i in members:
-            others = values[members[(members != i) & counts[members]]]
-            if others.size:
-                medians[i] = np.median(others)
+    order = np.lexsort((values, ~counts, group))
+    values, group, counts = values[order], group[order], counts[order]
+    # In this order: where each one's group begins, those that count first, and how many count.
+    begins, ends = np.searchsorted(group, group), np.searchsorted(group, group, side="right")
+    so_far = np.concatenate([[0], np.cumsum(counts)])
+    many = so_far[ends] - so_far[begins]
+    own = np.where(counts, np.arange(values.size) - begins, many)
+    others = many - counts
+    some = others > 0
+    # The two in the middle of the others, which are one place on from the own one on.
+    middles = ((others - 1) // 2, others // 2)
+    low, high = (values[(begins + middle + (middle >= own))[some]] for middle in middles)
+    medians[order[some]] = (low + high) / 2
     return medians
 
 

@@ -1,15 +1,17 @@
 """Final windows of one series kind in, anomalies out: all its detectors side by side."""
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
 
+from detectors.banks.base import Bools, Floats, Rows
 from detectors.calibrate import alpha_for
 from detectors.episodes import Episodes, EpisodesState, Hits, HitsState, anomaly_id
 from detectors.grace import Grace
-from detectors.member import Judged, Member, MemberState
+from detectors.jury import Judged, Jury, JuryState
 from detectors.roster import Roster, RosterState
 from detectors.sentence import sentence
 from detectors.settings import DetectionSettings, DetectorSettings
@@ -35,49 +37,33 @@ ABSENCE_COUNTS: Final = frozenset({"request"})
 
 
 @dataclass(slots=True)
-class _Seat:
-    """A member with its memory of hits."""
-
-    member: Member
-    hits: Hits
-
-
-@dataclass(slots=True)
 class _Group:
     """Members that look at the same series: each its own, or summed up by some labels."""
 
     by: tuple[str, ...]
     roster: Roster
     episodes: Episodes
-    seats: list[_Seat] = field(default_factory=list)
-    values: list[str] = field(default_factory=list)
+    jury: Jury
+    hits: Hits
 
 
 @dataclass(frozen=True, slots=True)
 class _Moment:
-    """What is the same for all findings of a detector in a window."""
+    """What is the same for all findings of a window."""
 
     group: _Group
-    seat: _Seat
     judged: Judged
     at_us: int
     alpha: float
 
 
 @dataclass(slots=True, kw_only=True)
-class SeatState:
-    hits: HitsState
-    member: MemberState
-
-
-@dataclass(slots=True, kw_only=True)
 class GroupState:
-    """Seats are in the order of the settings."""
-
     by: tuple[str, ...]
     roster: RosterState
     episodes: EpisodesState
-    seats: list[SeatState]
+    hits: HitsState
+    jury: JuryState
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,7 +71,7 @@ class PanelState:
     """Everything a snapshot has to keep."""
 
     groups: list[GroupState]
-    schema: Literal[1] = 1
+    schema: Literal[2] = 2
 
 
 class Panel:
@@ -101,10 +87,11 @@ class Panel:
         self._kind = kind
         self._settings = settings
         self._interval_us = interval_us
-        self._groups: dict[tuple[str, ...], _Group] = {}
-        for detector in settings.detectors:
-            if detector.series == kind:
-                self._seat(detector)
+        mine = [one for one in settings.detectors if one.series == kind]
+        self._groups = [
+            self._group(by, [one for one in mine if one.by == by])
+            for by in dict.fromkeys(one.by for one in mine)
+        ]
 
     @property
     def state(self) -> PanelState:
@@ -114,62 +101,53 @@ class Panel:
                     by=group.by,
                     roster=group.roster.state,
                     episodes=group.episodes.state,
-                    seats=[
-                        SeatState(hits=seat.hits.state, member=seat.member.state)
-                        for seat in group.seats
-                    ],
+                    hits=group.hits.state,
+                    jury=group.jury.state,
                 )
-                for group in self._groups.values()
+                for group in self._groups
             ]
         )
 
     @state.setter
     def state(self, state: PanelState) -> None:
-        for group, kept in zip(self._groups.values(), state.groups, strict=True):
+        for group, kept in zip(self._groups, state.groups, strict=True):
             group.roster.state, group.episodes.state = kept.roster, kept.episodes
-            for seat, of_seat in zip(group.seats, kept.seats, strict=True):
-                seat.hits.state, seat.member.state = of_seat.hits, of_seat.member
+            group.hits.state, group.jury.state = kept.hits, kept.jury
 
     def step(self, window: Table | None, at_us: int, grace: Grace) -> list[Anomaly]:
         """The window that starts at ``at_us``; None when no series of the kind was seen in it."""
         found: list[Anomaly] = []
         alpha = alpha_for(self._settings.false_pages_per_week, self._judgements())
-        for group in self._groups.values():
+        for group in self._groups:
             view = self._view(group, window, at_us, grace)
-            for seat in group.seats:
-                self._judge(group, seat, view, alpha, grace.verdicts)
+            self._judge(group, view, alpha, grace.verdicts)
             found.extend(group.episodes.settle(at_us + self._interval_us))
         return found
 
-    def _seat(self, detector: DetectorSettings) -> None:
-        _check(detector)
-        member = Member(detector, step_s=self._interval_us / SECOND_US)
-        after_s = detector.after_s
-        after_s = self._settings.anomaly_after_s if after_s is None else after_s
-        group = self._groups.get(detector.by) or self._new_group(detector.by)
-        group.seats.append(_Seat(member, Hits(math.ceil(after_s * SECOND_US / self._interval_us))))
-        group.values = sorted({*group.values, *member.inputs})
-
-    def _new_group(self, by: tuple[str, ...]) -> _Group:
+    def _group(self, by: tuple[str, ...], detectors: Sequence[DetectorSettings]) -> _Group:
+        for one in detectors:
+            _check(one)
+        usual_s = self._settings.anomaly_after_s
+        after_s = [usual_s if one.after_s is None else one.after_s for one in detectors]
         ends_after_us = round(self._settings.anomaly_ends_after_s * SECOND_US)
-        group = self._groups[by] = _Group(
+        return _Group(
             by,
             Roster(max_rows=self._settings.max_series),
             Episodes(interval_us=self._interval_us, ends_after_us=ends_after_us),
+            Jury(detectors, step_s=self._interval_us / SECOND_US),
+            Hits([math.ceil(one * SECOND_US / self._interval_us) for one in after_s]),
         )
-        return group
 
     def _judgements(self) -> int:
-        return sum(len(group.roster) * len(group.seats) for group in self._groups.values())
+        return sum(len(group.roster) * len(group.jury.members) for group in self._groups)
 
     def _view(self, group: _Group, window: Table | None, at_us: int, grace: Grace) -> View:
         step_us = self._interval_us
-        now = seen(window, group.by, group.values, step_us)
+        now = seen(window, group.by, group.jury.inputs, step_us)
         rows, new = group.roster.place(now.series, now.labels, at_us)
         for row in new:
-            for seat in group.seats:
-                seat.member.admit(row, group.roster.labels[row])
-                seat.hits.admit(row)
+            group.jury.admit(row, group.roster.labels[row])
+            group.hits.admit(row)
         known = rows >= 0
         values = {name: column[known] for name, column in now.values.items()}
         view = View(
@@ -184,40 +162,49 @@ class Panel:
             view = with_silent(view, group.roster, grace, step_us)
         return with_lost(view, group.roster, grace) if LOST_VALUE in values else view
 
-    def _judge(
-        self, group: _Group, seat: _Seat, view: View, alpha: float, verdicts: Verdicts
-    ) -> None:
-        member = seat.member
-        inputs = np.column_stack([view.values[name] for name in member.inputs])
-        wanted = np.isfinite(inputs).all(axis=1) & ~view.off
-        if member.settings.where:
-            wanted &= group.roster.matching(view.rows, member.settings.where)
-        rows, features = view.rows[wanted], [f"{self._kind}.{v}" for v in member.settings.values]
-        tolerances = verdicts.tolerances(rows, group.roster.row_of, features)
-        judged = member.step(rows, inputs[wanted], alpha, tolerances)
-        graced = view.graced[wanted] & member.settings.graced
+    def _judge(self, group: _Group, view: View, alpha: float, verdicts: Verdicts) -> None:
+        def tolerances(rows: Rows, settings: DetectorSettings) -> Floats | float:
+            features = [f"{self._kind}.{name}" for name in settings.values]
+            return verdicts.tolerances(rows, group.roster.row_of, features)
+
+        jury = group.jury
+        inputs = np.column_stack([view.values[name] for name in jury.inputs])
+        wanted = jury.wanted(inputs) & ~view.off[:, None]
+        for number, member in enumerate(jury.members):
+            if member.settings.where:
+                wanted[:, number] &= group.roster.matching(view.rows, member.settings.where)
+        judged = jury.step(view.rows, inputs, wanted, alpha, tolerances)
+        self._mark(_Moment(group, judged, view.at_us, alpha), view.graced)
+
+    def _mark(self, moment: _Moment, graced: Bools) -> None:
+        """Begin what has scored 1 or more for long enough, go on with what is open."""
+        group, judged = moment.group, moment.judged
+        rows, members = judged.cells
         strange = judged.score >= 1
-        enough = set(seat.hits.mark(judged.rows[strange & ~graced]).tolist())
-        moment = _Moment(group, seat, judged, view.at_us, alpha)
+        counts = strange & ~(graced[judged.at] & group.jury.graced[members])
+        enough = np.zeros(rows.size, np.bool_)
+        enough[counts] = group.hits.mark((rows[counts], members[counts]))
         for index in np.flatnonzero(strange).tolist():
-            row = int(judged.rows[index])
-            slot = (row, _what(member.settings))
+            slot = (int(rows[index]), _what(group.jury.members[int(members[index])].settings))
             if group.episodes.is_open(slot):
                 group.episodes.go_on(slot, self._finding(moment, index))
-            elif row in enough:
+            elif enough[index]:
                 group.episodes.begin(slot, self._finding(moment, index))
 
     def _finding(self, moment: _Moment, index: int) -> Anomaly:
-        judged, member = moment.judged, moment.seat.member
-        roster, row = moment.group.roster, int(judged.rows[index])
-        name = member.settings.values[int(judged.column[index])]
+        group, judged = moment.group, moment.judged
+        row, number = (int(one[index]) for one in judged.cells)
+        settings = group.jury.members[number].settings
+        roster = group.roster
+        name = settings.values[int(judged.column[index])]
         value = find_value(self._kind, name)
-        started_us = moment.at_us - moment.seat.hits.windows_ago(row) * self._interval_us
+        started_us = moment.at_us - group.hits.windows_ago(row, number) * self._interval_us
         series = series_hex(roster.series[row])
         actual, score = float(judged.actual[index]), float(judged.score[index])
         lower, upper = _finite(judged.lower[index]), _finite(judged.upper[index])
+        raw = float(judged.raw[index])
         return Anomaly(
-            id=anomaly_id(series, _what(member.settings), started_us),
+            id=anomaly_id(series, _what(settings), started_us),
             kind=self._kind,
             series_id=series,
             labels=dict(roster.labels[row]),
@@ -232,8 +219,8 @@ class Panel:
             lower=lower,
             upper=upper,
             direction="above" if judged.above[index] else "below",
-            detector=member.settings.kind,
-            p=member.tail_probability(row, float(judged.raw[index]), moment.alpha),
+            detector=settings.kind,
+            p=group.jury.tail_probability((row, number), raw, moment.alpha),
             sentence=sentence(value, actual, lower, upper),
         )
 

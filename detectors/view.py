@@ -13,7 +13,7 @@ from streams.series import series_id
 from streams.windows.features import SILENT, WEEK
 from streams.windows.regroup import regroup
 from streams.windows.table import Ints, Table
-from streams.windows.values import derive
+from streams.windows.values import derive, with_only
 
 SECOND_US: Final = 1_000_000
 ABSENT_IS_ZERO_US: Final = 300 * SECOND_US
@@ -54,7 +54,7 @@ def seen(window: Table | None, by: Sequence[str], names: Sequence[str], step_us:
     """The values ``names`` of a window, rows summed up by the labels ``by`` if there are any."""
     if window is None or len(window) == 0:
         return Seen(np.zeros(0, np.int64), {}, {name: np.zeros(0) for name in names})
-    table = _summed(window, by) if by else window
+    table = _summed(with_only(window, names), by) if by else window
     values = derive(table, interval_s=step_us / SECOND_US, only=names)
     values |= {SILENT.name: np.zeros(len(table)), WEEK.name: week_s(table.window_us)}
     return Seen(table.series, table.labels, {name: values[name] for name in names})

@@ -64,19 +64,17 @@ class EwmaBank:
 
     def score(self, rows: Rows, values: Floats) -> Floats:
         state = grown(self.state, rows)
-        spread = self._spread(state, rows)
-        distance = np.abs(values - state.mean[rows])
-        ready = spread > 0
-        return bounded(np.divide(distance, spread, out=np.zeros_like(values), where=ready))
+        return _score(values, state.mean[rows], self._spread(state, rows))
 
     def explain(self, rows: Rows, values: Floats) -> Reading:
         state = grown(self.state, rows)
         mean, spread = state.mean[rows], self._spread(state, rows)
+        reach = np.where(spread > 0, spread, np.inf)
         return Reading(
-            score=self.score(rows, values),
+            score=_score(values, mean, spread),
             expected=mean,
-            lower=np.where(spread > 0, mean - spread, -np.inf),
-            upper=np.where(spread > 0, mean + spread, np.inf),
+            lower=mean - reach,
+            upper=mean + reach,
             above=values > mean,
             column=first_column(rows),
         )
@@ -95,3 +93,8 @@ class EwmaBank:
         ready = state.seen[rows] >= max(self._warmup, 2)
         std = np.maximum(np.sqrt(state.variance[rows]), self._floor)
         return np.where(ready, self._sigmas * std, 0.0)
+
+
+def _score(values: Floats, mean: Floats, spread: Floats) -> Floats:
+    distance = np.abs(values - mean)
+    return bounded(np.divide(distance, spread, out=np.zeros(mean.size), where=spread > 0))

@@ -70,6 +70,8 @@ class LimitBank:
         )
 
     def learn(self, rows: Rows, values: Floats, weights: Floats | float = 1.0) -> None:
+        if not self._waits:
+            return
         state = self.state = grown(self.state, rows)
         inside = (self._distance(values) < 1) & (np.asarray(weights) > 0)
         state.armed[rows] = np.maximum(state.armed[rows], inside)

@@ -1,6 +1,7 @@
 """A table in, the numbers people and detectors look at out."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -30,11 +31,27 @@ def derive(
             case Merge.GAUGE:
                 values |= _moments(table, feature)
             case Merge.HISTOGRAM:
-                values |= _quantiles(table, feature)
+                values |= _quantiles(table, feature, only)
     if table.kind == "request" and (only is None or "error_ratio" in only):
         failed, finished = _column(table, "failed"), _column(table, "finished")
         values["error_ratio"] = _ratio(failed, failed + finished)
     return values
+
+
+def with_only(table: Table, names: Collection[str]) -> Table:
+    """The columns from which these values are worked out: to sum up the others costs as much."""
+    columns = _columns(table.kind, tuple(names))
+    ints = {name: column for name, column in table.ints.items() if name in columns}
+    sparse = {name: column for name, column in table.sparse.items() if name in columns}
+    return replace(table, ints=ints, sparse=sparse)
+
+
+@lru_cache(maxsize=256)
+def _columns(kind: str, names: tuple[str, ...]) -> frozenset[str]:
+    features = [feature.name for feature in _features(kind, names)]
+    ratio = ("failed", "finished") if "error_ratio" in names else ()
+    moments = (f"{name}.{part}" for name in features for part in ("n", "sum", "min", "max"))
+    return frozenset((*features, *moments, *ratio))
 
 
 @lru_cache(maxsize=256)
@@ -68,12 +85,14 @@ def _moments(table: Table, feature: Feature) -> dict[str, Floats]:
     return {f"{name}_mean": mean, f"{name}_min": extreme("min"), f"{name}_max": extreme("max")}
 
 
-def _quantiles(table: Table, feature: Feature) -> dict[str, Floats]:
+def _quantiles(table: Table, feature: Feature, only: Collection[str] | None) -> dict[str, Floats]:
     moments = _moments(table, feature)
     low, high = moments[f"{feature.name}_min"], moments[f"{feature.name}_max"]
     histogram = table.sparse.get(feature.name, no_buckets())
     values = {f"{feature.name}_mean": moments[f"{feature.name}_mean"]}
     for suffix, q in HISTOGRAM_QUANTILES.items():
+        if only is not None and f"{feature.name}_{suffix}" not in only:
+            continue
         # The middle of a bucket may lie beyond everything seen, by up to 1 %.
         found = quantile(histogram, len(table), q) / feature.scale
         values[f"{feature.name}_{suffix}"] = np.clip(found, low, high)

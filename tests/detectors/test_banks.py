@@ -15,6 +15,7 @@ from detectors.banks.limit import LimitBank
 from detectors.banks.resets import ResetsBank
 from detectors.banks.rise import RiseBank
 from detectors.banks.river import HEIGHT, NODES, TREES, HalfSpaceTrees, RiverBank
+from detectors.fellows import median_of_others
 
 ROW = np.array([0])
 
@@ -288,3 +289,13 @@ class TestCusum:
             bank.learn(rows, np.array([1.0, value]))
         upper = bank.explain(rows, np.array([1.0, 1.6])).upper[1]
         assert bank.score(rows, np.array([1.0, upper]))[1] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 7, 60])
+def test_the_median_is_of_the_others_that_count(size: int) -> None:
+    rng = np.random.default_rng(size)
+    values, group = rng.integers(0, 9, size) / 4, rng.integers(-2, 3, size)
+    counts = rng.random(size) < 0.7
+    others = [(group == group[i]) & counts & (np.arange(size) != i) for i in range(size)]
+    plain = [np.median(values[one]) if one.any() else np.nan for one in others]
+    assert np.array_equal(median_of_others(values, group, counts), plain, equal_nan=True)

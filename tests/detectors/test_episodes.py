@@ -30,12 +30,15 @@ def finding(at_s: int, score: float = 2.0, feature: str = "engine.up_min") -> An
     )
 
 
+CELL = np.array([0]), np.array([0])
+
+
 def hits(need: int, pattern: Iterable[int]) -> list[bool]:
     """Whether each window has enough hits."""
-    counter = Hits(need)
+    counter = Hits([need])
     counter.admit(0)
     rows = {0: np.zeros(0, np.int64), 1: np.zeros(1, np.int64)}
-    return [counter.mark(rows[hit]).size > 0 for hit in pattern]
+    return [bool(counter.mark((rows[hit], rows[hit])).any()) for hit in pattern]
 
 
 def test_so_many_hits_in_twice_as_many_windows_are_enough() -> None:
@@ -51,19 +54,26 @@ def test_need_of_nothing_is_need_of_one() -> None:
 
 
 def test_the_start_is_the_oldest_hit_of_the_span() -> None:
-    counter = Hits(2)
+    counter = Hits([2])
     counter.admit(0)
     for _ in range(2):
-        counter.mark(np.array([0]))
-    assert counter.windows_ago(0) == 1
+        counter.mark(CELL)
+    assert counter.windows_ago(0, 0) == 1
 
 
 def test_a_row_that_is_given_away_has_no_hits() -> None:
-    counter = Hits(2)
+    counter = Hits([2])
     counter.admit(0)
-    counter.mark(np.array([0]))
+    counter.mark(CELL)
     counter.admit(0)
-    assert counter.mark(np.array([0])).size == 0
+    assert not counter.mark(CELL).any()
+
+
+def test_each_member_has_hits_and_a_need_of_its_own() -> None:
+    counter = Hits([1, 2])
+    counter.admit(0)
+    both = np.array([0, 0]), np.array([0, 1])
+    assert [counter.mark(both).tolist() for _ in range(2)] == [[True, False], [True, True]]
 
 
 class Story:

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from detectors.member import Member
+from detectors.banks.base import Floats
+from detectors.jury import Judged, Jury
 from detectors.settings import DetectorSettings
 from detectors.verdicts import MAX_EACH, MAX_PLACES, MOST, Verdicts
 from streams.schemas.telemetry import Change
@@ -75,17 +76,22 @@ def test_memory_is_bounded() -> None:
 
 def test_the_same_finding_is_not_made_again_and_a_stronger_one_is() -> None:
     settings = DetectorSettings(kind="ewma", series="engine", values=("ttft_s_mean",), lag_s=0)
-    member = Member(settings, step_s=1.0)
-    member.admit(0, {})
+    jury = Jury([settings], step_s=1.0)
+    jury.admit(0, {})
     row, rng = np.array([0]), np.random.default_rng(1)
+
+    def step(value: float, tolerance: Floats | float = 1.0) -> Judged:
+        wanted = np.array([[True]])
+        return jury.step(row, np.array([[value]]), wanted, 1e-6, lambda *_: tolerance)
+
     for value in rng.normal(1.0, 0.1, 200):
-        member.step(row, np.array([[value]]), 1e-6)
-    found = member.step(row, np.array([[2.0]]), 1e-6)
+        step(float(value))
+    found = step(2.0)
     verdicts = Verdicts()
     verdicts.take(said("wrong", float(found.score[0])))
     tolerance = verdicts.tolerances(row, ROW_OF, [FEATURE])
-    again = member.step(row, np.array([[2.0]]), 1e-6, tolerance)
-    worse = member.step(row, np.array([[2.6]]), 1e-6, tolerance)
+    again = step(2.0, tolerance)
+    worse = step(2.6, tolerance)
     assert found.score[0] >= 1 > again.score[0]
     assert again.lower[0] < 2.0 < again.upper[0]
     assert worse.score[0] >= 1

@@ -1,19 +1,20 @@
-"""One detector end to end: what it learns, what it holds back, what it says."""
+"""Detectors end to end: what they learn, what they hold back, what they say."""
 
 from typing import Any
 
 import numpy as np
 import pytest
 
-from detectors.member import RELEARN_S, Judged, Member
+from detectors.jury import RELEARN_S, Judged, Jury, JuryState
 from detectors.settings import DetectorSettings
 from streams.errors import InvalidParameterError
+from streams.packing import pack, unpack
 
 ROW = np.array([0])
 ALPHA = 1e-7
 
 
-def member(kind: str = "ewma", **fields: Any) -> Member:
+def settings(kind: str = "ewma", **fields: Any) -> DetectorSettings:
     usual: dict[str, Any] = {
         "kind": kind,
         "series": "engine",
@@ -21,27 +22,35 @@ def member(kind: str = "ewma", **fields: Any) -> Member:
         "lag_s": 0,
         "with": {"warmup_s": 10, "half_life_s": 60} if kind == "ewma" else {},
     }
-    made = Member(DetectorSettings.model_validate(usual | fields), step_s=1)
+    return DetectorSettings.model_validate(usual | fields)
+
+
+def jury(kind: str = "ewma", **fields: Any) -> Jury:
+    """Of one member."""
+    made = Jury([settings(kind, **fields)], step_s=1)
     made.admit(0, {"cluster": "local", "pool": "a", "replica": "a-1"})
     return made
 
 
-def step(made: Member, *inputs: float) -> Judged:
-    return made.step(ROW, np.array([inputs]), ALPHA)
+def step(made: Jury, *values: float) -> Judged:
+    """In the order of the member's own inputs."""
+    given = dict(zip(made.members[0].inputs, values, strict=True))
+    inputs = np.array([[given[name] for name in made.inputs]])
+    return made.step(ROW, inputs, made.wanted(inputs), ALPHA, lambda *_: 1.0)
 
 
-def score(made: Member, *inputs: float) -> float:
+def score(made: Jury, *inputs: float) -> float:
     return float(step(made, *inputs).score[0])
 
 
-def taught(made: Member, seconds: int = 60) -> Member:
+def taught(made: Jury, seconds: int = 60) -> Jury:
     for value in np.random.default_rng(2).normal(1.0, 0.05, seconds):
         step(made, float(value))
     return made
 
 
 def test_what_lies_far_out_scores_and_the_usual_does_not() -> None:
-    made = taught(member())
+    made = taught(jury())
     assert score(made, 1.02) < 1 < score(made, 3.0)
 
 
@@ -59,24 +68,24 @@ def test_what_lies_far_out_scores_and_the_usual_does_not() -> None:
 def test_only_what_matters_to_somebody_scores(
     fields: dict[str, Any], value: float, found: bool
 ) -> None:
-    assert (score(taught(member(**fields)), value) >= 1) is found
+    assert (score(taught(jury(**fields)), value) >= 1) is found
 
 
 def test_the_band_holds_what_would_not_score() -> None:
-    made = taught(member(min_abs=1.5))
+    made = taught(jury(min_abs=1.5))
     upper = float(step(made, 1.0).upper[0])
     assert upper == pytest.approx(2.5, abs=0.1)
     assert score(made, upper - 0.2) < 1 < score(made, upper + 0.2)
 
 
 def test_smoothing_holds_a_single_window_back() -> None:
-    made = taught(member(smooth_s=5, min_abs=0.5))
+    made = taught(jury(smooth_s=5, min_abs=0.5))
     assert score(made, 4.0) < 1
     assert max(score(made, 4.0) for _ in range(5)) > 1
 
 
 def test_an_outage_does_not_become_normal_but_what_lasts_does() -> None:
-    made = taught(member(), 300)
+    made = taught(jury(), 300)
     during = [score(made, 3.0) for _ in range(int(RELEARN_S))]
     assert min(during[:60]) > 1
     for _ in range(600):
@@ -85,7 +94,7 @@ def test_an_outage_does_not_become_normal_but_what_lasts_does() -> None:
 
 
 def test_what_is_happening_now_is_not_yet_the_past() -> None:
-    made = taught(member(lag_s=10))
+    made = taught(jury(lag_s=10))
     expected = step(made, 1.0).expected[0]
     for _ in range(9):
         step(made, 1.2)
@@ -93,7 +102,7 @@ def test_what_is_happening_now_is_not_yet_the_past() -> None:
 
 
 def test_a_row_that_is_given_away_is_not_taught_by_its_former_series() -> None:
-    made = taught(member(lag_s=10))
+    made = taught(jury(lag_s=10))
     made.admit(0, {"pool": "a"})
     for _ in range(12):
         step(made, 5.0)
@@ -101,7 +110,7 @@ def test_a_row_that_is_given_away_is_not_taught_by_its_former_series() -> None:
 
 
 def test_latency_is_judged_given_the_load() -> None:
-    made = member(given="in_flight_mean", min_ratio=0.5)
+    made = jury(given="in_flight_mean", min_ratio=0.5)
     loads = np.random.default_rng(3).integers(1, 5, 200)
     for load in loads.tolist():
         step(made, 0.1 * load, load)
@@ -111,22 +120,58 @@ def test_latency_is_judged_given_the_load() -> None:
 
 
 def test_a_fixed_meaning_is_neither_calibrated_nor_unlearned() -> None:
-    made = member("limit", **{"with": {"limit": 4.0}})
+    made = jury("limit", **{"with": {"limit": 4.0}})
     assert [score(made, 8.0) for _ in range(300)] == [2.0] * 300
-    assert made.tail_probability(0, 2.0, ALPHA) is None
+    assert made.tail_probability((0, 0), 2.0, ALPHA) is None
 
 
 def test_a_learned_score_comes_with_its_probability() -> None:
-    made = taught(member())
-    probability = made.tail_probability(0, float(step(made, 3.0).raw[0]), ALPHA)
+    made = taught(jury())
+    probability = made.tail_probability((0, 0), float(step(made, 3.0).raw[0]), ALPHA)
     assert probability is not None
     assert 0 <= probability < ALPHA
 
 
 def test_a_window_without_rows_is_a_window_too() -> None:
-    made = taught(member(lag_s=2), 20)
-    nothing = made.step(np.zeros(0, np.int64), np.zeros((0, 1)), ALPHA)
+    made = taught(jury(lag_s=2), 20)
+    nothing = made.step(ROW[:0], np.zeros((0, 1)), np.zeros((0, 1), np.bool_), ALPHA, lambda *_: 1)
     assert nothing.score.shape == (0,)
+
+
+def test_a_member_does_not_feel_the_others() -> None:
+    several = [
+        settings(),
+        settings(smooth_s=3, values=("cpu_ratio_mean",)),
+        settings("limit"),
+    ]
+    together, alone = Jury(several, step_s=1), Jury(several[:1], step_s=1)
+    for value, cpu in np.random.default_rng(5).normal(1.0, 0.1, (90, 2)):
+        both = np.array([[cpu, value]])
+        of_all = together.step(ROW, both, together.wanted(both), ALPHA, lambda *_: 1.0)
+        of_one = alone.step(ROW, both[:, 1:], np.array([[True]]), ALPHA, lambda *_: 1.0)
+        assert (of_all.score[0], of_all.upper[0]) == (of_one.score[0], of_one.upper[0])
+
+
+def test_what_a_member_has_no_value_for_it_does_not_judge() -> None:
+    made = Jury([settings(), settings(values=("cpu_ratio_mean",))], step_s=1)
+    inputs = np.array([[np.nan, 1.0]])
+    judged = made.step(ROW, inputs, made.wanted(inputs), ALPHA, lambda *_: 1.0)
+    assert [one.tolist() for one in judged.cells] == [[0], [0]]
+
+
+@pytest.mark.parametrize("seconds", [0, 5, 40, 200])
+def test_one_that_takes_up_the_state_of_another_goes_on_like_it(seconds: int) -> None:
+    made, other = (jury(given="in_flight_mean", lag_s=10) for _ in range(2))
+    values = np.random.default_rng(6).normal([1.0, 3.0], 0.2, (260, 2)).tolist()
+    for pair in values[:seconds]:
+        step(made, *pair)
+
+    other.state = unpack(pack(made.state), JuryState)
+
+    assert [score(made, *pair) for pair in values[seconds:]] == [
+        score(other, *pair) for pair in values[seconds:]
+    ]
+    assert pack(made.state) == pack(other.state)
 
 
 @pytest.mark.parametrize(
@@ -139,4 +184,4 @@ def test_a_window_without_rows_is_a_window_too() -> None:
 )
 def test_a_wrong_setting_is_named(fields: dict[str, Any], named: str) -> None:
     with pytest.raises(InvalidParameterError, match=named):
-        member(**fields)
+        jury(**fields)

@@ -1,0 +1,300 @@
+"""Values of a window in, what each of several detectors thinks of each series out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from typing import Final, Literal
+
+import numpy as np
+
+from detectors.banks.base import Bools, Cells, Floats, Reading, Rows, cleared, grown
+from detectors.calibrate import Calibration, CalibrationState
+from detectors.member import Lesson, Member, MemberState
+from detectors.settings import DetectorSettings
+from detectors.smooth import Smooth, SmoothState
+
+RELEARN_S: Final = 120.0
+"""What scores above 1 is not learned, or an outage would become normal; but only this long: what
+lasts is the new normal."""
+SIDES: Final = {"above": 1, "below": -1, "both": 0}
+
+Tolerances = Callable[[Rows, DetectorSettings], Floats | float]
+"""By row, so many times further out than a detector learned it lies the boundary."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One entry for each row that a member judged, member by member; values in their own unit."""
+
+    cells: Cells
+    at: Rows
+    """Which of the rows that were given."""
+    score: Floats
+    actual: Floats
+    expected: Floats
+    lower: Floats
+    upper: Floats
+    above: Bools
+    raw: Floats
+    """The bank's score on the detector's side, before calibration."""
+    column: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What a member judges of a window: entries ``start`` to ``end`` of all that is judged."""
+
+    start: int
+    end: int
+    at: Rows
+    rows: Rows
+
+
+@dataclass(slots=True)
+class StrangeState:
+    windows: Floats
+    """[row, member]: how many windows in a row the bank scored 1 or more."""
+
+
+@dataclass(slots=True, kw_only=True)
+class JuryState:
+    """Everything a snapshot has to keep; members are in the order of the settings."""
+
+    smooth: SmoothState
+    calibration: CalibrationState
+    strange: StrangeState
+    members: list[MemberState]
+    schema: Literal[1] = 1
+
+
+_NONE: Final = np.zeros(0)
+_NO_ROWS: Final = np.zeros(0, np.int64)
+_OF_A_READING: Final = tuple(field.name for field in fields(Reading))
+_UNREAD: Final = Reading(_NONE, _NONE, _NONE, _NONE, np.zeros(0, np.bool_), _NO_ROWS)
+
+
+class Jury:
+    """Members that look at the same series: load, smoothing, calibration, least deviations.
+
+    A value is taken relative to the load where asked (``given``), smoothed, read by the member's
+    bank, calibrated, and then held below 1 unless it lies far enough out to matter to anyone. All
+    but the bank and the load is done for all members at once: a window has a dozen rows, and what
+    it costs is the number of calls.
+    """
+
+    def __init__(self, detectors: Sequence[DetectorSettings], *, step_s: float) -> None:
+        self.members = [Member(one, step_s=step_s) for one in detectors]
+        self.inputs = sorted({name for member in self.members for name in member.inputs})
+        self._wants = [[self.inputs.index(one) for one in member.inputs] for member in self.members]
+        values = [len(one.values) for one in detectors]
+        self._first = np.cumsum([0, *values])[:-1].tolist()
+        """By member, where its values begin among those of all."""
+        self._of = np.repeat(np.arange(len(detectors)), values)
+        """By value, whose it is."""
+        self._columns = [
+            at for wants, n in zip(self._wants, values, strict=True) for at in wants[:n]
+        ]
+        self._learned = np.array([member.learned for member in self.members])
+        self.graced = np.array([one.graced for one in detectors])
+        """By member."""
+        self._side = np.array([SIDES[one.direction] for one in detectors])
+        self._min_abs = np.array([one.min_abs for one in detectors])
+        self._min_ratio = np.array([one.min_ratio for one in detectors])
+        self._smooth = Smooth(
+            half_life_s=[one.smooth_s for one in detectors for _ in one.values],
+            step_s=step_s,
+            # One bad first window must not break a rule: there the past counts as good.
+            zeros=np.where(self._learned, 0.0, 1e9)[self._of],
+        )
+        self._calibration = Calibration(members=len(detectors), step_s=step_s)
+        self._strange = StrangeState(np.zeros((0, len(detectors))))
+        self._relearn = RELEARN_S / step_s
+
+    @property
+    def state(self) -> JuryState:
+        return JuryState(
+            smooth=self._smooth.state,
+            calibration=self._calibration.state,
+            strange=self._strange,
+            members=[member.state for member in self.members],
+        )
+
+    @state.setter
+    def state(self, state: JuryState) -> None:
+        self._smooth.state, self._calibration.state = state.smooth, state.calibration
+        self._strange = state.strange
+        for member, kept in zip(self.members, state.members, strict=True):
+            member.state = kept
+
+    def admit(self, row: int, labels: Mapping[str, str]) -> None:
+        self._smooth.admit(row)
+        self._calibration.admit(row)
+        self._strange = cleared(self._strange, row)
+        for member in self.members:
+            member.admit(row, labels)
+
+    def wanted(self, inputs: Floats) -> Bools:
+        """[row, member]: all values that it needs are there."""
+        known = np.isfinite(inputs)
+        return np.stack([known[:, names].all(axis=1) for names in self._wants], axis=1)
+
+    def step(
+        self, rows: Rows, inputs: Floats, wanted: Bools, alpha: float, tolerances: Tolerances
+    ) -> Judged:
+        """Judge ``inputs`` (float64[row, number in ``self.inputs``]) where wanted, then learn them.
+
+        tolerances: one with a fixed meaning stays where it is.
+        """
+        shares = _shares(rows, wanted)
+        usual = self._usual(inputs, shares)
+        smoothed = self._smooth.apply(rows, inputs[:, self._columns] / usual[:, self._of])
+        values = [
+            smoothed[share.at, first : first + len(member.settings.values)]
+            for member, share, first in zip(self.members, shares, self._first, strict=True)
+        ]
+        judged = self._judge(shares, values, usual, alpha, tolerances)
+        self._learn(shares, values, inputs, judged)
+        self._smooth.learn(rows, smoothed, wanted[:, self._of])
+        return judged
+
+    def tail_probability(self, cell: tuple[int, int], raw: float, alpha: float) -> float | None:
+        """How likely the series' own past makes such a raw score; None for a fixed meaning."""
+        row, member = cell
+        if not self._learned[member]:
+            return None
+        one = np.array([row]), np.array([member])
+        return float(self._calibration.tail_probability(one, np.array([raw]), alpha)[0])
+
+    def _usual(self, inputs: Floats, shares: Sequence[_Share]) -> Floats:
+        """[row, member]: what its first value is taken relative to."""
+        usual = np.ones((len(inputs), len(self.members)))
+        for number, (member, share) in enumerate(zip(self.members, shares, strict=True)):
+            if member.settings.given:
+                wants = self._wants[number]
+                value, load = inputs[share.at, wants[0]], inputs[share.at, wants[-1]]
+                usual[share.at, number] = member.usual(share.rows, value, load)
+        return usual
+
+    def _judge(
+        self,
+        shares: Sequence[_Share],
+        values: Sequence[Floats],
+        usual: Floats,
+        alpha: float,
+        tolerances: Tolerances,
+    ) -> Judged:
+        reading, shown = self._read(shares, values)
+        rows = np.concatenate([share.rows for share in shares])
+        at = np.concatenate([share.at for share in shares])
+        member = np.repeat(np.arange(len(shares)), [share.at.size for share in shares])
+        times = usual[at, member]
+        side = self._side[member]
+        raw = np.where((side == 0) | (reading.above == (side > 0)), reading.score, 0.0)
+        score, reach = self._calibrated((rows, member), raw, shares, alpha, tolerances)
+        actual, expected = shown * times, reading.expected * times
+        least = np.maximum(self._min_abs[member], self._min_ratio[member] * np.abs(expected))
+        above = np.maximum((reading.upper - reading.expected) * reach * times, least)
+        below = np.maximum((reading.expected - reading.lower) * reach * times, least)
+        far = np.abs(actual - expected) >= least
+        return Judged(
+            cells=(rows, member),
+            at=at,
+            score=np.where(far, score, np.minimum(score, 0.99)),
+            actual=actual,
+            expected=expected,
+            lower=np.where(side > 0, -np.inf, expected - below),
+            upper=np.where(side < 0, np.inf, expected + above),
+            above=reading.above,
+            raw=raw,
+            column=reading.column,
+        )
+
+    def _read(self, shares: Sequence[_Share], values: Sequence[Floats]) -> tuple[Reading, Floats]:
+        """What banks say, member by member, and the value that each speaks of."""
+        readings, shown = [_UNREAD], [_NONE]
+        for member, share, mine in zip(self.members, shares, values, strict=True):
+            if share.rows.size:
+                reading = member.explain(share.rows, mine)
+                readings.append(reading)
+                shown.append(mine[np.arange(share.rows.size), reading.column])
+        columns = ([getattr(one, name) for one in readings] for name in _OF_A_READING)
+        return Reading(*map(np.concatenate, columns)), np.concatenate(shown)
+
+    def _calibrated(
+        self,
+        cells: Cells,
+        raw: Floats,
+        shares: Sequence[_Share],
+        alpha: float,
+        tolerances: Tolerances,
+    ) -> tuple[Floats, Floats]:
+        """Score, and how many times as far out as the bank's the boundary lies."""
+        score, reach, tolerance = raw.copy(), np.ones(raw.size), np.ones(raw.size)
+        for member, share in zip(self.members, shares, strict=True):
+            tolerance[share.start : share.end] = tolerances(share.rows, member.settings)
+        learned = np.flatnonzero(self._learned[cells[1]])
+        mine, tolerance = (cells[0][learned], cells[1][learned]), tolerance[learned]
+        score[learned] = self._calibration.score(mine, raw[learned] / tolerance, alpha)
+        reach[learned] = self._calibration.boundary(mine, alpha) * tolerance
+        return score, reach
+
+    def _learn(
+        self, shares: Sequence[_Share], values: Sequence[Floats], inputs: Floats, judged: Judged
+    ) -> None:
+        weights, tail_weights = self._weights(judged.cells, judged.raw)
+        due = []
+        for number, (member, share) in enumerate(zip(self.members, shares, strict=True)):
+            here = slice(share.start, share.end)
+            given = share.at if member.settings.given else _NO_ROWS
+            lesson = Lesson(
+                share.rows,
+                values[number],
+                inputs[given, self._wants[number][0]],
+                inputs[given, self._wants[number][-1]],
+                judged.raw[here],
+                weights[here],
+                tail_weights[here],
+            )
+            old, of_load = member.recall(lesson)
+            if old is not None and member.learned:
+                due.append((number, old))
+            if of_load is not None:
+                member.learn_load(of_load, of_load.weights * self._is_usual(of_load.rows, number))
+        if due:
+            self._learn_tails(due)
+
+    def _learn_tails(self, due: Sequence[tuple[int, Lesson]]) -> None:
+        sizes = [old.rows.size for _, old in due]
+        members = np.repeat([number for number, _ in due], sizes)
+        rows, raw, weights = (
+            np.concatenate(parts)
+            for parts in zip(
+                *((old.rows, old.raw, old.tail_weights) for _, old in due), strict=True
+            )
+        )
+        self._calibration.learn((rows, members), raw, weights)
+
+    def _is_usual(self, rows: Rows, number: int) -> Bools:
+        """Nor the beginning of something strange is learned, as we know by now."""
+        lasts = grown(self._strange, rows).windows[rows, number]
+        return np.asarray((lasts == 0) | (lasts > self._relearn))
+
+    def _weights(self, cells: Cells, raw: Floats) -> tuple[Floats, Floats]:
+        """What each entry counts when it is learned: by the bank, and by the calibration."""
+        strange = self._strange = grown(self._strange, cells[0])
+        lasts = strange.windows[cells] = np.where(raw >= 1, strange.windows[cells] + 1, 0)
+        protected = self._learned[cells[1]] & (lasts <= self._relearn)
+        # From half way to the boundary on, or what creeps up would widen its own band.
+        doubt = np.clip(2 - 2 * raw, 0.0, 1.0)
+        return (
+            np.where(protected, doubt, 1.0),
+            np.where(protected & (raw >= 1), 0.0, 1.0),
+        )
+
+
+def _shares(rows: Rows, wanted: Bools) -> list[_Share]:
+    """In the order of members."""
+    members, at = np.nonzero(wanted.T)
+    theirs = rows[at]
+    ends = np.searchsorted(members, np.arange(wanted.shape[1] + 1)).tolist()
+    return [_Share(a, b, at[a:b], theirs[a:b]) for a, b in pairwise(ends)]
