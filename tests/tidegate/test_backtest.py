@@ -1,5 +1,6 @@
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -86,7 +87,11 @@ def test_replicas_batch_as_a_profile_says(
         tokens=1,
     )
     (tmp_path / "p.json").write_bytes(msgspec.json.encode(profile))
-    asked = {"t": np.arange(60.0), "in_tok": np.full(60, 100), "out_tok": np.full(60, 3)}
+    asked: dict[str, Any] = {
+        "t": np.arange(60.0),
+        "in_tok": np.full(60, 100),
+        "out_tok": np.full(60, 3),
+    }
     meta = '{"profile": {"slots": 4, "prefill_tps": 100.0, "tpot_s": 0.5}}'
     np.savez(tmp_path / "past.npz", **asked, resolution_s=0, meta=meta)
     words = ["backtest", str(tmp_path / "past.npz"), "--profile", str(tmp_path / "p.json")]

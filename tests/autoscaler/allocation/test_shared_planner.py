@@ -1,5 +1,7 @@
 """The planner's ticks where pools share GPUs."""
 
+from typing import Any
+
 import pytest
 
 from autoscaler.allocation.settings import ClaimSettings, StockSettings
@@ -27,7 +29,7 @@ def watched(planner: Planner, until: int, *statuses: ReplicaStatus) -> dict[str,
     """Both pools are full with more waiting, second by second; what was decided last."""
     last: dict[str, Decision] = {}
     for second in range(until):
-        records = [
+        records: list[Any] = [
             *(pool_status(second, pool=pool, desired=1) for pool in ("codex", "sora")),
             *(
                 requests_table(second, pool, ended=[(0.0, 4.0)], arrived=4, in_flight=4, queued=9)
