@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoscaler.backtest.batching import UNSERVED, Pool, Requests, Rules, live, opened
+from autoscaler.backtest.batch_pool import UNSERVED, Pool, Requests, Rules, opened
+from autoscaler.backtest.batching import live
 from autoscaler.backtest.policy import Floats, Ints, Policy, Shape
 from autoscaler.backtest.run import Run, live_through, whole_ticks_s
 from autoscaler.backtest.slo import LatencySlo

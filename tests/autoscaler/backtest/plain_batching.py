@@ -6,7 +6,7 @@ Written from the description and not from the code: no heaps, no jumps, one list
 import math
 from dataclasses import dataclass, field
 
-from autoscaler.backtest.batching import Requests
+from autoscaler.backtest.batch_pool import Requests
 from autoscaler.engine import Engine
 
 
