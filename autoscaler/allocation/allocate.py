@@ -46,7 +46,7 @@ class _Place:
     does not fit closes it.
     """
 
-    __slots__ = ("_choices", "_counts", "_left", "_on_demand", "claim", "open")
+    __slots__ = ("_choices", "_counts", "_left", "_may_spot", "claim", "open")
 
     def __init__(self, claim: Claim, left: dict[str, int]) -> None:
         self.claim = claim
@@ -54,15 +54,16 @@ class _Place:
         self._left = left
         self._choices = [(nth, stock.name, stock.spot) for nth, stock in enumerate(claim.stocks)]
         self._counts = [0] * len(claim.stocks)
-        self._on_demand = claim.on_demand
+        self._may_spot = 0.0
 
     def take(self) -> None:
-        gpus, left = self.claim.gpus, self._left
+        gpus, left, firm = self.claim.gpus, self._left, self.claim.on_demand_ratio
         for nth, name, spot in self._choices:
-            if left[name] >= gpus and not (spot and self._on_demand > 0):
+            if left[name] >= gpus and (not spot or self._may_spot >= firm - 1e-9):
                 left[name] -= gpus
                 self._counts[nth] += 1
-                self._on_demand -= not spot
+                # Replicas on demand beyond the share that those so far must have.
+                self._may_spot += (not spot) - firm
                 return
         self.open = False
 

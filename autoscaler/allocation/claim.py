@@ -1,6 +1,5 @@
 """What a pool asks of the stocks of GPUs, and what it is given."""
 
-import math
 from dataclasses import dataclass, field
 
 
@@ -37,11 +36,7 @@ class Claim:
     last: int = 0
     """Of the replicas, those that come after everything: doubtful ones and spares."""
     on_demand_ratio: float = 0.0
-    """Share of the replicas that must stand on demand before any is put on spot GPUs."""
-
-    @property
-    def on_demand(self) -> int:
-        return math.ceil(self.on_demand_ratio * (self.replicas - self.last) - 1e-9)
+    """Share of its replicas, however many are granted, that stands on demand at least."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,4 +41,4 @@ class ClaimSettings(BaseModel, frozen=True, extra="forbid"):
     """Hardware a replica may run on, and how much it carries there, in replicas as they are
     declared: at least 1. The cheapest for what it carries comes first. Empty: the pool's own."""
     on_demand_ratio: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Share of the replicas that must stand on GPUs on demand before any is put on spot ones."""
+    """Share of the replicas that stands on GPUs on demand at least; others may be on spot ones."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscaler.allocation.allocate import allocate
@@ -15,6 +15,7 @@ CHEAP = Stock(name="l40s", gpus=4, price=1.0)
 DEAR = Stock(name="h100", gpus=4, price=3.0)
 SPOT = Stock(name="spot", gpus=8, price=0.5, spot=True, loss_per_hour=0.1)
 
+ANY = settings(deadline=None, derandomize=True)
 Market = tuple[list[Claim], list[Stock]]
 
 
@@ -63,6 +64,7 @@ def one_of_each(market: Market) -> Market:
     ], list(plain.values())
 
 
+@ANY
 @given(markets())
 def test_never_above_a_stock_nor_above_what_is_asked(market: Market) -> None:
     claims, stocks = market
@@ -72,6 +74,7 @@ def test_never_above_a_stock_nor_above_what_is_asked(market: Market) -> None:
     assert all(grants[one.pool].replicas <= one.replicas for one in claims)
 
 
+@ANY
 @given(markets())
 def test_no_gpu_is_idle_that_somebody_could_use(market: Market) -> None:
     claims, stocks = market
@@ -84,6 +87,7 @@ def test_no_gpu_is_idle_that_somebody_could_use(market: Market) -> None:
             assert all(gpus > stock.gpus - used for gpus in waiting)
 
 
+@ANY
 @given(markets())
 def test_never_below_a_guarantee_while_guarantees_fit(market: Market) -> None:
     claims = [replace(one, last=0) for one in market[0]]
@@ -96,6 +100,7 @@ def test_never_below_a_guarantee_while_guarantees_fit(market: Market) -> None:
         assert all(given_all[one.pool] >= one.replicas for one in firm)
 
 
+@ANY
 @given(markets(), st.integers(1, 2))
 def test_a_lower_priority_takes_nothing_from_a_higher_one(market: Market, least: int) -> None:
     claims = [replace(one, kept=0, guarantee=0, last=0, deferrable=False) for one in market[0]]
@@ -104,6 +109,7 @@ def test_a_lower_priority_takes_nothing_from_a_higher_one(market: Market, least:
     assert all(everyone[one.pool] == without[one.pool] for one in higher)
 
 
+@ANY
 @given(markets())
 def test_what_can_wait_never_takes_from_what_cannot(market: Market) -> None:
     claims = [replace(one, kept=0, guarantee=0, last=0) for one in market[0]]
@@ -112,6 +118,7 @@ def test_what_can_wait_never_takes_from_what_cannot(market: Market) -> None:
     assert all(everyone[one.pool] == without[one.pool] for one in urgent)
 
 
+@ANY
 @given(markets().map(one_of_each), st.integers(0, 3))
 def test_with_more_gpus_nobody_gets_fewer_replicas(market: Market, which: int) -> None:
     claims, stocks = market
@@ -126,6 +133,7 @@ def test_with_more_gpus_nobody_gets_fewer_replicas(market: Market, which: int) -
     assert all(after[pool] >= before[pool] for pool in before)
 
 
+@ANY
 @given(markets(), st.randoms(use_true_random=False))
 def test_the_order_of_pools_and_stocks_does_not_matter(market: Market, shuffle: Any) -> None:
     claims, stocks = list(market[0]), list(market[1])
@@ -135,12 +143,14 @@ def test_the_order_of_pools_and_stocks_does_not_matter(market: Market, shuffle: 
     assert allocate(claims, stocks) == before
 
 
+@ANY
 @given(markets())
 def test_spot_gpus_only_above_what_stands_on_demand(market: Market) -> None:
     grants = allocate(*market)
     for one in market[0]:
         grant = grants[one.pool]
-        assert grant.on_spot == 0 or grant.replicas - grant.on_spot >= one.on_demand
+        share = one.on_demand_ratio * grant.replicas - 1e-6
+        assert grant.on_spot == 0 or grant.replicas - grant.on_spot >= share
 
 
 @pytest.mark.parametrize(
