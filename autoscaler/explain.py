@@ -87,7 +87,7 @@ def _seen(situation: Situation) -> Iterator[str]:
     standing = f"{situation.standing} ordered, {situation.ready} ready{starting}"
     yield f"replicas: {standing}; {situation.slots} requests at once each"
     if situation.service_s > 0:
-        how = "measured near the knee" if situation.identified else "a lower bound of what it can"
+        how = "measured in full ones" if situation.identified else "not measured in full ones yet"
         yield f"a request holds a slot of a full replica for {situation.service_s:.3g} s ({how})"
     else:
         yield "how long a request holds a slot is not known yet"

@@ -15,7 +15,8 @@ AGAINST_SHRINKING: Final = (guards.stabilise, guards.incident_freeze, guards.sta
 def word_of(guard: Guard, before: Decision, after: Decision, situation: Situation) -> str:
     """What the guard added to the reason, or the facts that it let pass."""
     if after.reason != before.reason:
-        return after.reason.removeprefix(before.reason).removeprefix("; ")
+        added = after.reason.removeprefix(before.reason).removeprefix("; ")
+        return added.removeprefix(f"{after.desired}: ")
     facts = FACTS[guard](situation)
     if guard in AGAINST_GROWTH and before.desired <= situation.standing:
         return f"{facts}; nothing is to be added"

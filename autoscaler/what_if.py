@@ -25,7 +25,7 @@ def others(situation: Situation) -> Iterator[Otherwise]:
     """Each setting is changed alone; all but the first let the planner act, so that it shows."""
     for setting, other in _settings(situation):
         decision = decide(other)
-        why = decision.reason.rpartition("; ")[2]
+        why = decision.reason.rpartition("; ")[2].removeprefix(f"{decision.desired}: ")
         yield Otherwise(setting=setting, desired=decision.desired, why=why)
 
 

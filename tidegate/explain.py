@@ -14,7 +14,8 @@ from streams.clock import system_clock
 from streams.errors import InvalidParameterError
 from streams.log import configure_logging
 from tidegate.arguments import instant
-from tidegate.settings import Settings
+from tidegate.runfiles import RunFile
+from tidegate.settings import Settings, load_settings
 
 MEANING: Final = "why a pool has, or had, its size, and what other settings would do"
 SHOWN: Final = 10
@@ -35,6 +36,9 @@ def add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def _explain(arguments: argparse.Namespace, settings: Settings) -> int:
     configure_logging("error")
+    running = RunFile.running()
+    if running is not None:  # an `up` has a broker and settings of its own
+        settings = load_settings({"TIDEGATE_CONFIG": running.settings})
     log = DecisionLog(settings.stream)
     if arguments.verify:
         return asyncio.run(_verify(log))

@@ -68,13 +68,13 @@ def test_every_guard_has_a_word_also_for_letting_pass() -> None:
         pytest.param(
             situation(**IDLE, blocks=HURT, highest_recent=1),
             "incident_freeze",
-            "2: INC-7 is open, nothing is taken away",
+            "INC-7 is open, nothing is taken away",
             id="one-that-changed-it",
         ),
         pytest.param(
             situation(**IDLE, stalled=True),
             "stale_data",
-            "2: the stream of windows stands still",
+            "the stream of windows stands still",
             id="stalled",
         ),
         pytest.param(
@@ -131,6 +131,6 @@ def test_the_terminal_tells_all_of_it() -> None:
 
     assert "local/codex at 2027-01-15T08:00:00.000+00:00: 2 replicas" in text
     assert "p80" in text
-    assert "→    2  person: 2: ann holds (a launch)" in text
+    assert "→    2  person: ann holds (a launch)" in text
     assert "with 80.0% at most 8 slots in the next 12 s (2 replicas full, planned for)" in text
     assert "the same to the byte" in text
