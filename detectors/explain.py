@@ -165,13 +165,19 @@ def _moved(anomaly: Anomaly, past: Past, usual: Bools) -> tuple[Moved, ...]:
     found: dict[str, Moved] = {}
     for value in VALUES[anomaly.kind]:
         one = _one_moved(anomaly, past, usual, value)
-        if one is None or (abs(one.deviation) < MOVED_AT and value.name != own):
+        if one is None or (value.name != own and not _is_odd(one)):
             continue
         best = found.get(value.feature)
         if best is None or value.name == own or abs(one.deviation) > abs(best.deviation):
             found[value.feature] = one if best is None or best.value != own else best
     order = sorted(found.values(), key=lambda one: (one.value != own, -abs(one.deviation)))
     return tuple(order[:MAX_MOVED])
+
+
+def _is_odd(moved: Moved) -> bool:
+    """Far from the median, and not where every tenth value is."""
+    usual = moved.usual
+    return abs(moved.deviation) >= MOVED_AT and not usual.low <= moved.actual <= usual.high
 
 
 def _one_moved(anomaly: Anomaly, past: Past, usual: Bools, value: Value) -> Moved | None:

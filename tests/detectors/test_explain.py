@@ -72,6 +72,16 @@ def test_what_fell_deviates_to_below() -> None:
     assert explain(anomaly(), past(cpu=0.1)).moved[1].deviation < -4
 
 
+def test_what_often_jumps_has_not_moved() -> None:
+    known = past()
+    jumps = np.where(np.arange(BEGAN + 10) % 5 == 0, 3.0, 0.0)
+    jumps[BEGAN:] = 3.0
+
+    moved = explain(anomaly(), Past(known.at_us, {**known.columns, "waiting_mean": jumps})).moved
+
+    assert [one.value for one in moved] == ["inter_token_s_mean", "cpu_ratio_mean"]
+
+
 def test_the_nearest_normal_is_the_moment_with_the_same_load() -> None:
     found = explain(anomaly(), past()).nearest_normal
 
