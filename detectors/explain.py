@@ -5,18 +5,16 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from detectors.banks.base import Bools
+from detectors.banks.robust import NORMAL
 from detectors.sentence import number
 from streams.clock import SECOND_US
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.base import Record
 from streams.schemas.telemetry import Change
 from streams.windows.features import VALUES, Value, find_value
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+from streams.windows.table import Floats, Ints
 
 LEAD_S: Final = 10
 """So long before an anomaly is said to begin, its signs may have been there."""
@@ -112,9 +110,8 @@ def explain(  # noqa: PLR0913  # each is another view on the same moment
     past: of its series, the anomaly included. fellows: others of its group. disturbed: further
     anomalies of the series, so that they do not pass for usual.
     """
-    name = anomaly.feature.rpartition(".")[2]
     moved = () if past is None else _moved(anomaly, past, _usual(past, [anomaly, *disturbed]))
-    found = [_while(anomaly, one, name) for one in fellows]
+    found = [_while(anomaly, one, anomaly.value_name) for one in fellows]
     why = Why(
         anomaly=anomaly.id,
         sentences=(),
@@ -161,7 +158,7 @@ def _like(values: Floats) -> Usual | None:
 
 
 def _moved(anomaly: Anomaly, past: Past, usual: Bools) -> tuple[Moved, ...]:
-    own = anomaly.feature.rpartition(".")[2]
+    own = anomaly.value_name
     found: dict[str, Moved] = {}
     for value in VALUES[anomaly.kind]:
         one = _one_moved(anomaly, past, usual, value)
@@ -199,12 +196,12 @@ def _spread(values: Floats) -> float:
     """Median absolute deviation as of a normal distribution, at least 2 % of the median."""
     seen = values[np.isfinite(values)]
     median = float(np.median(seen))
-    return max(1.4826 * float(np.median(np.abs(seen - median))), 0.02 * abs(median), 1e-9)
+    return max(NORMAL * float(np.median(np.abs(seen - median))), 0.02 * abs(median), 1e-9)
 
 
 def _nearest(anomaly: Anomaly, past: Past, disturbed: Sequence[Anomaly]) -> Normal | None:
     """By the mean distance of the values of load, in their usual spreads."""
-    own = anomaly.feature.rpartition(".")[2]
+    own = anomaly.value_name
     if own not in past.columns:
         return None
     rows = np.flatnonzero(_usual(past, [anomaly, *disturbed]) & np.isfinite(past.columns[own]))
@@ -245,7 +242,7 @@ def _concerns(change: Change, anomaly: Anomaly) -> bool:
 
 
 def _sentences(anomaly: Anomaly, why: Why, fellows: int) -> Iterable[str]:
-    own = anomaly.feature.rpartition(".")[2]
+    own = anomaly.value_name
     yield anomaly.sentence or f"{own} is {number(anomaly.actual)}"
     for one in why.moved:
         also = "" if one.value == own else "also "

@@ -14,7 +14,7 @@ from autoscaler.api.shapes import SeriesLine, shown, unit_of
 from autoscaler.api.summary import PoolSummary
 from autoscaler.api.view import View
 from autoscaler.explain import Explanation, explain
-from detectors.explain import Floats, Why
+from detectors.explain import Why
 from streams.clock import Clock
 from streams.conduct import Complaint
 from streams.errors import InvalidParameterError
@@ -22,6 +22,7 @@ from streams.schemas.anomalies import Anomaly
 from streams.schemas.incidents import Alert, Incident
 from streams.schemas.scaling import Decision, ReplicaStatus
 from streams.schemas.telemetry import Change
+from streams.windows.table import Floats
 
 NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,80}$"
 PoolName = Annotated[str, Path(pattern=NAME, description="Name of the pool.", examples=["codex"])]
@@ -40,6 +41,10 @@ AtUs = Annotated[
     Query(ge=0, description="Microseconds since 1970, UTC: the decision of then (the newest)."),
 ]
 ObjectId = Annotated[str, Path(min_length=1, max_length=200)]
+Recall = Callable[[Anomaly], Awaitable[Floats | None]]
+"""The anomalous value in the minute around the same time a day before; None if nobody knows."""
+PastDecision = Callable[[str, str, int], Awaitable[Decision | None]]
+"""Of a pool, a cluster and an instant: what was decided then; None if nobody knows."""
 
 
 def find_pool(view: View, pool: str, cluster: str) -> PoolSummary:
@@ -53,14 +58,6 @@ def find_pool(view: View, pool: str, cluster: str) -> PoolSummary:
     if found is None:
         raise unknown("pool", pool, [row.pool for row in view.pools()])
     return found
-
-
-Recall = Callable[[Anomaly], Awaitable[Floats | None]]
-"""The anomalous value in the minute around the same time a day before; None if nobody knows."""
-
-
-PastDecision = Callable[[str, str, int], Awaitable[Decision | None]]
-"""Of a pool, a cluster and an instant: what was decided then; None if nobody knows."""
 
 
 def router(view: View, clock: Clock, recall: Recall | None, past: PastDecision | None) -> APIRouter:

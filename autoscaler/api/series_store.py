@@ -1,6 +1,6 @@
 """The last minutes of every series at the resolution of its windows, for charts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -102,9 +102,7 @@ class SeriesStore:
     ) -> Sequence[Line]:
         """One line for each series that has all labels of ``where`` and ever showed the value."""
         found = []
-        for ring in self._rings.get(kind, {}).values():
-            if any(ring.labels.get(name) != wanted for name, wanted in (where or {}).items()):
-                continue
+        for _, ring in self._with(kind, where or {}):
             if (points := ring.line(value, since_us)) is not None:
                 found.append(Line(kind, ring.labels, value, *points))
         return found
@@ -113,6 +111,15 @@ class SeriesStore:
         """All values of one series; None if it is not kept."""
         ring = self._rings.get(kind, {}).get(series)
         return None if ring is None else ring.past()
+
+    def pasts(self, kind: str, where: Mapping[str, str]) -> dict[int, Past]:
+        """All values of every series that has all labels of ``where``."""
+        return {series: ring.past() for series, ring in self._with(kind, where)}
+
+    def _with(self, kind: str, where: Mapping[str, str]) -> Iterator[tuple[int, _Ring]]:
+        for series, ring in self._rings.get(kind, {}).items():
+            if all(ring.labels.get(name) == wanted for name, wanted in where.items()):
+                yield series, ring
 
     def _make_room(self, rings: dict[int, _Ring]) -> None:
         if len(rings) >= self._max_series:

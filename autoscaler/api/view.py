@@ -10,7 +10,7 @@ from autoscaler.api.intake import STAGES, Intake, Received
 from autoscaler.api.series_store import Line
 from autoscaler.api.summary import PoolFacts, PoolSummary, summarise
 from autoscaler.api.windows_feed import POOL_KIND
-from detectors.explain import Floats, Why, explain
+from detectors.explain import Why, explain
 from streams.clock import SECOND_US
 from streams.conduct import Complaint
 from streams.schemas.anomalies import Anomaly
@@ -18,7 +18,8 @@ from streams.schemas.incidents import Alert, Incident, Rule
 from streams.schemas.scaling import Decision, PoolStatus, ReplicaStatus
 from streams.schemas.system import Quality
 from streams.schemas.telemetry import Change
-from streams.series import series_id, series_of
+from streams.series import series_of
+from streams.windows.table import Floats
 
 VIEW_TOPICS: Final = (
     "windows",
@@ -173,16 +174,15 @@ class View:
         series = series_of(anomaly.series_id)
         kind = POOL_KIND if anomaly.labels.keys() == {"cluster", "pool"} else anomaly.kind
         group = {name: anomaly.labels.get(name, "") for name in ("cluster", "pool")}
-        fellows = {
-            series_id(kind, line.labels)
-            for line in self._in.store.lines(kind, anomaly.feature.rpartition(".")[2], group)
-            if kind == "engine"
-        } - {series}
-        pasts = (self._in.store.past(kind, fellow) for fellow in sorted(fellows))
+        replicas = self._in.store.pasts(kind, group) if kind == "engine" else {}
         return explain(
             anomaly,
             self._in.store.past(kind, series),
-            fellows=[past for past in pasts if past is not None],
+            fellows=[
+                past
+                for fellow, past in sorted(replicas.items())
+                if fellow != series and anomaly.value_name in past.columns
+            ],
             disturbed=[
                 one
                 for one in self._in.anomalies.values()

@@ -116,7 +116,7 @@ def _latency(name: str, line: Line, anomalies: Sequence[Anomaly], now_us: int, s
         "marks": [
             [max(one.started_at_us, since_us) // 1_000, (one.ended_at_us or now_us) // 1_000]
             for one in anomalies
-            if one.feature.rpartition(".")[2].startswith(name.rpartition("_")[0])
+            if one.value_name.startswith(name.rpartition("_")[0])
             and (one.ended_at_us or now_us) > since_us
         ],
     }

@@ -81,7 +81,7 @@ def feature_of(anomaly: Anomaly) -> str:
     ...     actual=1.0, expected=0.1, direction="above", detector="ewma"))
     'inter_token_s'
     """
-    name = anomaly.feature.rpartition(".")[2]
+    name = anomaly.value_name
     for suffix in ("_per_s", "_mean", "_min", "_max", "_p50", "_p95", "_p99"):
         if name.endswith(suffix):
             return name.removesuffix(suffix)

@@ -42,3 +42,8 @@ class Anomaly(Record, frozen=True, kw_only=True):
     """Upper-tail probability of the raw score under the series' own past, where calibrated."""
     sentence: str = ""
     """`inter-token time p95 is 0.61 s, expected 0.06 to 0.12 s`."""
+
+    @property
+    def value_name(self) -> str:
+        """The value's name alone, such as ``up_min``."""
+        return self.feature.rpartition(".")[2]
