@@ -1,15 +1,13 @@
 """A pool and a moment in, the decision of then out, read from the log of decisions."""
 
-import asyncio
-from collections.abc import Callable
 from typing import Final
 
 from streams.batch import Message
 from streams.clock import SECOND_US
 from streams.codec import decode_record
-from streams.errors import BrokerUnavailableError, CorruptMessageError
-from streams.reader import TopicReader
+from streams.errors import CorruptMessageError
 from streams.schemas.scaling import Decision
+from streams.search import Search, Take
 from streams.settings import StreamSettings
 
 BEFORE_US: Final = 120 * SECOND_US
@@ -19,16 +17,11 @@ AFTER_US: Final = 60 * SECOND_US
 PATIENCE_S: Final = 60.0
 
 
-Take = Callable[[Message], bool]
-"""Whether to read on."""
-
-
 class DecisionLog:
-    """One question at a time: each opens a reader of its own."""
+    """What PLAN wrote down."""
 
     def __init__(self, settings: StreamSettings) -> None:
-        self._settings = settings
-        self._turn = asyncio.Lock()
+        self._search = Search(settings, "decisions", patience_s=PATIENCE_S)
 
     async def at(self, pool: str, cluster: str, at_us: int) -> Decision | None:
         """The last one of the pool at ``at_us``, or in the two minutes before; else None.
@@ -47,26 +40,12 @@ class DecisionLog:
                 found[:] = [decision]
             return decision.at_us <= at_us + AFTER_US
 
-        await self.read(take, since_us=max(0, at_us - BEFORE_US))
+        await self._search.read(take, since_us=max(0, at_us - BEFORE_US))
         return found[0] if found else None
 
-    async def read(self, take: Take, *, since_us: int = 0) -> None:
-        """What the log holds now and was written since then, until ``take`` has enough.
-
-        Raises BrokerUnavailableError as ``at`` does.
-        """
-        try:
-            async with (
-                self._turn,
-                asyncio.timeout(PATIENCE_S),
-                TopicReader(self._settings, ["decisions"], since_us=since_us) as reader,
-            ):
-                while reader.behind:
-                    if not all(take(message) for message in await reader.poll(1.0)):
-                        return
-        except TimeoutError as exc:
-            cause = f"the decisions could not be read in {PATIENCE_S:g} s"
-            raise BrokerUnavailableError(self._settings.broker.url, cause) from exc
+    async def read(self, take: Take) -> None:
+        """All that the log holds. Raises BrokerUnavailableError as ``at`` does."""
+        await self._search.read(take)
 
 
 def decoded(message: Message) -> Decision | None:

@@ -4,25 +4,24 @@ The API keeps minutes, the topic at least a day: so the broker is asked, within 
 and time, once a question.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
-from detectors.explain import Floats
+from streams.batch import Message
 from streams.clock import SECOND_US
 from streams.codec import Block, decode_block
 from streams.errors import BrokerUnavailableError, CorruptMessageError
 from streams.log import get_logger
-from streams.reader import TopicReader
 from streams.schemas.anomalies import Anomaly
+from streams.search import Search
 from streams.series import SERIES_LABELS, routing_key, shard_of
 from streams.settings import StreamSettings
 from streams.windows.blocks import decode_table
 from streams.windows.regroup import merge_tables, regroup
 from streams.windows.rows import take
-from streams.windows.table import Table
+from streams.windows.table import Floats, Table
 from streams.windows.values import derive
 
 log = get_logger(__name__)
@@ -34,40 +33,36 @@ MAX_MESSAGES: Final = 20_000
 
 
 class DayBefore:
-    """One question at a time: each opens a reader of its own."""
+    """Asks the log of windows."""
 
     def __init__(self, settings: StreamSettings, ago_us: int = DAY_US) -> None:
-        self._settings = settings
+        self._search = Search(settings, "windows", patience_s=PATIENCE_S)
+        self._shards = settings.topics.shards
         self._ago_us = ago_us
-        self._turn = asyncio.Lock()
 
     async def __call__(self, anomaly: Anomaly) -> Floats | None:
         """None where the log does not reach back that far, or could not be read in five seconds."""
-        async with self._turn:
-            try:
-                async with asyncio.timeout(PATIENCE_S):
-                    at_us = anomaly.started_at_us - self._ago_us
-                    return value_of(await self._blocks(anomaly, at_us), anomaly, at_us)
-            except (TimeoutError, BrokerUnavailableError) as exc:
-                log.info("day_before_unknown", anomaly=anomaly.id, error=str(exc))
-                return None
+        at_us = anomaly.started_at_us - self._ago_us
+        try:
+            return value_of(await self._blocks(anomaly, at_us), anomaly, at_us)
+        except BrokerUnavailableError as exc:
+            log.info("day_before_unknown", anomaly=anomaly.id, error=str(exc))
+            return None
 
     async def _blocks(self, anomaly: Anomaly, at_us: int) -> list[Block]:
-        shard = shard_of(routing_key(anomaly.kind, anomaly.labels), self._settings.topics.shards)
         found: list[Block] = []
-        read = 0
-        async with TopicReader(self._settings, ["windows"], since_us=at_us - AROUND_US) as reader:
-            reader.hold(reader.sources - {("windows", shard)})
-            while read < MAX_MESSAGES and ("windows", shard) in reader.behind:
-                messages = await reader.poll(PATIENCE_S)
-                read += len(messages)
-                for message in messages:
-                    block = _block(message.value)
-                    if block is None or block.header.provisional:
-                        continue
-                    if block.header.watermark_us > at_us + 2 * AROUND_US:
-                        return found  # whatever comes now is later than what was asked for
-                    found.append(block)
+        room = iter(range(MAX_MESSAGES))
+
+        def take(message: Message) -> bool:
+            block = _block(message.value)
+            if block is not None and not block.header.provisional:
+                if block.header.watermark_us > at_us + 2 * AROUND_US:
+                    return False  # whatever comes now is later than what was asked for
+                found.append(block)
+            return next(room, None) is not None
+
+        shard = shard_of(routing_key(anomaly.kind, anomaly.labels), self._shards)
+        await self._search.read(take, since_us=at_us - AROUND_US, partition=shard)
         return found
 
 
@@ -90,7 +85,7 @@ def value_of(blocks: Sequence[Block], anomaly: Anomaly, at_us: int) -> Floats | 
         return None
     interval_s = mine[0].header.interval_us / SECOND_US
     values = derive(merge_tables(kept), interval_s=interval_s)
-    return values.get(anomaly.feature.rpartition(".")[2])
+    return values.get(anomaly.value_name)
 
 
 def _of(table: Table, anomaly: Anomaly, at_us: int) -> Table:
