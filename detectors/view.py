@@ -56,7 +56,10 @@ def seen(window: Table | None, by: Sequence[str], names: Sequence[str], step_us:
         return Seen(np.zeros(0, np.int64), {}, {name: np.zeros(0) for name in names})
     table = _summed(with_only(window, names), by) if by else window
     values = derive(table, interval_s=step_us / SECOND_US, only=names)
-    values |= {SILENT.name: np.zeros(len(table)), WEEK.name: week_s(table.window_us)}
+    if SILENT.name in names:
+        values[SILENT.name] = np.zeros(len(table))
+    if WEEK.name in names:
+        values[WEEK.name] = week_s(table.window_us)
     return Seen(table.series, table.labels, {name: values[name] for name in names})
 
 

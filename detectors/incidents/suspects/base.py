@@ -6,7 +6,7 @@ from typing import Final
 
 from detectors.incidents.scene import Family, Scene, family_of
 from streams.schemas.anomalies import Anomaly
-from streams.schemas.incidents import Cause
+from streams.schemas.incidents import Cause, Subject
 
 STRAIN: Final = frozenset({Family.BACKLOG, Family.LATENCY, Family.STALLS, Family.WORK})
 """What shows wherever there is more to do than can be done, whatever the reason."""
@@ -30,6 +30,12 @@ class Suspect:
     explains: frozenset[str]
     certain: bool = False
     corroborated: bool = False
+
+
+def gpu_of(anomaly: Anomaly) -> Subject:
+    """The GPU that an anomaly of one is about."""
+    node, uuid = anomaly.labels.get("node", ""), anomaly.labels.get("gpu_uuid", "")
+    return Subject(kind="gpu", name=f"{node}/{uuid}" if node else uuid)
 
 
 def nothing(_: Anomaly) -> bool:

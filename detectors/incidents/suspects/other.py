@@ -7,6 +7,7 @@ from detectors.incidents.scene import Family, Scene, is_fixed
 from detectors.incidents.suspects.base import (
     Suspect,
     follows_from_replica,
+    gpu_of,
     is_of_replica,
     nothing,
     suspect,
@@ -37,11 +38,11 @@ def faulty_gpu(scene: Scene) -> Iterator[Suspect]:
     for uuid in sorted({a.labels.get("gpu_uuid", "") for a in faults}):
         own = [a for a in faults if a.labels.get("gpu_uuid", "") == uuid]
         worst = max(own, key=lambda a: (is_fixed(a), a.peak_score, a.id))
-        node, replica = worst.labels.get("node", ""), worst.labels.get("replica", "")
+        replica = worst.labels.get("replica", "")
         said = f"{worst.feature} of GPU {uuid} is {worst.actual:g} {worst.unit}"
         cause = Cause(
             kind="gpu_fault",
-            subject=Subject(kind="gpu", name=f"{node}/{uuid}" if node else uuid),
+            subject=gpu_of(worst),
             weight=0.92 if is_fixed(worst) else 0.5,
             sentence=worst.sentence or said,
         )

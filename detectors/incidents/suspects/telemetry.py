@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from detectors.incidents.scene import Family, Scene
-from detectors.incidents.suspects.base import Suspect, suspect
+from detectors.incidents.suspects.base import Suspect, gpu_of, suspect
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.incidents import Cause, Subject
 
@@ -71,8 +71,6 @@ def _by_subject(anomalies: Sequence[Anomaly]) -> dict[Subject, list[Anomaly]]:
 
 
 def _subject(anomaly: Anomaly) -> Subject:
-    labels = anomaly.labels
     if anomaly.kind == "gpu":
-        node, uuid = labels.get("node", ""), labels.get("gpu_uuid", "")
-        return Subject(kind="gpu", name=f"{node}/{uuid}" if node else uuid)
-    return Subject(kind="replica", name=labels.get("replica", ""))
+        return gpu_of(anomaly)
+    return Subject(kind="replica", name=anomaly.labels.get("replica", ""))
