@@ -9,6 +9,7 @@ from streams import metrics
 from streams.batched import App, Message, RecordBatch
 from streams.codec import decode_record
 from streams.connection import full_name, new_consumer
+from streams.errors import OwnershipLostError
 from streams.inputs import inputs, state_partition
 from streams.intake import STATE_TOPIC, Ingest
 from streams.log_stage import attach_log_stage
@@ -35,6 +36,9 @@ class IngestHandler:
         self._ingest = Ingest(topic, partition, settings)
         self._registry = settings.registry
         self._stored = stored
+        self._transactional = settings.broker.delivery == "exactly_once"
+        self._marked = 0
+        """Where the step of the newest mark ended; written together with the group's offset."""
 
     async def restore(self, replay: AsyncIterator[RecordBatch]) -> None:  # noqa: ARG002 -- empty
         """The marks of the last committed step; the raw log itself is not read again."""
@@ -47,11 +51,14 @@ class IngestHandler:
                     newest[key] = message.value
         source = newest.pop(self._key, None)
         if source is not None:
-            self._ingest.resume(decode_record(source, SourceMark))
-        for mark in newest.values():
-            self._ingest.remember(decode_record(mark, FrameMark))
+            mark = decode_record(source, SourceMark)
+            self._ingest.resume(mark)
+            self._marked = mark.next_offset
+        for value in newest.values():
+            self._ingest.remember(decode_record(value, FrameMark))
 
     async def handle(self, batch: RecordBatch) -> Sequence[Out]:
+        self._require_news(batch.start)
         if isinstance(self._ingest.decoder, MapDecoder):
             await teach(self._ingest.decoder.format, self._registry, batch.records.values)
         out = self._ingest.step(batch)
@@ -63,7 +70,19 @@ class IngestHandler:
         return self._shown(out)
 
     async def idle(self, position: int, clock_us: int) -> Sequence[Out]:
+        self._require_news(position)
         return self._shown(self._ingest.idle(position, clock_us))
+
+    def _require_news(self, start: int) -> None:
+        """Nothing that was written is written again, whatever the group's offset says.
+
+        Without transactions what was read may be not written: there it is read again.
+        """
+        if self._transactional and start < self._marked:
+            raise OwnershipLostError(
+                f"{self._key}: the group's offset says {start}, but the newest mark says "
+                f"{self._marked} has been written with it: the coordinator is behind"
+            )
 
     def _shown(self, out: Sequence[Out]) -> Sequence[Out]:
         """The same, after a look at what it says of senders."""

@@ -21,6 +21,13 @@ class OffsetApart(LogOwner):
             self._broker.committed[self._place] = self._committed = offset
 
 
+class Credulous(LogOwner):
+    """Believes the coordinator, whatever it has committed itself."""
+
+    def _committed_now(self) -> int | None:
+        return self._broker.offset(self._place)
+
+
 class AnyBatch(LogOwner):
     """Takes whatever batch the transport hands over."""
 

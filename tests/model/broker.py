@@ -94,6 +94,8 @@ class Broker:
         self.now_us = now_us
         self.logs: dict[Source, Log] = {}
         self.committed: dict[Place, int] = {}
+        self.behind: dict[Place, int | None] = {}
+        """What a coordinator that has just come back shows instead."""
         self._epochs: dict[str, int] = {}
         self._open: dict[str, Transaction] = {}
         for topic, count in partitions.items():
@@ -102,6 +104,10 @@ class Broker:
 
     def add_partition(self, source: Source) -> None:
         self.logs[source] = Log(source)
+
+    def offset(self, place: Place) -> int | None:
+        """What the coordinator says was committed."""
+        return self.behind[place] if place in self.behind else self.committed.get(place)
 
     def advance(self, us: int) -> None:
         """Time passes; transactions that have been open for too long are aborted."""

@@ -117,6 +117,25 @@ class Fail:
 
 
 @dataclass(frozen=True)
+class Behind:
+    """The group's coordinator comes back and knows of no commit yet."""
+
+    stage: str
+
+    def apply(self, world: World) -> None:
+        known = [place for place in world.broker.committed if place[0] == self.stage]
+        world.broker.behind.update(dict.fromkeys(known))
+
+
+@dataclass(frozen=True)
+class Abreast:
+    """Coordinators know all commits again."""
+
+    def apply(self, world: World) -> None:
+        world.broker.behind.clear()
+
+
+@dataclass(frozen=True)
 class Again:
     """The transport hands over once more what it has handed over."""
 

@@ -11,6 +11,7 @@ from typing import Final, Literal, Protocol
 
 from streams.batch import RecordBatch
 from streams.clock import SECOND_US
+from streams.errors import OwnershipLostError
 from streams.stage import Out
 from streams.work import AtEnd
 from tests.model.broker import Broker, Log, LostError, Producer, Source
@@ -108,13 +109,13 @@ class Owner:
         self._ours = ours
 
     def _forget(self) -> None:
-        self.position = -1
+        self.position, self._committed = -1, None
 
     def _live(self) -> Steps:
         while True:
             try:
                 yield from self._own()
-            except LostError:
+            except (LostError, OwnershipLostError):
                 self.position = -1
                 yield
 
@@ -127,9 +128,16 @@ class Owner:
         # We may have been frozen meanwhile and have fenced the rightful owner: ask again.
         if not self._process.is_member(self._source):
             raise LostError("not ours any more")
-        self._committed = self._broker.committed.get(self._place)
+        self._committed = self._committed_now()
         yield
         yield from self._work(producer)
+
+    def _committed_now(self) -> int | None:
+        """A coordinator that has just come back may show an offset from before our own commit."""
+        committed = self._broker.offset(self._place)
+        if self._committed is not None and (committed is None or committed < self._committed):
+            raise LostError("the coordinator is behind")
+        return committed
 
     def _open(self) -> Producer:
         return self._broker.producer("/".join(map(str, self._place)))
@@ -142,7 +150,7 @@ class Owner:
         self._recheck = False
         if not self._process.is_member(self._source):
             raise LostError("not ours any more")
-        if self._broker.committed.get(self._place) != self._committed:
+        if self._broker.offset(self._place) != self._committed:
             raise LostError("somebody else has been here")
 
     def _commit(self, producer: Producer, out: Sequence[Out], offset: int | None) -> Steps:

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from tests.model.broken import (
     AnyBatch,
     BlindToTransactions,
+    Credulous,
     HastyToRestore,
     LateByTheClock,
     NotFenced,
@@ -16,7 +17,17 @@ from tests.model.broken import (
     StateKept,
 )
 from tests.model.found import BrokenRuleError
-from tests.model.happens import Again, Crash, Everybody, Fail, Freeze, Run, Wake
+from tests.model.happens import (
+    Abreast,
+    Again,
+    Behind,
+    Crash,
+    Everybody,
+    Fail,
+    Freeze,
+    Run,
+    Wake,
+)
 from tests.model.owner import LogOwner
 from tests.model.schedule import Step, schedules
 from tests.model.sent import Added, Changed, Held, Released, Traffic
@@ -84,6 +95,22 @@ STALE_MARKS: Final = [
     Run("ingest", 0, 30, only=0),
     Everybody(20),
 ]
+BEHIND: Final = {
+    stage: [
+        Traffic(6, rounds=30),
+        Everybody(20),
+        Behind(stage),
+        fault,
+        Traffic(2, rounds=6),
+        Everybody(20),
+        Abreast(),
+        Everybody(20),
+    ]
+    for stage, fault in (
+        ("watch", Fail("watch", 0, "unsent")),
+        ("ingest", Crash("ingest", 0, moves=True)),
+    )
+}
 LONG_TRANSACTION: Final = [Held(0), Traffic(5, rounds=30, silent=True), Released()]
 
 
@@ -92,6 +119,7 @@ LONG_TRANSACTION: Final = [Held(0), Traffic(5, rounds=30, silent=True), Released
     [
         pytest.param(OffsetApart, interrupted("ingest", 1, Fail("ingest", 0, "unanswered"))),
         pytest.param(OffsetApart, interrupted("watch", 3, Crash("watch", 0, moves=False))),
+        pytest.param(Credulous, BEHIND["watch"]),
         pytest.param(AnyBatch, interrupted("ingest", 1, Again("ingest", 0))),
         pytest.param(StateKept, interrupted("ingest", 1, Fail("ingest", 0, "unsent"))),
         pytest.param(NotFenced, interrupted("ingest", 1, Freeze("ingest", 0, long=True))),
@@ -119,6 +147,11 @@ def test_a_partition_that_was_announced_loses_nothing() -> None:
 def test_one_that_was_not_comes_too_late() -> None:
     with pytest.raises(BrokenRuleError, match="missed_rows=1"):
         judge(grown(announced=False))
+
+
+@pytest.mark.parametrize("steps", BEHIND.values(), ids=BEHIND)
+def test_a_coordinator_that_is_behind_is_not_believed(steps: list[Step]) -> None:
+    judge(steps)
 
 
 @pytest.mark.parametrize("steps", [STALE_MARKS, LONG_TRANSACTION], ids=["marks", "transaction"])

@@ -11,13 +11,13 @@ from prometheus_client import REGISTRY
 from streams.batch import Message, RecordBatch
 from streams.clock import SECOND_US
 from streams.codec import Block, FrameHeader, decode_block, encode_frame, encode_record
-from streams.errors import InvalidParameterError
+from streams.errors import InvalidParameterError, OwnershipLostError
 from streams.ingest import IngestHandler
 from streams.intake import Ingest
 from streams.schemas.system import DeadLetter, FrameMark, Quality, SourceMark
 from streams.schemas.telemetry import Change
 from streams.series import routing_key, shard_of
-from streams.settings import StreamSettings, TopicSettings, WindowSettings
+from streams.settings import BrokerSettings, StreamSettings, TopicSettings, WindowSettings
 from streams.stage import Out
 from streams.windows.blocks import decode_table
 from streams.windows.merge import ShardMerge
@@ -420,13 +420,14 @@ class TestRestore:
     """A handler that takes over goes on where the one before it had come to."""
 
     @staticmethod
-    def handler(out: Sequence[Out]) -> IngestHandler:
+    def handler(out: Sequence[Out], **broker: Any) -> IngestHandler:
         async def stored() -> AsyncIterator[Message]:
             for n, o in enumerate(o for o in out if o.topic == "state.ingest"):
                 value = None if o.value is None else msgspec.json.encode(o.value)
                 yield Message("state.ingest", 0, n, T0, o.key.encode(), value)
 
-        return IngestHandler("requests", 0, SETTINGS, stored=stored)
+        settings = SETTINGS.model_copy(update={"broker": BrokerSettings(**broker)})
+        return IngestHandler("requests", 0, settings, stored=stored)
 
     @staticmethod
     async def nothing() -> AsyncIterator[RecordBatch]:
@@ -442,6 +443,24 @@ class TestRestore:
         out = await after.handle(batch(message(frame(request()), 1)))
 
         assert arrived(out) == 0
+
+    async def test_an_offset_from_before_its_own_mark_is_not_believed(self) -> None:
+        before = ingest().step(batch(message(request(), 0), message(request(), 1)))
+        after = self.handler(before)
+        await after.restore(self.nothing())
+
+        with pytest.raises(OwnershipLostError, match="says 0, but the newest mark says 2"):
+            await after.handle(batch(message(request(), 0)))
+        with pytest.raises(OwnershipLostError, match="the coordinator is behind"):
+            await after.idle(1, T0)
+        assert arrived(await after.handle(batch(message(request(), 2)))) == 1
+
+    async def test_without_transactions_it_is_read_again(self) -> None:
+        before = ingest().step(batch(message(request(), 0), message(request(), 1)))
+        after = self.handler(before, delivery="at_least_once")
+        await after.restore(self.nothing())
+
+        assert arrived(await after.handle(batch(message(request(), 0)))) == 1
 
     async def test_what_senders_did_is_shown(self) -> None:
         handler = self.handler([])

@@ -135,6 +135,25 @@ async def test_a_batch_is_written_together_with_the_offset_behind_it(broker: Bro
     assert (broker.written, broker.wanted) == (["0-3"], [0, 3])
 
 
+@pytest.mark.parametrize("shown", [None, 1])
+async def test_an_offset_from_before_our_own_commit_is_not_believed(
+    broker: Broker, shown: int | None
+) -> None:
+    case = await taken_over(Case(broker))
+    case.partition.deliver(batch(0, 3))
+    await case.until(3)
+    broker.fail, broker.offset = ProducerFenced(), shown
+
+    case.partition.deliver(batch(3, 5))
+    await eventually(lambda: case.partition.failures > 1)
+    asked_again = broker.wanted[2:]
+    broker.offset = 3
+    await case.until(3, taken=2)
+    await case.partition.close()
+
+    assert (asked_again, broker.wanted[-1], broker.written) == ([5], 3, ["0-3"])
+
+
 async def test_reading_goes_on_from_the_committed_offset(broker: Broker) -> None:
     broker.offset = 7
     case = await taken_over(Case(broker))
