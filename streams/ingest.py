@@ -9,13 +9,13 @@ from streams import metrics
 from streams.batched import App, Message, RecordBatch
 from streams.codec import decode_record
 from streams.connection import full_name, new_consumer
-from streams.errors import OwnershipLostError
 from streams.inputs import inputs, state_partition
 from streams.intake import STATE_TOPIC, Ingest
 from streams.log_stage import attach_log_stage
 from streams.maps.reading import MapDecoder
 from streams.maps.registry import teach
 from streams.replay import message_of
+from streams.restoring import not_behind
 from streams.schemas.system import FrameMark, Quality, SourceMark
 from streams.settings import StreamSettings
 from streams.stage import Out
@@ -78,11 +78,8 @@ class IngestHandler:
 
         Without transactions what was read may be not written: there it is read again.
         """
-        if self._transactional and start < self._marked:
-            raise OwnershipLostError(
-                f"{self._key}: the group's offset says {start}, but the newest mark says "
-                f"{self._marked} has been written with it: the coordinator is behind"
-            )
+        if self._transactional:
+            not_behind(self._key, start, self._marked)
 
     def _shown(self, out: Sequence[Out]) -> Sequence[Out]:
         """The same, after a look at what it says of senders."""

@@ -12,7 +12,7 @@ from streams import metrics
 from streams.batch import RecordBatch, joined
 from streams.errors import OffsetExpiredError, OwnershipLostError, TidegateError
 from streams.log import get_logger
-from streams.restoring import restored
+from streams.restoring import not_behind, restored
 from streams.retry import Attempts, persist
 from streams.stage import Out
 from streams.transaction import Transaction
@@ -161,7 +161,7 @@ class Partition:
         await transaction.open()
         # We may have been frozen meanwhile and have fenced the rightful owner: ask again.
         await self._confirm()
-        self._committed = await self._committed_now()
+        self._committed = not_behind(self.name, await self._log.committed(), self._committed)
         begin = await self._log.begin()
         start = begin if self._committed is None else self._committed
         self._check_begin(begin, start)
@@ -174,15 +174,6 @@ class Partition:
         self._log.want(start)
         log.info("partition_taken", stage=self._work.stage, partition=self.name, offset=start)
         return handler
-
-    async def _committed_now(self) -> int | None:
-        """A broker that has just come back may for seconds show an offset from long before."""
-        committed = await self._log.committed()
-        if self._committed is not None and (committed is None or committed < self._committed):
-            raise OwnershipLostError(
-                f"{self.name}: committed at {committed}, but {self._committed} was committed here"
-            )
-        return committed
 
     async def _until_member(self) -> None:
         """Who is no member must not fence the one who is."""

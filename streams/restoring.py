@@ -7,6 +7,7 @@ from functools import partial
 
 from streams import metrics
 from streams.batch import RecordBatch
+from streams.errors import OwnershipLostError
 from streams.keeper import Keeper
 from streams.vitals import Vital
 from streams.work import Log, LogHandler, Work
@@ -18,6 +19,20 @@ class Restored:
 
     handler: LogHandler
     keeper: Keeper | None
+
+
+def not_behind(name: str, offset: int | None, known: int | None) -> int | None:
+    """The group's offset, held against one that is known to have been committed.
+
+    A broker that has just come back may for seconds show an offset from long before. Raises
+    OwnershipLostError then: to take over anew, a little later, is all there is to do.
+    """
+    if known is not None and (offset is None or offset < known):
+        raise OwnershipLostError(
+            f"{name}: the group's offset says {offset}, but {known} was committed: "
+            "the coordinator is behind"
+        )
+    return offset
 
 
 async def restored(

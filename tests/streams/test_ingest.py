@@ -449,7 +449,7 @@ class TestRestore:
         after = self.handler(before)
         await after.restore(self.nothing())
 
-        with pytest.raises(OwnershipLostError, match="says 0, but the newest mark says 2"):
+        with pytest.raises(OwnershipLostError, match="says 0, but 2 was committed"):
             await after.handle(batch(message(request(), 0)))
         with pytest.raises(OwnershipLostError, match="the coordinator is behind"):
             await after.idle(1, T0)
