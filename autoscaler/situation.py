@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from autoscaler.region import UNKNOWN, UNTOLD, Mix, Region, mix_of, region_of
 from streams.schemas.scaling import Decision, Forecast, Ladder
 
 
@@ -72,6 +73,10 @@ class Situation:
     service_s: float = 0.0
     """Serving time in a full replica; 0 while unknown."""
     identified: bool = False
+    region: Region = UNKNOWN
+    """What one replica carries beside its slots, as far as it is known."""
+    mix: Mix = UNTOLD
+    """What a request asks of it."""
     horizon_s: float = 0.0
     """Until a replica ordered now takes its first request."""
     slo_queue_s: float = 1.0
@@ -147,6 +152,7 @@ _KINDS: Final[Mapping[str, type[float]]] = {
 def inputs_of(situation: Situation) -> dict[str, float]:
     """The situation as numbers, for ``Decision.inputs``."""
     inputs = {name: float(getattr(situation, name)) for name in _NUMBERS}
+    inputs |= situation.region.numbers() | situation.mix.numbers()
     inputs["fruitless"] = float(bool(situation.fruitless))
     inputs["suspects"] = float(len(situation.suspects))
     for number, block in enumerate(situation.blocks):
@@ -192,6 +198,8 @@ def situation_of(decision: Decision) -> Situation:
         forecast=decision.forecast,
         ladder=decision.ladder,
         dry_run=decision.dry_run,
+        region=region_of(inputs),
+        mix=mix_of(inputs),
         fruitless=why if inputs["fruitless"] else "",
         suspects=tuple(
             names.get(f"suspect_{n}", f"client {n + 1}") for n in range(int(inputs["suspects"]))
