@@ -88,7 +88,8 @@ class MixMeter:
         output = sum(one.output.value * recent for one, recent in classes) / arrived
         # Half of the output is there on average; engines that tell know of shared prefixes too.
         resident = self._resident.value or prompt + output / 2
-        return Mix(prompt=prompt * (self._read.value or 1.0), output=output, resident=resident)
+        read = prompt * (self._read.value or 1.0)
+        return Mix(prompt=round(read, 2), output=round(output, 2), resident=round(resident, 2))
 
     def _class(self, name: tuple[str, str]) -> _Class:
         if name not in self._classes and len(self._classes) >= MAX_CLASSES:

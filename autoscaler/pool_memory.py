@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from autoscaler.demand import DemandMeter, Glimpse, PoolSecond
+from autoscaler.explore import Exploration
 from autoscaler.growth import GrowthWatch
 from autoscaler.highest import Highest
 from autoscaler.outlook import Outlook
@@ -71,6 +72,7 @@ class PoolMemory:
         self._watched_since_us: int | None = None
         self._gauged_us: int | None = None
         self._glimpse = Glimpse()
+        self._exploration = Exploration()
         self._missed = 0
         self._seen_through_us = 0
 
@@ -202,6 +204,9 @@ class PoolMemory:
             suspect_demand=max(0.0, self._offered() - self._offered(about.suspects)),
             blocks=about.blocks,
             block_expires_s=self._scaling.block_expires_s,
+            explore_s=self._scaling.explore_s,
+            exploring_s=self._exploration.lasts_s(now_us),
+            rested_s=self._exploration.rested_s(now_us),
             order=about.order,
             ladder=about.ladder,
             dry_run=self._scaling.dry_run,
@@ -251,6 +256,7 @@ class PoolMemory:
     def decided(self, decision: Decision) -> Decision:
         """Remember it; the reactive policy's figures are filled in."""
         self._missed = 0
+        self._exploration.see(decision)
         self._proposals.see(decision.at_us, decision.proposed)
         standing = int(decision.inputs["standing"])
         if decision.desired != standing:

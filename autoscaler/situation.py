@@ -107,6 +107,12 @@ class Situation:
     block_expires_s: float = 900.0
     allotment: Allotment | None = None
     order: Order | None = None
+    explore_s: float = 0.0
+    """How long it may stand one replica short to see what the others carry; 0: not at all."""
+    exploring_s: float = 0.0
+    """How long it has; 0 if it does not."""
+    rested_s: float = 0.0
+    """Since it did last."""
     ladder: Ladder = "shadow"
     dry_run: bool = False
 
@@ -143,6 +149,9 @@ _NUMBERS = (
     "failed_starts",
     "suspect_demand",
     "block_expires_s",
+    "explore_s",
+    "exploring_s",
+    "rested_s",
 )
 _KINDS: Final[Mapping[str, type[float]]] = {
     name: Situation.__annotations__[name] for name in _NUMBERS
