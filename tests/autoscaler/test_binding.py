@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -6,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.binding import Binding, binding
+from autoscaler.plan import propose
 from autoscaler.region import FACES, UNKNOWN, Limit, Mix, Region, mix_of, region_of
+from autoscaler.situation import Situation
 
 MIX = Mix(prompt=100, output=50, resident=125)
 
@@ -48,7 +51,8 @@ def bound(region: Region, mix: Mix = MIX, *, service_s: float = 5.0) -> Binding:
 def test_the_face_nearest_its_limit_binds(region: Region, slots: float, face: str) -> None:
     found = bound(region)
 
-    assert (found.slots, found.face) == (pytest.approx(slots), face)
+    assert found.slots == pytest.approx(slots)
+    assert found.face == face
 
 
 def test_tokens_a_second_bind_nothing_while_serving_times_are_unknown() -> None:
@@ -73,6 +77,23 @@ def test_whatever_is_believed_a_replica_has_one_slot_and_no_more_than_it_has(
     region: Region, mix: Mix, slots: int, service_s: float
 ) -> None:
     assert 1 <= binding(region, mix, slots=slots, service_s=service_s).slots <= slots
+
+
+@given(
+    region=regions,
+    mix=mixes,
+    upper=st.floats(0, 1e6),
+    in_flight=st.floats(0, 1e6),
+    service_s=st.floats(0, 1e4),
+)
+def test_no_limit_takes_a_replica_away(
+    region: Region, mix: Mix, upper: float, in_flight: float, service_s: float
+) -> None:
+    usual: dict[str, Any] = {"pool": "codex", "now_us": 0, "standing": 1, "ready": 1, "slots": 8}
+    load: dict[str, Any] = {"demand": 1.0, "upper": upper, "in_flight": in_flight}
+    plain = Situation(low=1, high=9, service_s=service_s, **usual, **load)
+
+    assert propose(replace(plain, region=region, mix=mix)).desired >= propose(plain).desired
 
 
 @given(region=regions, mix=mixes)
