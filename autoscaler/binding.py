@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from autoscaler.region import UNKNOWN, Mix, Region
+from autoscaler.region import UNKNOWN, WORDS, Mix, Region
 
 SLACK_RATIO: Final = 0.9
 """A face that leaves so much of the slots cannot be told from the slots themselves."""
@@ -23,8 +23,8 @@ class Binding:
 
     def __str__(self) -> str:
         return (
-            f"{self.face} bind: a replica carries {self.carried:.3g} and full slots would ask "
-            f"for {self.asked:.3g}"
+            f"{self.face} bind: a replica carries {self.carried:,.4g} and full slots would "
+            f"ask for {self.asked:,.4g}"
         )
 
 
@@ -44,12 +44,16 @@ def binding(region: Region, mix: Mix, *, slots: int, service_s: float) -> Bindin
         return Binding(float(slots))
     prefill_s = mix.prompt / region.value("prefill_tokens_per_s")
     decode_s = mix.output / region.value("decode_tokens_per_s")
-    busiest = ("prefill", mix.prompt) if prefill_s > decode_s else ("decode", mix.output)
+    busiest = (
+        ("prefill_tokens_per_s", mix.prompt)
+        if prefill_s > decode_s
+        else ("decode_tokens_per_s", mix.output)
+    )
     per_s = 1 / service_s if service_s > 0 else 0.0
     faces = (
-        (f"{busiest[0]} tokens/s", busiest[1] * per_s, _times(1, (prefill_s + decode_s) * per_s)),
-        ("KV tokens", mix.resident, _times(region.value("kv_tokens"), mix.resident)),
-        ("requests in flight", 1.0, region.value("in_flight")),
+        (WORDS[busiest[0]], busiest[1] * per_s, _times(1, (prefill_s + decode_s) * per_s)),
+        (WORDS["kv_tokens"], mix.resident, _times(region.value("kv_tokens"), mix.resident)),
+        (WORDS["in_flight"], 1.0, region.value("in_flight")),
     )
     face, each, enough_for = min(faces, key=lambda one: one[2])
     fits = max(1.0, enough_for)

@@ -1,6 +1,6 @@
 """What one replica carries, as a region with four faces, each identified or a lower bound. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,6 +47,12 @@ class Region(msgspec.Struct, frozen=True, kw_only=True):
         binds = limit is not None and limit.identified and limit.value > 0
         return limit.value if limit is not None and binds else float("inf")
 
+    def known(self) -> Iterator[tuple[str, Limit]]:
+        """The faces with a limit, in words for people."""
+        for face in FACES:
+            if (limit := getattr(self, face)) is not None:
+                yield WORDS[face], limit
+
     def numbers(self) -> dict[str, float]:
         """What is known, for the inputs of a decision."""
         known = {_name(face): one for face in FACES if (one := getattr(self, face)) is not None}
@@ -56,6 +62,12 @@ class Region(msgspec.Struct, frozen=True, kw_only=True):
 
 UNKNOWN: Final = Region()
 FACES: Final = Region.__struct_fields__
+WORDS: Final = {
+    "prefill_tokens_per_s": "prefill tokens/s",
+    "decode_tokens_per_s": "decode tokens/s",
+    "kv_tokens": "KV tokens",
+    "in_flight": "requests in flight",
+}
 IDENTIFIED: Final = "_identified"
 
 
