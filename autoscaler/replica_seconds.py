@@ -8,6 +8,12 @@ from autoscaler.demand import PoolKey
 from streams.windows.features import FEATURES
 from streams.windows.table import Table
 
+_GAUGES: Final = ("running", "waiting", "deferred", "kv_use_ratio", "kv_capacity_tokens", "ttft_s")
+_COLUMNS: Final = (
+    *("prompt_tokens", "cached_tokens", "output_tokens"),
+    *(f"{gauge}.{part}" for gauge in _GAUGES for part in ("n", "sum")),
+)
+"""Those that are read, of three times as many."""
 _SCALE: Final = {feature.name: feature.scale for feature in FEATURES["engine"]}
 
 
@@ -35,7 +41,9 @@ def replica_seconds(
 ) -> Mapping[PoolKey, Sequence[ReplicaSecond]]:
     """Of replicas whose engine said what it was doing, oldest first."""
     found: dict[PoolKey, list[ReplicaSecond]] = {}
-    columns = {name: column.tolist() for name, column in table.ints.items()}
+    columns = {
+        name: column.tolist() for name in _COLUMNS if (column := table.ints.get(name)) is not None
+    }
     for row, (window_us, series) in enumerate(
         zip(table.window_us.tolist(), table.series.tolist(), strict=True)
     ):
