@@ -1,12 +1,11 @@
-"""What one replica carries and how long a new one takes, learned from what is seen. Pure."""
+"""How long a request holds a slot, learned from those that finished. Pure."""
 
 import math
-from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
+from autoscaler.fading_line import FadingLine
 from streams.errors import InvalidParameterError
-from streams.schemas.scaling import ReplicaStatus
 
 FORGET_AFTER: Final = 200.0
 """Requests after which one counts half."""
@@ -15,6 +14,8 @@ ENOUGH_AT_FULL: Final = 10.0
 PRIOR_SPREAD: Final = 20.0
 """Requests times occupancy squared: how much variety it takes to believe in a slope."""
 MAX_STRETCH: Final = 4.0
+DOUBT_RATIO: Final = 0.1
+"""Of what was learned, how much still counts once engine or model have changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +55,8 @@ class ServiceTime:
     """
 
     def __init__(self) -> None:
-        self._n = self._work = self._x = self._y = self._xx = self._xy = 0.0
-        self._at_full = 0.0
+        self._line = FadingLine(FORGET_AFTER)
+        self._work = self._at_full = 0.0
 
     def learn(self, served: Served) -> None:
         """Raises InvalidParameterError for times or work that cannot be."""
@@ -63,21 +64,21 @@ class ServiceTime:
             raise InvalidParameterError("seconds", served.seconds, "finite and at least 0")
         if not (served.work > 0 and served.count > 0):
             raise InvalidParameterError("work", served.work, "more than 0, as the count")
-        count, x, y = served.count, served.occupancy, served.seconds / served.work
-        keep = 0.5 ** (count / FORGET_AFTER)
-        self._n = keep * self._n + count
+        keep = self._line.learn(served.occupancy, served.seconds / served.work, served.count)
         self._work = keep * self._work + served.work
-        self._x = keep * self._x + count * x
-        self._y = keep * self._y + count * y
-        self._xx = keep * self._xx + count * x**2
-        self._xy = keep * self._xy + count * x * y
-        full = x >= FULL_RATIO * served.slots
-        self._at_full = keep * self._at_full + (count if full else 0)
+        full = served.occupancy >= FULL_RATIO * served.slots
+        self._at_full = keep * self._at_full + (served.count if full else 0)
+
+    def doubt(self) -> None:
+        """Another engine or model may be served: what comes now counts more, and full ones anew."""
+        self._line.fade(DOUBT_RATIO)
+        self._work *= DOUBT_RATIO
+        self._at_full = 0.0
 
     @property
     def known(self) -> bool:
         """Something finished."""
-        return self._n >= 1
+        return self._work > 0
 
     @property
     def identified(self) -> bool:
@@ -88,39 +89,7 @@ class ServiceTime:
         """Serving time where ``slots`` requests share a replica; 0 before anything finished."""
         if not self.known:
             return 0.0
-        mean_x, mean_y = self._x / self._n, self._y / self._n
-        spread = max(0.0, self._xx - self._n * mean_x**2)
-        slope = max(0.0, (self._xy - self._n * mean_x * mean_y) / (spread + PRIOR_SPREAD))
-        per_work = min(max(mean_y, mean_y + slope * (slots - mean_x)), MAX_STRETCH * mean_y)
-        return per_work * self._work / self._n
-
-
-class LeadTime:
-    """Seconds from ordering a replica to its being ready: the upper median of the last twenty.
-
-    >>> lead = LeadTime(prior_s=8)
-    >>> lead.seconds()
-    8.0
-    """
-
-    def __init__(self, prior_s: float) -> None:
-        self.prior_s = float(prior_s)
-        self._seen: deque[float] = deque(maxlen=20)
-        self._replicas: deque[str] = deque(maxlen=200)
-
-    def see(self, replica: ReplicaStatus) -> None:
-        """Takes each replica once, when it is ready and says when it was ordered."""
-        if replica.state != "ready" or not replica.ordered_at_us:
-            return
-        if replica.replica in self._replicas or replica.since_us < replica.ordered_at_us:
-            return
-        self._replicas.append(replica.replica)
-        self._seen.append((replica.since_us - replica.ordered_at_us) / 1e6)
-
-    @property
-    def learned(self) -> bool:
-        return bool(self._seen)
-
-    def seconds(self) -> float:
-        ordered = sorted(self._seen)
-        return ordered[len(ordered) // 2] if ordered else self.prior_s
+        line = self._line
+        slope = max(0.0, line.slope(PRIOR_SPREAD))
+        stretched = max(line.mean_y, line.mean_y + slope * (slots - line.mean_x))
+        return min(stretched, MAX_STRETCH * line.mean_y) * self._work / line.n

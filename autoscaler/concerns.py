@@ -14,6 +14,8 @@ R = TypeVar("R", Incident, Anomaly)
 
 INCIDENT_PREFIX: Final = "incident/"
 FLOOD_PREFIX: Final = "flood/"
+BUSY: Final = frozenset({"traffic_surge", "capacity_short"})
+"""Causes of incidents in which replicas only have much to do."""
 MAX_OPEN: Final = 1_000
 """Incidents and anomalies kept; beyond, the oldest is forgotten."""
 
@@ -64,6 +66,12 @@ class Concerns:
 
     def trusted(self, pool: PoolKey) -> bool:
         return not any(incident.trust_hurt for incident in self._of(pool))
+
+    def usual(self, pool: PoolKey) -> bool:
+        """Nothing is wrong with the pool but that much is asked of it."""
+        return self.trusted(pool) and all(
+            incident.causes[:1] and incident.causes[0].kind in BUSY for incident in self._of(pool)
+        )
 
     def suspects(self, pool: PoolKey) -> tuple[str, ...]:
         """Clients whose traffic is the likely cause of an open incident, or is anomalous."""

@@ -19,11 +19,25 @@ PoolKey = tuple[str, str]
 REMEMBERED_S: Final = 180
 MAX_TENANTS: Final = 1_000
 """Per pool and second; the arrivals of further tenants count under no name."""
+MAX_CLASSES: Final = 100
+"""Per pool and second, of requests by model and route; those of further ones count as one."""
 GLIMPSE_S: Final = 10.0
 MIN_SPAN_S: Final = 5.0
 MAX_SPAN_S: Final = 60.0
 
 _SCALE: Final = {feature.name: feature.scale for feature in FEATURES["request"]}
+
+
+@dataclass(slots=True)
+class ClassSecond:
+    """Requests of one class in one window: those that are alike in how much they ask for."""
+
+    arrived: int = 0
+    prompt_tokens: int = 0
+    """Of those that arrived."""
+    ended: int = 0
+    output_tokens: int = 0
+    """Of those that ended."""
 
 
 @dataclass(slots=True)
@@ -55,6 +69,8 @@ class PoolSecond:
     """Replicas that were ready, filled in by whoever knows."""
     arrived_of: dict[str, int] = field(default_factory=dict)
     """Tenant -> arrivals."""
+    classes: dict[tuple[str, str], ClassSecond] = field(default_factory=dict)
+    """(model, route) -> its requests and their tokens."""
 
     @property
     def missed(self) -> int:
@@ -77,7 +93,9 @@ def pool_seconds(
         if pool not in slo_queue_s:
             continue
         second = seconds.setdefault(pool, {}).setdefault(window_us, PoolSecond(window_us))
-        _add(second, {name: column[row] for name, column in columns.items()})
+        values = {name: column[row] for name, column in columns.items()}
+        _add(second, values)
+        _add_class(second, (labels.get("model", ""), labels.get("route", "")), values)
         second.late += int(late[row])
         _count_tenant(second, labels.get("tenant", ""), columns["arrived"][row])
     return {pool: [rows[at] for at in sorted(rows)] for pool, rows in seconds.items()}
@@ -100,6 +118,20 @@ def _add(second: PoolSecond, row: Mapping[str, int]) -> None:
         second.served_n += n
         second.served_tokens += row.get("output_tokens", 0)
         second.served_s += n * max(0.0, _mean(row, "duration_s") - _mean(row, "queue_s"))
+
+
+def _add_class(second: PoolSecond, name: tuple[str, str], row: Mapping[str, int]) -> None:
+    ended = sum(row.get(kind, 0) for kind in ("finished", "failed", "cancelled"))
+    arrived = row.get("arrived", 0)
+    if not (arrived or ended):
+        return
+    if len(second.classes) >= MAX_CLASSES and name not in second.classes:
+        name = ("", "")
+    one = second.classes.setdefault(name, ClassSecond())
+    one.arrived += arrived
+    one.prompt_tokens += row.get("prompt_tokens", 0)
+    one.ended += ended
+    one.output_tokens += row.get("output_tokens", 0)
 
 
 def _mean(row: Mapping[str, int], feature: str) -> float:

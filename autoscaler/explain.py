@@ -6,6 +6,7 @@ from autoscaler.decide import OF_ANOTHER_VERSION, decide_again
 from autoscaler.guard_words import word_of
 from autoscaler.guards import GUARDS
 from autoscaler.plan import propose
+from autoscaler.region import Limit
 from autoscaler.situation import Situation, situation_of
 from autoscaler.what_if import Otherwise, others
 from streams.schemas.base import Record
@@ -86,6 +87,7 @@ def _seen(situation: Situation) -> Iterator[str]:
     starting = f", {situation.starting} starting" if situation.starting else ""
     standing = f"{situation.standing} ordered, {situation.ready} ready{starting}"
     yield f"replicas: {standing}; {situation.slots} requests at once each"
+    yield from map(_limit, situation.region.known())
     if situation.service_s > 0:
         how = "measured in full ones" if situation.identified else "not measured in full ones yet"
         yield f"a request holds a slot of a full replica for {situation.service_s:.3g} s ({how})"
@@ -96,6 +98,11 @@ def _seen(situation: Situation) -> Iterator[str]:
         f"requests may wait {situation.slo_queue_s:g} s, {situation.missed} missed that just now"
     )
     yield f"the pool has been watched for {situation.watched_s:.0f} s without a gap"
+
+
+def _limit(face: tuple[str, Limit]) -> str:
+    name, limit = face
+    return f"a replica carries {'' if limit.identified else 'at least '}{limit.value:,.0f} {name}"
 
 
 def _words(situation: Situation) -> Iterator[GuardWord]:

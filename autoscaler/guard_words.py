@@ -46,6 +46,12 @@ def _past(situation: Situation) -> str:
     return f"{highest} at most was called for within the last {span_s:g} s"
 
 
+def _exploring(situation: Situation) -> str:
+    if not situation.explore_s:
+        return "finding out what replicas carry is not allowed"
+    return "there is nothing to find out, or it might hurt somebody now"
+
+
 def _shares(situation: Situation) -> str:
     given = situation.allotment
     return "nobody else needs its GPUs more" if given is None else given.why
@@ -73,6 +79,7 @@ FACTS: Final[Mapping[Guard, Callable[[Situation], str]]] = {
     guards.fruitless_growth: _growth,
     guards.crash_loop: _failures,
     guards.stabilise: _past,
+    guards.explore: _exploring,
     guards.allocated: _shares,
     guards.incident_freeze: _incidents,
     guards.stale_data: _age,

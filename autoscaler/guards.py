@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from autoscaler.explore import explored
 from autoscaler.plan import for_backlog, for_forecast
 from autoscaler.situation import Situation
 from streams.schemas.scaling import Decision
@@ -84,6 +85,15 @@ def stabilise(decision: Decision, situation: Situation) -> Decision:
 def worth_it(standing: int, desired: int) -> bool:
     """Whether so many replicas would go that it is worth the turning back."""
     return desired >= standing or standing - desired >= LEAST_STEP * standing
+
+
+def explore(decision: Decision, situation: Situation) -> Decision:
+    """One replica fewer for a while where that was asked for; what comes after may forbid it."""
+    size = explored(decision, situation)
+    if size is None:
+        return decision
+    why = f"one fewer for at most {situation.explore_s:g} s, as allowed, to see what others carry"
+    return changed(decision, size, "explore", why)
 
 
 def allocated(decision: Decision, situation: Situation) -> Decision:
@@ -198,6 +208,7 @@ GUARDS: Final[Sequence[Guard]] = (
     crash_loop,
     # what must not make it shrink
     stabilise,
+    explore,
     # what others need more (it is asked for what all the other guards allow)
     allocated,
     # what must not make it shrink at all

@@ -3,6 +3,7 @@
 import math
 from typing import Final
 
+from autoscaler.binding import Binding, binding
 from autoscaler.need import patience
 from autoscaler.situation import Situation, inputs_of, names_of
 from streams.schemas.scaling import Decision
@@ -19,6 +20,8 @@ def propose(situation: Situation) -> Decision:
     * backlog: the slots, and what they can still take within the longest wait that the SLO allows,
       must hold what is in flight and queued now, also where only a glimpse of it can be had
       because windows stall: the reactive floor.
+
+    Of a replica's slots, as many count as its tightest face lets it use at once.
     """
     ahead, present = for_forecast(situation), for_backlog(situation)
     replicas = max(ahead, present)
@@ -35,7 +38,7 @@ def propose(situation: Situation) -> Decision:
         dry_run=situation.dry_run,
         forecast=situation.forecast,
         demand=situation.demand,
-        capacity_per_replica=float(situation.slots),
+        capacity_per_replica=carries(situation).slots,
         capacity_identified=situation.identified,
         missed=situation.missed,
         unattainable=_overdue(situation),
@@ -52,7 +55,7 @@ def for_forecast(situation: Situation, less: float = 0.0) -> int:
     """
     if situation.service_s <= 0:
         return 0
-    return whole(max(0.0, situation.upper - less) / situation.slots)
+    return whole(max(0.0, situation.upper - less) / carries(situation).slots)
 
 
 def for_backlog(situation: Situation) -> int:
@@ -72,9 +75,17 @@ def room(situation: Situation) -> float:
     >>> room(usual)
     4.4
     """
+    slots = carries(situation).slots
     if situation.service_s <= 0:
-        return float(situation.slots)
-    return situation.slots * patience(situation.service_s, situation.slo_queue_s)
+        return slots
+    return slots * patience(situation.service_s, situation.slo_queue_s)
+
+
+def carries(situation: Situation) -> Binding:
+    """What a replica runs out of first, and the slots it is enough for."""
+    return binding(
+        situation.region, situation.mix, slots=situation.slots, service_s=situation.service_s
+    )
 
 
 def _overdue(situation: Situation) -> str:
@@ -106,10 +117,12 @@ def _reason(situation: Situation, ahead: int, present: int) -> str:
         held = f"{situation.glimpsed:.3g} in flight or queued, seen before windows are final,"
     if situation.service_s <= 0:
         return f"{held} need {_replicas(present)}; serving times are not known yet"
+    tightest = carries(situation)
+    per_replica = f"{tightest.slots:.3g} per replica" + (f" ({tightest})" if tightest.face else "")
     forecast = (
         f"p{situation.quantile * 100:.0f} of the highest demand in the next "
-        f"{situation.horizon_s:.3g} s is {situation.upper:.3g} slots at {situation.slots} per "
-        f"replica, to keep misses within {situation.miss_budget_ratio * 100:.3g} %"
+        f"{situation.horizon_s:.3g} s is {situation.upper:.3g} slots at {per_replica}, "
+        f"to keep misses within {situation.miss_budget_ratio * 100:.3g} %"
     )
     if present > ahead:
         return f"{held} need {_replicas(present)}; {forecast} would need {ahead}"

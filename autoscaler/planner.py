@@ -7,6 +7,8 @@ from autoscaler.allocation.market import Market
 from autoscaler.concerns import Concerns
 from autoscaler.demand import PoolKey, pool_seconds
 from autoscaler.pool_memory import Circumstances, PoolMemory
+from autoscaler.priors import Priors
+from autoscaler.replica_seconds import replica_seconds
 from autoscaler.rules import Bounds, RuleBook, refusal
 from autoscaler.settings import ScalingSettings
 from autoscaler.situation import Situation
@@ -16,6 +18,7 @@ from streams.errors import InvalidParameterError
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.incidents import Command, Incident, Rule
 from streams.schemas.scaling import Decision, PoolStatus, ReplicaStatus
+from streams.schemas.telemetry import Change
 from streams.stage import Arrival, Out, Outcome, Tick
 from streams.windows.table import Table
 
@@ -28,7 +31,7 @@ class Planner:
     watched for ``scale_down_after_s``, nothing of it is taken away.
     """
 
-    inputs: tuple[str, ...] = ("windows", "incidents", "anomalies", "pools", "commands")
+    inputs: tuple[str, ...] = ("windows", "incidents", "anomalies", "pools", "commands", "changes")
 
     def __init__(
         self, scaling: ScalingSettings, backend: BackendSettings, *, cluster: str = "local"
@@ -40,6 +43,7 @@ class Planner:
         self._slo_queue_s = {key: pool.slo_queue_s for key, pool in self._settings.items()}
         self._pools = {key: PoolMemory(pool, scaling) for key, pool in self._settings.items()}
         self._market = Market(scaling, backend.pools, cluster)
+        self._priors = Priors(scaling.capacities, self._settings)
         self._concerns = Concerns()
         self._rules = RuleBook()
         self._decided_us = 0
@@ -70,16 +74,10 @@ class Planner:
 
     def _see(self, arrival: Arrival) -> None:
         match arrival.record:
-            case Table(kind="request") as table if arrival.early:
-                for key, seconds in pool_seconds(table, self._slo_queue_s).items():
-                    self._pools[key].glimpse(seconds)
-            case Table(kind="request") as table:
-                for key, seconds in pool_seconds(table, self._slo_queue_s).items():
-                    self._pools[key].see_seconds(seconds, trusted=self._concerns.trusted(key))
-            case PoolStatus() as status if (status.cluster, status.pool) in self._pools:
-                self._pools[status.cluster, status.pool].see_status(status)
-            case ReplicaStatus() as replica if (replica.cluster, replica.pool) in self._pools:
-                self._pools[replica.cluster, replica.pool].see_replica(replica.replica, replica)
+            case Table() as table:
+                self._see_windows(table, early=arrival.early)
+            case PoolStatus() | ReplicaStatus() | Change() as told:
+                self._see_told(told)
             case Incident() as incident:
                 self._concerns.see_incident(arrival.key, incident)
             case Anomaly() as anomaly:
@@ -87,7 +85,36 @@ class Planner:
             case None:
                 self._forget(arrival)
             case _:
-                pass  # windows of engines and GPUs, pools of others
+                pass
+
+    def _see_windows(self, table: Table, *, early: bool) -> None:
+        match table.kind:
+            case "request" if early:
+                for key, seconds in pool_seconds(table, self._slo_queue_s).items():
+                    self._pools[key].glimpse(seconds)
+            case "request":
+                for key, seconds in pool_seconds(table, self._slo_queue_s).items():
+                    self._pools[key].see_seconds(seconds, trusted=self._concerns.trusted(key))
+            case "engine" if not early:
+                for key, rows in replica_seconds(table, self._pools).items():
+                    usual = self._concerns.usual(key)
+                    self._pools[key].see_replica_seconds(rows, usual=usual)
+            case _:
+                pass
+
+    def _see_told(self, told: PoolStatus | ReplicaStatus | Change) -> None:
+        memory = self._pools.get((told.cluster, told.pool))
+        if memory is None:
+            return
+        match told:
+            case PoolStatus():
+                memory.see_status(told)
+            case ReplicaStatus():
+                memory.see_replica(told.replica, told)
+            case Change(kind="deployed" | "configured" | "model_loaded"):
+                memory.see_change(told)
+            case Change():
+                pass
 
     def _forget(self, tombstone: Arrival) -> None:
         cluster, _, rest = tombstone.key.partition("/")
@@ -119,6 +146,8 @@ class Planner:
         if not urgent and tick.now_us // every_us <= self._decided_us // every_us:
             return []
         self._decided_us = tick.now_us
+        learners = {key: memory.replica for key, memory in self._pools.items()}
+        self._priors.renew(learners, tick.now_us)
         situations = [
             self._situation(key, memory, memory.status, tick)
             for key, memory in sorted(self._pools.items())

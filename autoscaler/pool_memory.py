@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from autoscaler.capacity import LeadTime
 from autoscaler.demand import DemandMeter, Glimpse, PoolSecond
+from autoscaler.explore import Exploration
 from autoscaler.growth import GrowthWatch
 from autoscaler.highest import Highest
 from autoscaler.outlook import Outlook
 from autoscaler.plan import overdue_after_s
+from autoscaler.replica_memory import ReplicaMemory
+from autoscaler.replica_seconds import ReplicaSecond
 from autoscaler.settings import ScalingSettings
 from autoscaler.shadow import Reactive, Terms
 from autoscaler.situation import Block, Order, Situation
@@ -22,6 +24,7 @@ from streams.schemas.scaling import (
     PoolStatus,
     ReplicaStatus,
 )
+from streams.schemas.telemetry import Change
 
 PIPELINE_S: Final = 4.0
 """From the end of a window until a decision made from it reaches the driver."""
@@ -58,7 +61,7 @@ class PoolMemory:
         self._outlook = Outlook(
             slo_queue_s=pool.slo_queue_s, miss_budget_ratio=scaling.miss_budget_ratio
         )
-        self._lead = LeadTime(pool.start_delay_s)
+        self.replica = ReplicaMemory(pool.start_delay_s)
         self._growth = GrowthWatch()
         self._reactive: Reactive | None = None
         self._replicas: dict[str, ReplicaStatus] = {}
@@ -69,6 +72,7 @@ class PoolMemory:
         self._watched_since_us: int | None = None
         self._gauged_us: int | None = None
         self._glimpse = Glimpse()
+        self._exploration = Exploration()
         self._missed = 0
         self._seen_through_us = 0
 
@@ -77,7 +81,7 @@ class PoolMemory:
     def see_status(self, status: PoolStatus) -> None:
         self.status = status
         if status.start_delay_s > 0:
-            self._lead.prior_s = status.start_delay_s
+            self.replica.lead.prior_s = status.start_delay_s
         if self._reactive is None and status.ready:
             self._reactive = Reactive(status.ready)
 
@@ -89,7 +93,7 @@ class PoolMemory:
         if len(self._replicas) >= MAX_REPLICAS:
             del self._replicas[next(iter(self._replicas))]
         self._replicas[name] = replica
-        self._lead.see(replica)
+        self.replica.lead.see(replica)
         if replica.state == "failed" and before is not None and before.state == "starting":
             self._failed_starts.append(replica.since_us)
 
@@ -104,9 +108,19 @@ class PoolMemory:
                 self._watch(second.window_us + SECOND_US)
             end_us = second.window_us + SECOND_US
             self._outlook.see(second, self.slots, trusted=trusted)
+            if trusted:
+                self.replica.see(second)
             self._growth.see([second])
             if self._reactive is not None and self._outlook.service.known:
                 self._reactive.second(end_us, second.arrived, self._terms())
+
+    def see_replica_seconds(self, rows: Sequence[ReplicaSecond], *, usual: bool) -> None:
+        """What engines said; usual: nothing is wrong with the pool but that much is asked of it."""
+        self.replica.see_replicas(rows, self._replicas, slots=self.slots, usual=usual)
+
+    def see_change(self, change: Change) -> None:
+        if self.replica.see_change(change):
+            self._outlook.service.doubt()
 
     def glimpse(self, seconds: Sequence[PoolSecond]) -> None:
         """Deltas of windows that are not final: nothing is learned, only what is held counts."""
@@ -136,7 +150,7 @@ class PoolMemory:
         return Terms(
             slots=self.slots,
             service_s=self._service_s(),
-            lead_s=self._lead.seconds(),
+            lead_s=self.replica.lead_s(),
             slo_queue_s=self._pool.slo_queue_s,
             target_ratio=self._scaling.target_ratio,
             scale_down_after_s=self._scaling.scale_down_after_s,
@@ -157,7 +171,7 @@ class PoolMemory:
             starting=status.starting,
             pending_s=self._pending_s(now_us),
             overdue=self._overdue(now_us),
-            lead_s=self._lead.seconds(),
+            lead_s=self.replica.lead_s(),
             low=about.low,
             high=about.high,
             slots=self.slots,
@@ -169,6 +183,8 @@ class PoolMemory:
             queued=queued,
             glimpsed=self._glimpse.held(now_us, self._gauged_us or 0),
             service_s=self._service_s(),
+            region=self.replica.region(now_us),
+            mix=self.replica.mix(),
             identified=self._outlook.service.identified,
             horizon_s=forecast.horizon_s,
             slo_queue_s=self._pool.slo_queue_s,
@@ -188,6 +204,9 @@ class PoolMemory:
             suspect_demand=max(0.0, self._offered() - self._offered(about.suspects)),
             blocks=about.blocks,
             block_expires_s=self._scaling.block_expires_s,
+            explore_s=self._scaling.explore_s,
+            exploring_s=self._exploration.lasts_s(now_us),
+            rested_s=self._exploration.rested_s(now_us),
             order=about.order,
             ladder=about.ladder,
             dry_run=self._scaling.dry_run,
@@ -202,7 +221,7 @@ class PoolMemory:
         return status.desired
 
     def _horizon_s(self) -> float:
-        return self._lead.seconds() + PIPELINE_S
+        return self.replica.lead_s() + PIPELINE_S
 
     def _ordered_us(self) -> list[int]:
         return [
@@ -215,7 +234,7 @@ class PoolMemory:
         return _age_s(min(self._ordered_us(), default=now_us), now_us)
 
     def _overdue(self, now_us: int) -> int:
-        after_s = overdue_after_s(self._lead.seconds())
+        after_s = overdue_after_s(self.replica.lead_s())
         return sum(_age_s(at_us, now_us) > after_s for at_us in self._ordered_us())
 
     def _watched_s(self, now_us: int) -> float:
@@ -237,6 +256,7 @@ class PoolMemory:
     def decided(self, decision: Decision) -> Decision:
         """Remember it; the reactive policy's figures are filled in."""
         self._missed = 0
+        self._exploration.see(decision)
         self._proposals.see(decision.at_us, decision.proposed)
         standing = int(decision.inputs["standing"])
         if decision.desired != standing:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from autoscaler.allocation.settings import ClaimSettings, StockSettings
+from autoscaler.region_settings import CapacitySettings
 from streams.loopback import LOOPBACK
 
 
@@ -29,6 +30,11 @@ class ScalingSettings(BaseModel, frozen=True, extra="forbid"):
     """GPUs that the pools of this cluster share; none: every pool has what it asks for."""
     claims: tuple[ClaimSettings, ...] = ()
     """What single pools may claim of the stocks."""
+    explore_s: Annotated[float, Field(ge=0, le=600)] = 0.0
+    """How long a quiet pool may stand one replica short, at most once an hour, so that the others
+    show what they carry; 0: never."""
+    capacities: tuple[CapacitySettings, ...] = ()
+    """What a replica of single pools is known to carry, until more is seen of it."""
 
 
 class ApiSettings(BaseModel, frozen=True, extra="forbid"):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from autoscaler.region import UNKNOWN, UNTOLD, Mix, Region, mix_of, region_of
 from streams.schemas.scaling import Decision, Forecast, Ladder
 
 
@@ -72,6 +73,10 @@ class Situation:
     service_s: float = 0.0
     """Serving time in a full replica; 0 while unknown."""
     identified: bool = False
+    region: Region = UNKNOWN
+    """What one replica carries beside its slots, as far as it is known."""
+    mix: Mix = UNTOLD
+    """What a request asks of it."""
     horizon_s: float = 0.0
     """Until a replica ordered now takes its first request."""
     slo_queue_s: float = 1.0
@@ -102,6 +107,12 @@ class Situation:
     block_expires_s: float = 900.0
     allotment: Allotment | None = None
     order: Order | None = None
+    explore_s: float = 0.0
+    """How long it may stand one replica short to see what the others carry; 0: not at all."""
+    exploring_s: float = 0.0
+    """How long it has; 0 if it does not."""
+    rested_s: float = 0.0
+    """Since it did last."""
     ladder: Ladder = "shadow"
     dry_run: bool = False
 
@@ -138,6 +149,9 @@ _NUMBERS = (
     "failed_starts",
     "suspect_demand",
     "block_expires_s",
+    "explore_s",
+    "exploring_s",
+    "rested_s",
 )
 _KINDS: Final[Mapping[str, type[float]]] = {
     name: Situation.__annotations__[name] for name in _NUMBERS
@@ -147,6 +161,7 @@ _KINDS: Final[Mapping[str, type[float]]] = {
 def inputs_of(situation: Situation) -> dict[str, float]:
     """The situation as numbers, for ``Decision.inputs``."""
     inputs = {name: float(getattr(situation, name)) for name in _NUMBERS}
+    inputs |= situation.region.numbers() | situation.mix.numbers()
     inputs["fruitless"] = float(bool(situation.fruitless))
     inputs["suspects"] = float(len(situation.suspects))
     for number, block in enumerate(situation.blocks):
@@ -192,6 +207,8 @@ def situation_of(decision: Decision) -> Situation:
         forecast=decision.forecast,
         ladder=decision.ladder,
         dry_run=decision.dry_run,
+        region=region_of(inputs),
+        mix=mix_of(inputs),
         fruitless=why if inputs["fruitless"] else "",
         suspects=tuple(
             names.get(f"suspect_{n}", f"client {n + 1}") for n in range(int(inputs["suspects"]))

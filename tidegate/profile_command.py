@@ -19,7 +19,8 @@ from tidegate.arguments import seconds
 from tidegate.settings import Settings
 
 if TYPE_CHECKING:
-    from autoscaler.profile.record import Limit, Profile
+    from autoscaler.profile.record import Profile
+    from autoscaler.region import Limit
 
 MEANING: Final = (
     "what one replica behind an OpenAI-compatible URL can carry: limits, and within SLOs"

@@ -3,6 +3,7 @@
 import math
 from typing import Final
 
+from autoscaler.plan import carries
 from autoscaler.situation import Situation
 
 HOUR_S: Final = 3_600.0
@@ -25,9 +26,8 @@ def worth(situation: Situation, replicas: int) -> tuple[float, ...]:
     if situation.service_s <= 0:
         return ()
     median, scale = _spread(situation)
-    beyond = [
-        _softplus((median - n * situation.slots) / scale) * scale for n in range(replicas + 1)
-    ]
+    slots = carries(situation).slots
+    beyond = [_softplus((median - n * slots) / scale) * scale for n in range(replicas + 1)]
     per_hour = HOUR_S / situation.service_s
     return tuple((beyond[n] - beyond[n + 1]) * per_hour for n in range(replicas))
 

@@ -8,14 +8,8 @@ import msgspec
 from autoscaler.engine import WHOLE, Engine
 from autoscaler.profile.fit import Fit, fit
 from autoscaler.profile.measure import Measured
+from autoscaler.region import Limit
 from streams.errors import InvalidParameterError
-
-
-class Limit(msgspec.Struct, frozen=True, kw_only=True):
-    """How much at least; exactly so much where it is ``identified``."""
-
-    value: float
-    identified: bool
 
 
 class Rate(msgspec.Struct, frozen=True, kw_only=True):

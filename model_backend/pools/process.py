@@ -20,6 +20,8 @@ from streams.log import get_logger
 from streams.schemas.scaling import ReplicaState, ReplicaStatus
 
 HEALTH_TIMEOUT: Final = aiohttp.ClientTimeout(total=1.0)
+HEALTHY: Final = 200
+PHASES: Final = ("schedule", "image", "weights")
 HEALTH_PATIENCE_S: Final = 0.2
 """`observe` waits this long for the checks it starts; slower answers are seen the next time."""
 TERMINATE_S: Final = 5.0
@@ -64,17 +66,29 @@ class _Child:
     process: asyncio.subprocess.Process
     address: str
     ordered_at_us: int
+    spawned_at_us: int
+    answered_at_us: int = 0
+    """Its program answered for the first time, if only that it is loading."""
     state: ReplicaState = "starting"
     since_us: int = 0
     reason: str = ""
     healthy_at_us: int = 0
+    ready_at_us: int = 0
     checked_at_us: int = 0
     told_to_stop_at_us: int | None = None
-    check: "asyncio.Task[bool] | None" = None
+    check: "asyncio.Task[int] | None" = None
 
     def becomes(self, state: ReplicaState, now_us: int, reason: str = "") -> None:
         self.state, self.since_us, self.reason = state, now_us, reason
         log.info("replica", replica=self.name, state=state, reason=reason)
+
+    @property
+    def phases_s(self) -> dict[str, float]:
+        """Empty until it is ready."""
+        ends_us = (self.spawned_at_us, self.answered_at_us, self.ready_at_us)
+        starts_us = (self.ordered_at_us, *ends_us)
+        spans = zip(PHASES, starts_us, ends_us, strict=False) if self.ready_at_us else ()
+        return {phase: (end_us - start_us) / SECOND_US for phase, start_us, end_us in spans}
 
     @property
     def ended(self) -> bool:
@@ -171,7 +185,7 @@ class ProcessPool:
                 )
             except OSError as exc:
                 raise PoolDriverError(f"{name} could not be started ({exc})") from exc
-        child = _Child(name, process, address, ordered_at_us=now_us)
+        child = _Child(name, process, address, ordered_at_us=now_us, spawned_at_us=self._clock())
         child.becomes("starting", now_us, f"ordered, ready in about {self._pool.start_delay_s:g} s")
         self._children[name] = child
 
@@ -190,23 +204,26 @@ class ProcessPool:
             due = now_us - child.checked_at_us >= interval_us
             if child.check is None and due and not child.ended:
                 child.checked_at_us = now_us
-                child.check = asyncio.create_task(self._healthy(child.address))
+                child.check = asyncio.create_task(self._health(child.address))
         checks = [child.check for child in self._children.values() if child.check]
         if checks:
             await asyncio.wait(checks, timeout=HEALTH_PATIENCE_S)
         for child in self._children.values():
             if child.check and child.check.done():
-                if child.check.result():
+                status, child.check = child.check.result(), None
+                if status:
+                    child.answered_at_us = child.answered_at_us or self._clock()
+                if status == HEALTHY:
                     child.healthy_at_us = self._clock()
-                child.check = None
 
-    async def _healthy(self, address: str) -> bool:
+    async def _health(self, address: str) -> int:
+        """The status it answers with; 0 for no answer."""
         self._client = self._client or aiohttp.ClientSession(timeout=HEALTH_TIMEOUT)
         try:
             async with self._client.get(f"{address}/health") as answer:
-                return answer.status == 200
+                return answer.status
         except (aiohttp.ClientError, TimeoutError):
-            return False
+            return 0
 
     def _judge(self, child: _Child, now_us: int) -> None:
         """Move one child on by what is known of its process and its health."""
@@ -226,7 +243,8 @@ class ProcessPool:
     def _judge_start(self, child: _Child, now_us: int) -> None:
         limit_s = self._pool.start_delay_s + START_LIMIT_S
         if child.healthy_at_us:
-            took_s = (child.healthy_at_us - child.ordered_at_us) / SECOND_US
+            child.ready_at_us = child.healthy_at_us
+            took_s = sum(child.phases_s.values())
             child.becomes("ready", now_us, f"ready {took_s:.1f} s after it was ordered")
         elif now_us - child.ordered_at_us > limit_s * SECOND_US:
             self._give_up(child, now_us, f"was not ready after {limit_s:g} s")
@@ -252,6 +270,7 @@ class ProcessPool:
                 reason=child.reason,
                 ordered_at_us=child.ordered_at_us,
                 slots=self._pool.slots,
+                phases_s=child.phases_s,
             )
             for child in self._children.values()
         ]

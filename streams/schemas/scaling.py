@@ -95,6 +95,9 @@ class ReplicaStatus(Record, frozen=True, kw_only=True):
     expected_ready_at_us: int = 0
     slots: int = 0
     """Requests it serves at once."""
+    phases_s: dict[str, float] = msgspec.field(default_factory=dict)
+    """How long each phase of its start took, told once it is ready: `schedule` (a place for it is
+    found), `node` (one is added), `image` (its program is there and runs), `weights`, `warm_up`."""
 
 
 class PoolStatus(Record, frozen=True, kw_only=True):

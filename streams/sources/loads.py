@@ -55,7 +55,7 @@ class EngineLoads:
             return []
         what = _differences(before, now, sample)
         return [
-            _change(sample, key, *each)
+            _change(sample, key, *each).but(attributes={"build": _build(now)})
             for each in what
             if self._is_news(key, each[0], sample.at_us)
         ]
@@ -88,6 +88,11 @@ def _now(before: _Known | None, sample: EngineSample) -> _Known:
         else before.adapters,
         coming=None if settled else models,
     )
+
+
+def _build(now: _Known) -> str:
+    """What must be the same for two replicas to carry as much."""
+    return " ".join((now.engine, now.version, *sorted(now.models)))
 
 
 def _names(text: str) -> frozenset[str]:

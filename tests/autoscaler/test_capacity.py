@@ -1,11 +1,7 @@
-from typing import Any
-
 import pytest
 
-from autoscaler.capacity import LeadTime, Served, ServiceTime
+from autoscaler.capacity import Served, ServiceTime
 from streams.errors import InvalidParameterError
-from streams.schemas.scaling import ReplicaStatus
-from tests.autoscaler.world import at
 
 
 def served(occupancy: float, seconds: float, work: float = 1, *, count: int = 1) -> Served:
@@ -66,48 +62,3 @@ def test_what_was_long_ago_counts_little() -> None:
 def test_what_cannot_be_is_refused(wrong: Served, why: str) -> None:
     with pytest.raises(InvalidParameterError, match=why):
         ServiceTime().learn(wrong)
-
-
-def replica(name: str, took_s: float, **but: Any) -> ReplicaStatus:
-    usual: dict[str, Any] = {
-        "pool": "codex",
-        "replica": name,
-        "state": "ready",
-        "since_us": at(took_s),
-        "at_us": at(took_s),
-        "ordered_at_us": at(0),
-    }
-    return ReplicaStatus(**(usual | but))
-
-
-def test_the_lead_time_is_what_new_replicas_took() -> None:
-    lead = LeadTime(prior_s=8)
-    for number, took_s in enumerate([10, 11, 30]):
-        lead.see(replica(f"codex-{number}", took_s))
-
-    assert lead.seconds() == 11.0
-
-
-@pytest.mark.parametrize(
-    "status",
-    [
-        pytest.param(replica("codex-1", 20, state="starting"), id="not-ready-yet"),
-        pytest.param(
-            replica("codex-1", 20, ordered_at_us=0), id="nobody-knows-when-it-was-ordered"
-        ),
-        pytest.param(replica("codex-1", -5), id="clocks-disagree"),
-    ],
-)
-def test_what_says_nothing_of_the_lead_time_leaves_the_prior(status: ReplicaStatus) -> None:
-    lead = LeadTime(prior_s=8)
-    lead.see(status)
-
-    assert (lead.seconds(), lead.learned) == (8.0, False)
-
-
-def test_a_replica_counts_once() -> None:
-    lead = LeadTime(prior_s=8)
-    for took_s in (10, 50, 50, 50):
-        lead.see(replica("codex-1", took_s))
-
-    assert lead.seconds() == 10.0

@@ -6,6 +6,7 @@ from autoscaler.decide import decide
 from autoscaler.explain import Explanation, explain
 from autoscaler.guard_words import FACTS
 from autoscaler.guards import GUARDS
+from autoscaler.region import Limit, Region
 from autoscaler.situation import Order, Situation
 from streams.schemas.scaling import Forecast, Quantile
 from tests.autoscaler.test_decide import HURT, IDLE, SURGE, situation
@@ -134,3 +135,13 @@ def test_the_terminal_tells_all_of_it() -> None:
     assert "→    2  person: ann holds (a launch)" in text
     assert "with 80.0% at most 8 slots in the next 12 s (2 replicas full, planned for)" in text
     assert "the same to the byte" in text
+
+
+def test_limits_of_a_replica_are_told_as_far_as_they_are_known() -> None:
+    region = Region(
+        kv_tokens=Limit(value=4_000, identified=True), decode_tokens_per_s=Limit(value=80)
+    )
+    seen = explain(decide(situation(region=region))).situation
+
+    assert "a replica carries at least 80 decode tokens/s" in seen
+    assert "a replica carries 4,000 KV tokens" in seen

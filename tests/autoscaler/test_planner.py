@@ -8,13 +8,24 @@ import pytest
 
 from autoscaler.decide import decide_again, repeats
 from autoscaler.planner import Planner
+from autoscaler.region import UNKNOWN, Region, region_of
+from autoscaler.region_settings import CapacitySettings
 from model_backend.settings import BackendSettings, PoolSettings
 from streams.codec import encode_record
-from streams.schemas.incidents import Audit, Command, Incident, Rule, Subject
+from streams.schemas.incidents import Audit, Cause, Command, Incident, Rule, Subject
 from streams.schemas.scaling import Decision, ReplicaStatus
+from streams.schemas.telemetry import Change
 from streams.stage import Arrival, Out, Outcome, Tick
 from streams.windows.table import Table
-from tests.autoscaler.world import ACTING, CODEX, at, decisions_of, pool_status, requests_table
+from tests.autoscaler.world import (
+    ACTING,
+    CODEX,
+    at,
+    decisions_of,
+    engines_table,
+    pool_status,
+    requests_table,
+)
 
 BACKEND = BackendSettings(pools=(CODEX, PoolSettings(name="sora", service="sora", model="v")))
 
@@ -261,3 +272,70 @@ def test_a_glimpse_of_long_ago_says_nothing() -> None:
     found = decisions_of(one.step(tick(120, pool_status(119), stalled=True)))
 
     assert found[0].desired == 1
+
+
+ROOM = CapacitySettings(pool="codex", kv_tokens=150)
+
+
+def test_a_pool_is_planned_for_the_resource_it_runs_out_of_first() -> None:
+    asked = {"prompt_tokens": 60, "tokens": 40}
+    last = run(planner(capacities=(ROOM,)), range(120), **asked)[-1]
+
+    assert last.capacity_per_replica == pytest.approx(150 / 80)
+    assert "KV tokens bind: a replica carries 150 and full slots would ask for 320" in last.reason
+    assert last.proposed > run(planner(), range(120), **asked)[-1].proposed
+    assert repeats(encode_record(last))
+
+
+def limits_of(one: Planner, *before: msgspec.Struct) -> Region:
+    """What it knows after two minutes with a full replica that makes 12 tokens a second."""
+    one.step(tick(0, *before))
+    for second in range(120):
+        engine = engines_table(second, running=4, output_tokens=12)
+        one.step(tick(second + 1, pool_status(second), busy(second), engine))
+    return region_of(run(one, [121])[-1].inputs)
+
+
+def test_the_limits_of_full_replicas_are_learned() -> None:
+    assert limits_of(planner()).value("decode_tokens_per_s") == 12
+
+
+def incident(kind: str, **but: Any) -> Incident:
+    usual: dict[str, Any] = {
+        "id": "INC-1",
+        "state": "open",
+        "severity": "warning",
+        "cluster": "local",
+        "pool": "codex",
+        "subject": Subject(kind="pool", name="codex"),
+        "title": "t",
+        "started_at_us": at(0),
+        "opened_at_us": at(0),
+        "updated_at_us": at(0),
+        "causes": (
+            Cause(kind=kind, subject=Subject(kind="pool", name="codex"), weight=1, sentence="s"),
+        ),
+    }
+    return Incident(**(usual | but))
+
+
+@pytest.mark.parametrize("kind", ["replica_slow", "unknown"])
+def test_no_limit_is_learned_while_something_is_wrong(kind: str) -> None:
+    assert limits_of(planner(), incident(kind)) == UNKNOWN
+
+
+def test_a_surge_shows_the_limit() -> None:
+    surge = incident("traffic_surge", users_hurt=True)
+
+    assert limits_of(planner(), surge).value("decode_tokens_per_s") == 12
+
+
+def test_a_change_of_the_engine_is_heard_of() -> None:
+    one = planner()
+    limits_of(one)
+    deployed = Change(id="c", at_us=at(122), kind="deployed", summary="s", pool="codex")
+    one.step(tick(123, deployed))
+    after = run(one, [124])[-1]
+
+    assert region_of(after.inputs).value("decode_tokens_per_s") == 12
+    assert not after.capacity_identified

@@ -14,6 +14,7 @@ from streams.clock import SECOND_US
 from streams.schemas.scaling import Decision, PoolStatus
 from streams.series import series_id
 from streams.stage import Arrival, Outcome, Tick
+from streams.windows.features import FEATURES, Merge
 from streams.windows.histogram import counted
 from streams.windows.rows import INT64_MAX, INT64_MIN
 from streams.windows.table import Floats, Ints, Table
@@ -49,7 +50,7 @@ def requests_table(
 ) -> Table:
     """One window of one tenant; ``ended``: (waited, served) seconds of each request that ended.
 
-    counts: ``COUNTED`` and `tokens`; `queued` and `in_flight`, else no gauges.
+    counts: ``COUNTED``, `tokens` and `prompt_tokens`; `queued` and `in_flight`, else no gauges.
     """
     labels = {"cluster": "local", "pool": pool, "model": "m", "route": "chat", "tenant": tenant}
     series = series_id("request", labels)
@@ -60,6 +61,7 @@ def requests_table(
     ints = {name: int(counts.get(name, 0)) for name in COUNTED}
     ints["finished"] = len(ended)
     ints["output_tokens"] = int(counts.get("tokens", 0))
+    ints["prompt_tokens"] = int(counts.get("prompt_tokens", 0))
     for name in ("queued", "in_flight"):
         gauged = [round(counts[name] * 1e6)] if name in counts else []
         ints |= _moments(name, np.array(gauged, np.int64))
@@ -72,6 +74,26 @@ def requests_table(
         {name: np.array([value], np.int64) for name, value in ints.items()},
         {name: counted(np.zeros(v.size, np.int64), v) for name, v in spans.items()},
         {series: labels},
+    )
+
+
+def engines_table(second: int, replica: str = "codex-1", **values: float) -> Table:
+    """One window of one replica of `codex`; what is not given, its engine does not tell."""
+    labels = {"cluster": "local", "pool": "codex", "replica": replica}
+    series = series_id("engine", labels)
+    ints: dict[str, int] = {}
+    for feature in FEATURES["engine"]:
+        given = [round(values[feature.name] * feature.scale)] if feature.name in values else []
+        if feature.merge is Merge.SUM:
+            ints[feature.name] = sum(given)
+        else:
+            ints |= _moments(feature.name, np.array(given, np.int64))
+    return Table(
+        "engine",
+        np.array([at(second)]),
+        np.array([series]),
+        {name: np.array([value], np.int64) for name, value in ints.items()},
+        labels={series: labels},
     )
 
 

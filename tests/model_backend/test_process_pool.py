@@ -80,6 +80,8 @@ async def test_a_replica_is_ready_once_its_health_says_so(bench: Bench) -> None:
     ready = await bench.until("codex-1", "ready")
 
     assert ready.address.startswith("http://127.0.0.1:")
+    assert ready.phases_s.keys() == {"schedule", "image", "weights"}
+    assert all(took_s >= 0 for took_s in ready.phases_s.values())
     assert psutil.pid_exists(ready.pid)
 
 

@@ -89,6 +89,7 @@ def test_a_change_is_of_its_replica_at_the_instant_of_the_sample() -> None:
         actor="vllm",
         pool="chat",
         replica="chat-1",
+        attributes={"build": "vllm 0.9 gemma"},
     )
 
 

@@ -1,0 +1,88 @@
+"""Starts of replicas in, how long a new one takes out, phase by phase. Pure."""
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from typing import Final
+
+from streams.clock import SECOND_US
+from streams.schemas.scaling import ReplicaStatus
+
+WHOLE: Final = "start"
+"""The only phase where a driver does not tell them apart."""
+PHASES: Final = ("schedule", "node", "image", "weights", "warm_up", "first_token")
+OF_THE_MODEL: Final = (WHOLE, "image", "weights", "warm_up", "first_token")
+"""What may take otherwise once engine or model have changed."""
+REMEMBERED: Final = 20
+CLOCK_S: Final = 1.0
+"""Phases may add up to so much more than the whole: it is told to the look, not to the instant."""
+FRESH_S: Final = 300.0
+"""A replica that had its first request later was not waited for."""
+
+
+class LeadTime:
+    """Seconds from ordering a replica to its first token: for each phase the upper median of the
+    last twenty starts, added up. Most starts need no new node: its usual time is then 0.
+
+    >>> lead = LeadTime(prior_s=8)
+    >>> lead.seconds()
+    8.0
+    """
+
+    def __init__(self, prior_s: float) -> None:
+        self.prior_s = float(prior_s)
+        self._seen: dict[str, deque[float]] = {}
+        self._replicas: deque[str] = deque(maxlen=200)
+        self._answered: deque[str] = deque(maxlen=200)
+
+    def see(self, replica: ReplicaStatus) -> None:
+        """Takes each replica once, when it is ready and says when it was ordered."""
+        if replica.state != "ready" or not replica.ordered_at_us:
+            return
+        if replica.replica in self._replicas or replica.since_us < replica.ordered_at_us:
+            return
+        self._replicas.append(replica.replica)
+        self._take(_phases(replica))
+
+    def see_first_token(self, replica: ReplicaStatus, at_us: int, took_s: float) -> None:
+        """The mean of the first requests of a replica; takes each replica once, while it is new."""
+        name, fresh = replica.replica, at_us - replica.since_us <= FRESH_S * SECOND_US
+        if not fresh or name not in self._replicas or name in self._answered:
+            return
+        self._answered.append(name)
+        self._take({"first_token": took_s})
+
+    def changed(self) -> None:
+        """Another engine or model may be loaded: of what depends on it, one start remains."""
+        for phase in OF_THE_MODEL:
+            if seen := self._seen.get(phase):
+                self._seen[phase] = deque([_upper_median(seen)], REMEMBERED)
+
+    @property
+    def learned(self) -> bool:
+        return bool(self._replicas)
+
+    def phases(self) -> Mapping[str, float]:
+        """Usual seconds of each phase that was seen."""
+        return {phase: _upper_median(seen) for phase, seen in self._seen.items()}
+
+    def seconds(self) -> float:
+        return sum(self.phases().values()) if self.learned else self.prior_s
+
+    def _take(self, phases: Mapping[str, float]) -> None:
+        for phase, took_s in phases.items():
+            self._seen.setdefault(phase, deque(maxlen=REMEMBERED)).append(took_s)
+
+
+def _phases(replica: ReplicaStatus) -> Mapping[str, float]:
+    """As the driver told them, unless they contradict the whole."""
+    whole_s = (replica.since_us - replica.ordered_at_us) / SECOND_US
+    told = {phase: replica.phases_s[phase] for phase in PHASES if phase in replica.phases_s}
+    possible = all(math.isfinite(took_s) and took_s >= 0 for took_s in told.values())
+    if not told or not possible or sum(told.values()) > whole_s + CLOCK_S:
+        return {WHOLE: whole_s}
+    return told
+
+
+def _upper_median(seen: deque[float]) -> float:
+    return sorted(seen)[len(seen) // 2]

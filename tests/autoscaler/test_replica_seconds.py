@@ -1,0 +1,41 @@
+from autoscaler.replica_seconds import ReplicaSecond, replica_seconds
+from tests.autoscaler.world import at, engines_table
+
+
+def test_a_window_says_what_each_replica_did() -> None:
+    table = engines_table(
+        7,
+        running=3,
+        waiting=5,
+        deferred=4,
+        kv_use_ratio=0.25,
+        kv_capacity_tokens=4_000,
+        ttft_s=0.5,
+        prompt_tokens=90,
+        cached_tokens=30,
+        output_tokens=12,
+    )
+
+    assert replica_seconds(table, {("local", "codex")}) == {
+        ("local", "codex"): [
+            ReplicaSecond(
+                window_us=at(7),
+                replica="codex-1",
+                prompt_tokens=60,
+                output_tokens=12,
+                running=3,
+                waiting=1,
+                kv_tokens=1_000,
+                kv_capacity_tokens=4_000,
+                ttft_s=0.5,
+            )
+        ]
+    }
+
+
+def test_a_replica_whose_engine_says_nothing_is_left_out() -> None:
+    assert replica_seconds(engines_table(7, up=1), {("local", "codex")}) == {}
+
+
+def test_pools_of_others_are_left_out() -> None:
+    assert replica_seconds(engines_table(7, running=1), set()) == {}
