@@ -54,8 +54,6 @@ class GoldenSettings(BaseModel, frozen=True, extra="forbid"):
     every_s: Annotated[float, Field(ge=5)] = 60.0
     max_tokens: Annotated[int, Field(ge=1, le=256)] = 16
     timeout_s: Annotated[float, Field(gt=0, le=120)] = 20.0
-    token: SecretStr = SecretStr("")
-    """Sent as bearer token, where engines ask for one."""
 
 
 class ScrapeSettings(BaseModel, frozen=True, extra="forbid"):
@@ -69,7 +67,7 @@ class ScrapeSettings(BaseModel, frozen=True, extra="forbid"):
     access: tuple[NamedAccess, ...] = ()
     """Tokens, passwords and certificates; who is not named by a target is never shown to it."""
     pools_access: str = ""
-    """Name in `access`: who we are to the replicas of our own pools."""
+    """Name in `access`: who we are to the replicas of our own pools, golden prompts too."""
     changes: tuple[str, ...] = ()
     """What Kubernetes is watched for: `kubernetes://default?app=vllm pool=chat` (rollouts,
     pods), `nodes://` or `nodes://?nvidia.com/gpu.present=true` (cordons, taints, readiness)."""

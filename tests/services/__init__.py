@@ -7,12 +7,14 @@ from tests.services.base import Missing, Service, cache_dir
 from tests.services.browser import Chromium
 from tests.services.influx import Influx
 from tests.services.kafka import Kafka
+from tests.services.kubernetes import Kubernetes
 from tests.services.prometheus import Prometheus
 
 SERVICES: dict[str, type[Service]] = {
     "chromium": Chromium,
     "influx": Influx,
     "kafka": Kafka,
+    "kubernetes": Kubernetes,
     "prometheus": Prometheus,
 }
 
@@ -21,6 +23,7 @@ __all__ = [
     "Chromium",
     "Influx",
     "Kafka",
+    "Kubernetes",
     "Missing",
     "Prometheus",
     "Service",

@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from streams.sources.kubernetes import api
-from streams.sources.kubernetes.api import Api, Watching
+from streams.sources.kubernetes.api import Watching, api_at
 from tests.streams.kubernetes.cluster import PODS, Cluster, pod, serving
 
 
@@ -40,7 +40,7 @@ def _name(found: msgspec.Raw) -> str:
 async def followed(cluster: Cluster, account: Path) -> AsyncIterator[Heard]:
     heard = Heard()
     async with serving(cluster) as url:
-        watching = Watching(Api(url, account), PODS, "app=chat", heard)
+        watching = Watching(api_at(url, account), PODS, "app=chat", heard)
         task = asyncio.create_task(watching.run())
         try:
             yield heard
