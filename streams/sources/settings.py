@@ -74,6 +74,8 @@ class ScrapeSettings(BaseModel, frozen=True, extra="forbid"):
     kubernetes_api: str = ""
     """Where its API is; empty: where every pod finds it. `http://127.0.0.1:8001`: `kubectl
     proxy`."""
+    kubernetes_access: str = ""
+    """Name in `access`: who we are to it; empty: the service account that every pod is given."""
     signals_every_s: Annotated[float, Field(ge=0.5)] = 1.0
     """Requests running and waiting, cache, tokens: what tells of load."""
     full_every_s: Annotated[float, Field(ge=0.5)] = 1.0
@@ -95,6 +97,6 @@ class ScrapeSettings(BaseModel, frozen=True, extra="forbid"):
             raise ValueError(f"each name may be in scrape.access once, got {names}")
         words = {word for line in self.targets for word in line.split()[1:]}
         meant = {word.removeprefix("access=") for word in words if word.startswith("access=")}
-        if unknown := sorted((meant | {self.pools_access}) - {"", *names}):
+        if unknown := sorted((meant | {self.pools_access, self.kubernetes_access}) - {"", *names}):
             raise ValueError(f"access {unknown[0]} is not in scrape.access, which has {names}")
         return self

@@ -14,7 +14,7 @@ from streams.log import get_logger
 from streams.metrics import DISCOVERY_ERRORS, KUBERNETES_SKIPPED
 from streams.retry import Attempts
 from streams.sources.access import Access
-from streams.sources.settings import AccessSettings
+from streams.sources.settings import AccessSettings, ScrapeSettings
 
 ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 WATCH_S: Final = 300
@@ -79,23 +79,27 @@ class Api:
     access: Access
 
 
-def api_at(url: str, account: Path = ACCOUNT) -> Api:
-    """Empty: where every pod is told that it is.
+def api_at(scrape: ScrapeSettings, account: Path = ACCOUNT) -> Api:
+    """Where the settings say; else where every pod is told that it is.
 
-    account: a folder with our `token` and the `ca.crt` of the API; what is not in it is not used.
-    Raises InvalidParameterError for files that will not do.
+    account: a folder with a `token` and the `ca.crt` of the API, for when the settings do not say
+    who we are there; what is not in it is not used. Raises InvalidParameterError for bad files.
     """
+    named = (one for one in scrape.access if one.name == scrape.kubernetes_access)
+    shown = Access(next(named, _in(account)), section="access to Kubernetes")
+    if scrape.kubernetes_api:
+        return Api(scrape.kubernetes_api.rstrip("/"), shown)
+    host = os.environ.get("KUBERNETES_SERVICE_HOST", "kubernetes.default.svc")
+    port = os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    return Api(f"https://{f'[{host}]' if ':' in host else host}:{port}", shown)
+
+
+def _in(account: Path) -> AccessSettings:
     token, authority = account / "token", account / "ca.crt"
-    found = AccessSettings(
+    return AccessSettings(
         token_file=str(token) if token.exists() else "",
         ca_file=str(authority) if authority.exists() else "",
     )
-    access = Access(found, section=f"service account {account}")
-    if url:
-        return Api(url.rstrip("/"), access)
-    host = os.environ.get("KUBERNETES_SERVICE_HOST", "kubernetes.default.svc")
-    port = os.environ.get("KUBERNETES_SERVICE_PORT", "443")
-    return Api(f"https://{f'[{host}]' if ':' in host else host}:{port}", access)
 
 
 class Watching:

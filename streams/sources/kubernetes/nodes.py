@@ -64,13 +64,14 @@ def _told(before: Node, now: Node) -> Iterator[_What]:
 
 
 def _change(of: Node, cluster: str, what: _What, now_us: int) -> Change:
-    """The id holds when it was done, not the object's version.
+    """The id holds when it was done; the object's version only where that is not known.
 
-    That counts what is nobody's change, too: two watchers may meet one under different versions.
+    A version counts what is nobody's change, too: two watchers may meet the same under two.
     """
     kind, told_us, sentence = what
+    since, said = told_us or of.meta.resource_version, sentence.partition(": ")[0]
     return Change(
-        id=f"{cluster}/{of.meta.uid}/{told_us}/{sentence.partition(': ')[0]}",
+        id=f"{cluster}/{of.meta.uid}/{since}/{said}",
         at_us=recent(told_us, now_us),
         kind=kind,
         summary=f"node {of.meta.name} {sentence}",
