@@ -9,6 +9,7 @@ from tests.services.influx import Influx
 from tests.services.kafka import Kafka
 from tests.services.kubernetes import Kubernetes
 from tests.services.prometheus import Prometheus
+from tests.services.registry import Registry
 
 SERVICES: dict[str, type[Service]] = {
     "chromium": Chromium,
@@ -16,6 +17,7 @@ SERVICES: dict[str, type[Service]] = {
     "kafka": Kafka,
     "kubernetes": Kubernetes,
     "prometheus": Prometheus,
+    "registry": Registry,
 }
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "Kubernetes",
     "Missing",
     "Prometheus",
+    "Registry",
     "Service",
     "cache_dir",
 ]
