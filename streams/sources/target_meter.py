@@ -5,7 +5,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from streams.schemas.telemetry import EngineSample, GpuSample
-from streams.sources import dcgm
+from streams.sources import gpu_names
 from streams.sources.dcgm import DcgmMeter
 from streams.sources.engines import plan_page
 from streams.sources.meter import EngineMeter, EngineReading
@@ -16,7 +16,7 @@ from streams.sources.versions import About
 from streams.sources.vocabulary import EVERYTHING, SIGNALS, STARTED
 
 Reading = EngineSample | GpuSample
-_WHOLE: Final = EVERYTHING | dcgm.NAMES | {STARTED}
+_WHOLE: Final = EVERYTHING | gpu_names.NAMES | {STARTED}
 _SIGNALS: Final = SIGNALS | {STARTED}
 
 
@@ -40,7 +40,7 @@ class Lens:
     def _fit(self, series: Sequence[Series]) -> None:
         self._series = series
         self.plan = plan_page(series)
-        self.gpus = [at for at, one in enumerate(series) if one.name in dcgm.NAMES]
+        self.gpus = [at for at, one in enumerate(series) if one.name in gpu_names.NAMES]
         self.engine = any(one.name in EVERYTHING for one in series)
         self.knows = self.engine or bool(self.gpus)
 
