@@ -52,10 +52,12 @@ class TargetMeter:
     record each, and none while their page is silent: that says nothing of them.
 
     about: what an engine says of itself elsewhere, which goes along; None: not asked yet.
+    loaded: its adapters, likewise. lends: whether its page says that it has some to load.
     """
 
     def __init__(self, target: Target, book: SeriesBook) -> None:
         self.about: About | None = None
+        self.loaded, self.lends = "", False
         self._engine = EngineMeter(cluster=target.cluster, pool=target.pool, replica=target.replica)
         host = urlsplit(target.url).hostname or target.replica
         self._gpus = DcgmMeter(cluster=target.cluster, node=host)
@@ -80,6 +82,7 @@ class TargetMeter:
         if lens.knows:
             self._only_gpus = not lens.engine
         engine = None if self._only_gpus else lens.plan.read(page.values)
+        self.lends = bool(lens.plan.adapters)
         return self.told(engine, gpus, at_us, scrape_s)
 
     def told(
@@ -90,5 +93,6 @@ class TargetMeter:
         if engine is not None:
             sample = self._engine.sample(engine, at_us, scrape_s)
             said = self.about or About()
-            found.append(sample.but(version=said.version, model=sample.model or said.model))
+            model = sample.model or said.model
+            found.append(sample.but(version=said.version, model=model, adapters_loaded=self.loaded))
         return found
