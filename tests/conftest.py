@@ -13,7 +13,7 @@ import pytest
 
 from streams.embedded import embedded_broker_command
 from streams.errors import MissingRequirementError
-from tests.services import Chromium, Influx, Kafka, Missing
+from tests.services import Chromium, Influx, Kafka, Kubernetes, Missing, Registry
 from tests.services.base import free_port, listens
 
 _missing: dict[str, str] = {}
@@ -92,6 +92,30 @@ def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx]:
         service.start()
     except Missing as exc:
         _absent("influx", exc)
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="session")
+def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubernetes]:
+    """A real API server, one for the session: use a namespace of your own."""
+    try:
+        service = Kubernetes(tmp_path_factory.mktemp("kubernetes"))
+        service.start()
+    except Missing as exc:
+        _absent("kubernetes", exc)
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A real Schema Registry, one for the session: use subjects of your own."""
+    try:
+        service = Registry(tmp_path_factory.mktemp("registry"))
+        service.start()
+    except Missing as exc:
+        _absent("registry", exc)
     yield service
     service.stop()
 

@@ -9,7 +9,8 @@ from streams.clock_events import names
 from streams.errors import InvalidParameterError
 from streams.schemas.telemetry import GpuSample
 from streams.sources.amd import AmdSource
-from streams.sources.dcgm import WANTED, DcgmMeter
+from streams.sources.dcgm import DcgmMeter
+from streams.sources.gpu_names import WANTED
 from streams.sources.nvml import NvmlSource
 from streams.sources.prometheus_text import parse
 from streams.windows.features import FEATURES
@@ -33,7 +34,11 @@ async def show(url: str, settings: Settings, clock: Clock = system_clock) -> int
             page = await asker.page(url)
         samples = parse(page.body, wanted=WANTED).samples
         found = DcgmMeter(cluster=cluster).samples(samples, clock())
-        absent = [] if found else ["the page has no DCGM_FI_… metric of a GPU"]
+        absent = (
+            []
+            if found
+            else ["the page has no metric of a GPU that we know (DCGM_FI_…, AMD's gpu_…)"]
+        )
     else:
         found, absent = await _here(cluster, clock())
     for line in (*absent, *(line for sample in found for line in told(sample))):

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from model_backend.gateway.app import create_gateway
 from model_backend.gateway.pools_view import PoolsView
-from model_backend.settings import BackendSettings, GatewaySettings
+from model_backend.settings import BackendSettings
 from streams.batch import Message
 from streams.clock import system_clock
 from streams.codec import decode_record
@@ -50,7 +50,12 @@ async def serve(
     """
     stopped = stop_on_signals()
     view = PoolsView(settings.pools, cluster=cluster)
-    door = door_of(settings.gateway)
+    door = Door.of(
+        settings.gateway,
+        name="gateway",
+        section="gateway",
+        variable="TIDEGATE_BACKEND__GATEWAY__PORT",
+    )
     tls = door.tls()
     async with Publisher(stream, buffer=settings.gateway.emit_buffer) as publisher:
         app = create_gateway(
@@ -88,18 +93,6 @@ def feed(view: PoolsView, message: Message) -> None:
 
 _KINDS: Final[dict[int, type[PoolStatus] | type[ReplicaStatus]]] = {2: PoolStatus, 3: ReplicaStatus}
 """By the number of parts of the key."""
-
-
-def door_of(settings: GatewaySettings) -> Door:
-    return Door(
-        name="gateway",
-        section="gateway",
-        variable="TIDEGATE_BACKEND__GATEWAY__PORT",
-        host=settings.host,
-        port=settings.port,
-        tls_cert=settings.tls_cert,
-        tls_key=settings.tls_key,
-    )
 
 
 async def _follow(view: PoolsView, stream: StreamSettings) -> None:

@@ -1,15 +1,18 @@
 """Serialized descriptors of Protobuf in, readers of messages out."""
 
 from base64 import b64decode
+from binascii import Error as BinasciiError
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError
 
 from streams.maps.registered import MAX_INDEXES, Schema
+
+_TEXT: Final = "the registry gave a .proto text, not a descriptor; register it in serialized form"
 
 
 def compiled(schema: Schema) -> Callable[[bytes], object]:
@@ -50,8 +53,8 @@ def _added(pool: Any, name: str, schema: Schema, known: set[str]) -> _File:
     declared = descriptor_pb2.FileDescriptorProto()
     try:
         declared.ParseFromString(b64decode(schema.text, validate=True))
-    except DecodeError as exc:
-        raise ValueError(f"no serialized descriptor: {exc}") from exc
+    except (BinasciiError, DecodeError) as exc:
+        raise ValueError(f"{_TEXT if ';' in schema.text else 'no descriptor'}: {exc}") from exc
     for import_name, one in schema.references.items():
         if import_name not in known:
             _added(pool, import_name, one, known)

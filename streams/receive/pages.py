@@ -11,7 +11,7 @@ from typing import Final, Literal
 from streams.clock import SECOND_US
 from streams.receive.points import HistogramPoint, Labels, Place, Point
 from streams.schemas.telemetry import EngineSample, GpuSample
-from streams.sources import dcgm
+from streams.sources import gpu_names
 from streams.sources.dcgm import DcgmMeter
 from streams.sources.engines import read_engine
 from streams.sources.meter import EngineMeter
@@ -75,7 +75,7 @@ class Pages:
             if point.place in self._engines:
                 self._page(point, now_us).up = point.value
             return None
-        of_gpu = point.name.startswith(dcgm.WANTED)
+        of_gpu = point.name in gpu_names.NAMES
         of_engine = point.name in EVERYTHING or (
             point.name == STARTED and point.place in self._engines
         )

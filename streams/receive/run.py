@@ -17,7 +17,6 @@ from streams.receive.genai import Naming
 from streams.receive.inlet import Inlet, Publishing, in_time_us
 from streams.receive.otlp import Otlp
 from streams.receive.remote_write import RemoteWrite
-from streams.receive.settings import ReceiveSettings
 from streams.receive.topics import follow
 from streams.settings import StreamSettings
 from streams.together import stop_on_signals, until_one_ends
@@ -62,21 +61,14 @@ def receiver(
     return Receiver(app, otlp, inlet)
 
 
-def door_of(settings: ReceiveSettings) -> Door:
-    return Door(
+async def _serve(stream: StreamSettings, cluster: str) -> None:
+    stop = stop_on_signals()
+    door = Door.of(
+        stream.receive,
         name="receiver",
         section="receive",
         variable="TIDEGATE_STREAM__RECEIVE__PORT",
-        host=settings.host,
-        port=settings.port,
-        tls_cert=settings.tls_cert,
-        tls_key=settings.tls_key,
     )
-
-
-async def _serve(stream: StreamSettings, cluster: str) -> None:
-    stop = stop_on_signals()
-    door = door_of(stream.receive)
     tls = door.tls()
     async with Publisher(stream) as publisher:
         made = receiver(stream, cluster, publisher)

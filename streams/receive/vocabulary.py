@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from streams.sources import dcgm
+from streams.sources import gpu_names
 from streams.sources.vocabulary import COUNTERS, EVERYTHING, STARTED, TIMINGS
 
 TOTALS: Final = frozenset(
@@ -51,7 +51,7 @@ def engine_name(name: str) -> str | None:
     >>> engine_name("vllm.time_to_first_token_seconds"), engine_name("tgi_request_success")
     ('vllm:time_to_first_token_seconds', 'tgi_request_success')
     """
-    if name.startswith(dcgm.WANTED):
+    if name in gpu_names.NAMES:
         return name
     loose = _loose(name)
     if loose in _KNOWN:

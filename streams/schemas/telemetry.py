@@ -129,6 +129,8 @@ class EngineSample(Record, frozen=True, kw_only=True, gc=False):
     """LoRA adapters that serve or wait, parted by commas."""
     restarts: int = 0
     """1 when it was started anew since the sample before, as far as its page shows."""
+    adapters_loaded: str = ""
+    """LoRA adapters that are loaded, parted by commas; `-`: none; empty: it does not say."""
 
 
 class GpuSample(Record, frozen=True, kw_only=True, gc=False):

@@ -25,7 +25,7 @@ from streams.sources.golden import GoldenSource
 from streams.sources.kubernetes.changes import KubernetesChanges
 from streams.sources.loads import EngineLoads
 from streams.sources.scrape import Scraper, accesses
-from streams.sources.settings import GoldenSettings, ScrapeSettings
+from streams.sources.settings import ScrapeSettings
 from streams.sources.target_meter import Reading
 from streams.sources.targets import target_of
 from streams.together import stop_on_signals, until_one_ends
@@ -119,7 +119,7 @@ def run_agent(
     try:
         if scrape.metrics_port:
             serve_metrics(scrape.metrics_port)
-        sources = sources_here(cluster, node or socket.gethostname(), scrape.golden)
+        sources = sources_here(cluster, node or socket.gethostname())
         asyncio.run(_run(stream, scrape, cluster, sources, clock))
     except TidegateError as exc:
         sys.stderr.write(f"tidegate agent: {exc}\n")
@@ -138,6 +138,8 @@ async def _run(
     discoveries = [discovery(line, cluster, scrape) for line in scrape.targets]
     stop = stop_on_signals()
     sources = list(found)
+    if scrape.golden.prompts:
+        sources.append(GoldenSource(scrape.golden, shown[scrape.pools_access]))
     replicas = Replicas()
     try:
         async with TopicReader(stream, ["pools"]) as reader, Publisher(stream) as publisher:
@@ -169,10 +171,8 @@ async def _run(
             await source.close()
 
 
-def sources_here(cluster: str, node: str, golden: GoldenSettings | None = None) -> Iterator[Source]:
+def sources_here(cluster: str, node: str) -> Iterator[Source]:
     """Those whose libraries are here; a line says what the others need."""
-    if golden and golden.prompts:
-        yield GoldenSource(golden)
     for name, make in SOURCES.items():
         try:
             yield make(cluster, node)

@@ -11,8 +11,8 @@ from streams.errors import InvalidParameterError
 from streams.log import get_logger
 from streams.schemas.scaling import ReplicaStatus
 from streams.schemas.telemetry import GpuSample
-from streams.sources.dcgm import MIB
 from streams.sources.gpu_idle import IdleMeter
+from streams.sources.gpu_names import MIB
 from streams.sources.gpu_owner import Owners
 
 OPEN_EVERY_US: Final = 10 * SECOND_US

@@ -1,8 +1,9 @@
-"""Pages of dcgm-exporter in, GpuSample out: `DCGM_FI_*` names, old and new labels.
+"""Pages of dcgm-exporter and of AMD's exporter in, GpuSample out; old and new labels.
 
-Two things it says otherwise than NVML. ``DCGM_FI_DEV_XID_ERRORS`` is the last XID ever seen, so an
-event is its change (``DcgmMeter``). With MIG it repeats what belongs to the board on each instance;
-here power, temperature, errors and links are the parent's, memory and activity the instance's.
+Two things dcgm-exporter says otherwise than NVML. ``DCGM_FI_DEV_XID_ERRORS`` is the last XID ever
+seen, so an event is its change (``DcgmMeter``). With MIG it repeats what belongs to the board on
+each instance; here power, temperature, errors and links are the parent's, memory and activity the
+instance's.
 """
 
 import math
@@ -12,76 +13,21 @@ from typing import Any, Final
 
 from streams.schemas.telemetry import GpuSample
 from streams.sources.gpu_idle import IdleMeter
+from streams.sources.gpu_names import BOARD, INSTANCE, name_of
 from streams.sources.gpu_owner import listed
 from streams.sources.prometheus_text import Sample
 
-WANTED: Final = ("DCGM_",)
-"""Beginnings of the lines that matter, for ``prometheus_text.parse``."""
-MIB: Final = 1024 * 1024
 MAX_GPUS: Final = 10_000
 """On one page; what a page has beyond them is left out."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Meaning:
-    """Which field a metric adds to, and what a unit of it is worth in ours."""
-
-    field: str
-    factor: float = 1.0
-
-
-_PERCENT: Final = 0.01
-_BOARD: Final[Mapping[str, _Meaning]] = {
-    "DCGM_FI_DEV_MEM_COPY_UTIL": _Meaning("memory_util_ratio", _PERCENT),
-    "DCGM_FI_DEV_ENC_UTIL": _Meaning("encoder_util_ratio", _PERCENT),
-    "DCGM_FI_DEV_DEC_UTIL": _Meaning("decoder_util_ratio", _PERCENT),
-    "DCGM_FI_DEV_POWER_USAGE": _Meaning("power_w"),
-    "DCGM_FI_DEV_ENFORCED_POWER_LIMIT": _Meaning("power_limit_w"),
-    "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION": _Meaning("energy_j", 0.001),
-    "DCGM_FI_DEV_GPU_TEMP": _Meaning("temperature_c"),
-    "DCGM_FI_DEV_MEMORY_TEMP": _Meaning("memory_temperature_c"),
-    "DCGM_FI_DEV_SM_CLOCK": _Meaning("sm_clock_mhz"),
-    "DCGM_FI_DEV_MEM_CLOCK": _Meaning("memory_clock_mhz"),
-    # The newer name and the older one of the same mask.
-    "DCGM_FI_DEV_CLOCKS_EVENT_REASONS": _Meaning("throttle_reasons"),
-    "DCGM_FI_DEV_CLOCK_THROTTLE_REASONS": _Meaning("throttle_reasons"),
-    "DCGM_FI_DEV_ECC_SBE_VOL_TOTAL": _Meaning("ecc_corrected"),
-    "DCGM_FI_DEV_ECC_DBE_VOL_TOTAL": _Meaning("ecc_uncorrected"),
-    "DCGM_FI_DEV_ECC_SBE_AGG_TOTAL": _Meaning("ecc_corrected_lifetime"),
-    "DCGM_FI_DEV_ECC_DBE_AGG_TOTAL": _Meaning("ecc_uncorrected_lifetime"),
-    "DCGM_FI_DEV_CORRECTABLE_REMAPPED_ROWS": _Meaning("remapped_rows"),
-    "DCGM_FI_DEV_UNCORRECTABLE_REMAPPED_ROWS": _Meaning("remapped_rows"),
-    "DCGM_FI_DEV_ROW_REMAP_PENDING": _Meaning("remap_pending"),
-    "DCGM_FI_DEV_ROW_REMAP_FAILURE": _Meaning("remap_failed"),
-    "DCGM_FI_DEV_PCIE_REPLAY_COUNTER": _Meaning("pcie_replays"),
-    "DCGM_FI_DEV_NVLINK_CRC_FLIT_ERROR_COUNT_TOTAL": _Meaning("nvlink_errors"),
-    "DCGM_FI_DEV_NVLINK_REPLAY_ERROR_COUNT_TOTAL": _Meaning("nvlink_errors"),
-    "DCGM_FI_DEV_NVLINK_RECOVERY_ERROR_COUNT_TOTAL": _Meaning("nvlink_errors"),
-    "DCGM_FI_PROF_PCIE_TX_BYTES": _Meaning("pcie_bytes_per_s"),
-    "DCGM_FI_PROF_PCIE_RX_BYTES": _Meaning("pcie_bytes_per_s"),
-    "DCGM_FI_PROF_NVLINK_TX_BYTES": _Meaning("nvlink_bytes_per_s"),
-    "DCGM_FI_PROF_NVLINK_RX_BYTES": _Meaning("nvlink_bytes_per_s"),
-    "DCGM_FI_DEV_XID_ERRORS": _Meaning("xid"),
-}
-_INSTANCE: Final[Mapping[str, _Meaning]] = {
-    "DCGM_FI_DEV_GPU_UTIL": _Meaning("util_ratio", _PERCENT),
-    "DCGM_FI_PROF_GR_ENGINE_ACTIVE": _Meaning("engine_active"),
-    "DCGM_FI_PROF_SM_ACTIVE": _Meaning("sm_active_ratio"),
-    "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE": _Meaning("tensor_active_ratio"),
-    "DCGM_FI_PROF_DRAM_ACTIVE": _Meaning("memory_active"),
-    "DCGM_FI_DEV_FB_USED": _Meaning("used", MIB),
-    "DCGM_FI_DEV_FB_FREE": _Meaning("free", MIB),
-    "DCGM_FI_DEV_FB_RESERVED": _Meaning("reserved", MIB),
-}
-NAMES: Final = frozenset([*_BOARD, *_INSTANCE])
-"""Of all metrics that are read."""
 _SUMMED: Final = frozenset(
     {"remapped_rows", "nvlink_errors", "pcie_bytes_per_s", "nvlink_bytes_per_s"}
 )
 """Of several metrics or links; of anything else the largest counts: a repeat is harmless."""
 _BLANKS: Final = (0x7FFFFFF0, 2**47, 0x7FFFFFFFFFFFFFF0)
 """DCGM's int32, fp64 and int64 for `no value`; the reasons for it follow, up to 15 further."""
-_EXPORTER: Final = "dcgm-exporter"
+_EXPORTERS: Final = ("dcgm-exporter", "metrics-exporter")
 
 
 @dataclass(slots=True)
@@ -117,13 +63,13 @@ def read_dcgm(
     """
     devices: dict[str, _Device] = {}
     for sample in samples:
-        meaning = _INSTANCE.get(sample.name) or _BOARD.get(sample.name)
         labels = {name.lower(): value for name, value in sample.labels.items()}
-        uuid = labels.get("uuid") or labels.get("gpu_uuid", "")
+        metric, uuid = name_of(sample.name, labels), uuid_of(labels)
+        meaning = INSTANCE.get(metric) or BOARD.get(metric)
         if meaning is None or not uuid or _missing(sample.value):
             continue
-        instance = labels.get("gpu_i_id", "")
-        whole = sample.name in _BOARD or not instance
+        instance = _instance(labels)
+        whole = metric in BOARD or not instance
         name = uuid if whole else f"{uuid}/{instance}"
         if name not in devices and len(devices) >= MAX_GPUS:
             continue
@@ -161,7 +107,9 @@ class DcgmMeter:
 
 def _sample(uuid: str, device: _Device, at_us: int, cluster: str) -> GpuSample:
     ours = device.ours()
+    total = ours.pop("total", None)
     memory = [ours.pop(name, None) for name in ("used", "free", "reserved")]
+    parts = sum(filter(None, memory)) if None not in memory[:2] else None
     for finer, coarser in (("engine_active", "util_ratio"), ("memory_active", "memory_util_ratio")):
         if finer in ours:
             ours.setdefault(coarser, ours[finer])  # A MIG instance has no other.
@@ -176,10 +124,26 @@ def _sample(uuid: str, device: _Device, at_us: int, cluster: str) -> GpuSample:
         gpu_uuid=uuid,
         owner=listed(device.owners),
         memory_used_bytes=memory[0],
-        memory_total_bytes=sum(filter(None, memory)) if None not in memory[:2] else None,
+        memory_total_bytes=total or parts,
         **names,
         **numbers,
     )
+
+
+def uuid_of(labels: Mapping[str, str]) -> str:
+    """Empty for what is no GPU's. AMD's exporter tells a uuid only when it is asked for."""
+    return _first(labels, "uuid", "UUID", "gpu_uuid", "serial_number")
+
+
+def _instance(labels: Mapping[str, str]) -> str:
+    """Of MIG, or a partition of AMD's; empty for a GPU that is whole."""
+    if labels.get("gpu_compute_partition_type", "spx").lower() != "spx":
+        return labels.get("gpu_partition_id", "")
+    return labels.get("gpu_i_id", "")
+
+
+def _first(labels: Mapping[str, str], *names: str) -> str:
+    return next((found for name in names if (found := labels.get(name, ""))), "")
 
 
 def _missing(value: float) -> bool:
@@ -190,8 +154,8 @@ def _missing(value: float) -> bool:
 
 
 def _names(labels: Mapping[str, str], node: str) -> dict[str, str | int]:
-    model = labels.get("modelname") or labels.get("model_name", "")
-    index = labels.get("gpu", "")
+    model = _first(labels, "modelname", "model_name", "card_series", "card_model")
+    index = _first(labels, "gpu", "gpu_id")
     found = {"node": labels.get("hostname") or node, "model": model}
     return {name: text for name, text in found.items() if text or name == "node"} | (
         {"index": int(index)} if index.isdecimal() else {}
@@ -202,9 +166,9 @@ def _owners(labels: Mapping[str, str]) -> set[str]:
     """Where Prometheus scraped it, `pod` may be the exporter, and `exported_pod` the user."""
     for pod_label, namespace_label in _POD_LABELS:
         pod, namespace = labels.get(pod_label, ""), labels.get(namespace_label, "")
-        if pod and _EXPORTER not in pod:
+        if pod and not any(name in pod for name in _EXPORTERS):
             return {f"{namespace}/{pod}".lstrip("/")}
-    job = labels.get("hpc_job", "")
+    job = _first(labels, "hpc_job", "job_id")
     return {f"job:{job}"} if job else set()
 
 

@@ -10,6 +10,7 @@ import aiohttp
 from streams.clock import SECOND_US
 from streams.schemas.scaling import ReplicaStatus
 from streams.schemas.telemetry import EngineSample
+from streams.sources.access import Access
 from streams.sources.settings import GoldenSettings
 
 AT_ONCE: Final = 8
@@ -31,10 +32,13 @@ class GoldenSource:
 
     ``golden_ratio``: share of its answers that contain what was expected. An answer that does not
     come counts for nothing here: that a replica is silent or late is found by other means.
+
+    access: who we are to the replicas of our pools.
     """
 
-    def __init__(self, settings: GoldenSettings) -> None:
+    def __init__(self, settings: GoldenSettings, access: Access) -> None:
         self._settings = settings
+        self._access = access
         self._rounds: dict[tuple[str, str, str], _Round] = {}
         self._asking: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Semaphore(AT_ONCE)
@@ -102,12 +106,13 @@ class GoldenSource:
 
     async def _json(self, method: str, url: str, body: Any = None) -> Any:
         if self._client is None:
-            token = self._settings.token.get_secret_value()
             self._client = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=self._settings.timeout_s),
-                headers={"Authorization": f"Bearer {token}"} if token else {},
+                timeout=aiohttp.ClientTimeout(total=self._settings.timeout_s)
             )
-        async with self._client.request(method, url, json=body) as answer:
+        shown = await self._access.shown()
+        async with self._client.request(
+            method, url, json=body, headers=shown.headers, ssl=shown.tls, allow_redirects=False
+        ) as answer:
             answer.raise_for_status()
             return await answer.json(content_type=None)
 

@@ -20,7 +20,7 @@ _What = tuple[str, ChangeKind, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
-    """What a replica ran when it was last seen.
+    """What a replica ran when it was last seen. adapters: that served; loaded: if it says so.
 
     coming: other models than those, seen once: a page may have been cut.
     """
@@ -29,6 +29,7 @@ class _Known:
     version: str
     models: frozenset[str]
     adapters: frozenset[str]
+    loaded: frozenset[str] | None = None
     coming: frozenset[str] | None = None
 
 
@@ -74,9 +75,14 @@ class EngineLoads:
 def _now(before: _Known | None, sample: EngineSample) -> _Known:
     models = _names(sample.model)
     adapters = _names(sample.adapters)
+    loaded = _loaded(sample.adapters_loaded)
     if before is None:
         return _Known(
-            engine=sample.engine, version=sample.version, models=models, adapters=adapters
+            engine=sample.engine,
+            version=sample.version,
+            models=models,
+            adapters=adapters,
+            loaded=loaded,
         )
     settled = not models or models in {before.models, before.coming}
     return _Known(
@@ -86,6 +92,7 @@ def _now(before: _Known | None, sample: EngineSample) -> _Known:
         adapters=before.adapters | adapters
         if len(before.adapters) <= MAX_ADAPTERS
         else before.adapters,
+        loaded=before.loaded if loaded is None and not sample.restarts else loaded,
         coming=None if settled else models,
     )
 
@@ -110,15 +117,25 @@ def _differences(before: _Known, now: _Known, sample: EngineSample) -> Iterator[
     came, went = now.models - before.models, before.models - now.models
     if before.models and (came or went):
         yield "models", "model_loaded", _swapped(sorted(came), sorted(went))
-    if len(now.adapters) <= MAX_ADAPTERS and (new := now.adapters - before.adapters):
+    if before.loaded is not None and now.loaded is not None:
+        came, went = now.loaded - before.loaded, before.loaded - now.loaded
+        if came or went:
+            changed = _swapped(sorted(came), sorted(went), "adapter ")
+            yield f"loaded/{','.join(sorted(came ^ went))}", "model_loaded", changed
+    elif len(now.adapters) <= MAX_ADAPTERS and (new := now.adapters - before.adapters):
         names = ", ".join(sorted(new))
         yield f"adapters/{names}", "model_loaded", f"serves with adapter {names} for the first time"
 
 
-def _swapped(came: list[str], went: list[str]) -> str:
+def _swapped(came: list[str], went: list[str], what: str = "") -> str:
     if came and went:
-        return f"serves {', '.join(came)} instead of {', '.join(went)}"
-    return f"loaded {', '.join(came)}" if came else f"unloaded {', '.join(went)}"
+        return f"serves {what}{', '.join(came)} instead of {', '.join(went)}"
+    return f"loaded {what}{', '.join(came)}" if came else f"unloaded {what}{', '.join(went)}"
+
+
+def _loaded(text: str) -> frozenset[str] | None:
+    """None where it does not say, or not all."""
+    return None if not text or len(text) >= MAX_TEXT else _names(text) - {"-"}
 
 
 def _change(sample: EngineSample, key: str, word: str, kind: ChangeKind, sentence: str) -> Change:

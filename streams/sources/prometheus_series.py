@@ -7,7 +7,7 @@ from statistics import median
 from typing import Final, NamedTuple
 
 from streams.clock import SECOND_US
-from streams.sources import dcgm
+from streams.sources import gpu_names
 from streams.sources.prometheus_text import Sample
 from streams.sources.vocabulary import WANTED
 
@@ -49,7 +49,7 @@ SERIES: Final = frozenset(
     for part in (
         (f"{name}_sum", f"{name}_count") if name.endswith(("_seconds", "_duration")) else (name,)
     )
-).union(dcgm.NAMES)
+).union(gpu_names.NAMES)
 """What is asked for: all of GPUs, and of histograms only sum and count: buckets would be twenty
 times as much."""
 

@@ -12,6 +12,10 @@ READ: Final[Mapping[str, str]] = {
     "nv_": "Triton",
     "tidegate_replica_": "Tidegate replica",
     "DCGM_": "dcgm-exporter",
+    **dict.fromkeys(
+        ("gpu_gfx_activity", "gpu_used_vram", "amd_gpu_gfx_activity", "amd_gpu_used_vram"),
+        "AMD's device-metrics-exporter",
+    ),
 }
 """Beginning of a series' name -> who uses it; what stands before one of the others comes later."""
 _OTHERS: Final = {
@@ -32,9 +36,9 @@ def said_by(names: Iterable[str]) -> str:
     """
     whole = set(names)
     for titles in (READ, _OTHERS):
-        found = [
+        found = dict.fromkeys(
             title for start, title in titles.items() if any(n.startswith(start) for n in whole)
-        ]
+        )
         if found:
             return " behind a ".join(found)
     return ""

@@ -20,7 +20,7 @@ from streams.sources.settings import ScrapeSettings
 from streams.sources.stalls import Stalls
 from streams.sources.target_meter import Lens, Reading, TargetMeter
 from streams.sources.targets import Target, shown
-from streams.sources.versions import about
+from streams.sources.versions import about, loaded
 
 LARGE: Final = 2**20
 """Longer pages are read in a thread: neighbours must not wait for them."""
@@ -28,6 +28,8 @@ HEAD: Final = 2**16
 """Of a page of strangers: enough to see whose it is."""
 SAY_AGAIN_S: Final = 3_600.0
 """What is wrong with a target is said once, and again after this long."""
+LOADED_EVERY_US: Final = 10 * SECOND_US
+"""How often an engine with adapters is asked which of them are loaded."""
 REST_S: Final = 10.0
 """A target whose pages have no end is left alone for this long."""
 
@@ -43,6 +45,7 @@ class _Watched:
     meter: TargetMeter
     said_s: dict[str, float] = field(default_factory=dict)
     rests_until_us: int = 0
+    asked_us: int = 0
 
 
 class Scraper:
@@ -130,12 +133,15 @@ class Scraper:
                     await self._ask(watched, record)
 
     async def _ask(self, watched: _Watched, sample: EngineSample) -> None:
-        """Once, and again when an engine is back: it may be another by now."""
-        meter = watched.meter
+        """Once, and again when it is back, maybe as another; of adapters now and again."""
+        meter, page, asker = watched.meter, watched.target.url, watched.asker
         if not sample.up or sample.restarts:
-            meter.about = None
+            meter.about, meter.loaded = None, ""
         elif meter.about is None and sample.engine:
-            meter.about = await about(sample.engine, watched.target.url, watched.asker)
+            meter.about = await about(sample.engine, page, asker)
+        elif meter.lends and sample.at_us >= watched.asked_us + LOADED_EVERY_US:
+            watched.asked_us = sample.at_us
+            meter.loaded = await loaded(page, asker)
 
     def _watched(self, target: Target) -> _Watched:
         return _Watched(target, self._askers[target.access], TargetMeter(target, self._book))

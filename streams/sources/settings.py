@@ -54,8 +54,6 @@ class GoldenSettings(BaseModel, frozen=True, extra="forbid"):
     every_s: Annotated[float, Field(ge=5)] = 60.0
     max_tokens: Annotated[int, Field(ge=1, le=256)] = 16
     timeout_s: Annotated[float, Field(gt=0, le=120)] = 20.0
-    token: SecretStr = SecretStr("")
-    """Sent as bearer token, where engines ask for one."""
 
 
 class ScrapeSettings(BaseModel, frozen=True, extra="forbid"):
@@ -69,13 +67,15 @@ class ScrapeSettings(BaseModel, frozen=True, extra="forbid"):
     access: tuple[NamedAccess, ...] = ()
     """Tokens, passwords and certificates; who is not named by a target is never shown to it."""
     pools_access: str = ""
-    """Name in `access`: who we are to the replicas of our own pools."""
+    """Name in `access`: who we are to the replicas of our own pools, golden prompts too."""
     changes: tuple[str, ...] = ()
     """What Kubernetes is watched for: `kubernetes://default?app=vllm pool=chat` (rollouts,
     pods), `nodes://` or `nodes://?nvidia.com/gpu.present=true` (cordons, taints, readiness)."""
     kubernetes_api: str = ""
     """Where its API is; empty: where every pod finds it. `http://127.0.0.1:8001`: `kubectl
     proxy`."""
+    kubernetes_access: str = ""
+    """Name in `access`: who we are to it; empty: the service account that every pod is given."""
     signals_every_s: Annotated[float, Field(ge=0.5)] = 1.0
     """Requests running and waiting, cache, tokens: what tells of load."""
     full_every_s: Annotated[float, Field(ge=0.5)] = 1.0
@@ -97,6 +97,6 @@ class ScrapeSettings(BaseModel, frozen=True, extra="forbid"):
             raise ValueError(f"each name may be in scrape.access once, got {names}")
         words = {word for line in self.targets for word in line.split()[1:]}
         meant = {word.removeprefix("access=") for word in words if word.startswith("access=")}
-        if unknown := sorted((meant | {self.pools_access}) - {"", *names}):
+        if unknown := sorted((meant | {self.pools_access, self.kubernetes_access}) - {"", *names}):
             raise ValueError(f"access {unknown[0]} is not in scrape.access, which has {names}")
         return self

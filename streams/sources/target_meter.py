@@ -5,7 +5,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from streams.schemas.telemetry import EngineSample, GpuSample
-from streams.sources import dcgm
+from streams.sources import gpu_names
 from streams.sources.dcgm import DcgmMeter
 from streams.sources.engines import plan_page
 from streams.sources.meter import EngineMeter, EngineReading
@@ -16,7 +16,7 @@ from streams.sources.versions import About
 from streams.sources.vocabulary import EVERYTHING, SIGNALS, STARTED
 
 Reading = EngineSample | GpuSample
-_WHOLE: Final = EVERYTHING | dcgm.NAMES | {STARTED}
+_WHOLE: Final = EVERYTHING | gpu_names.NAMES | {STARTED}
 _SIGNALS: Final = SIGNALS | {STARTED}
 
 
@@ -40,7 +40,7 @@ class Lens:
     def _fit(self, series: Sequence[Series]) -> None:
         self._series = series
         self.plan = plan_page(series)
-        self.gpus = [at for at, one in enumerate(series) if one.name in dcgm.NAMES]
+        self.gpus = [at for at, one in enumerate(series) if one.name in gpu_names.NAMES]
         self.engine = any(one.name in EVERYTHING for one in series)
         self.knows = self.engine or bool(self.gpus)
 
@@ -52,10 +52,12 @@ class TargetMeter:
     record each, and none while their page is silent: that says nothing of them.
 
     about: what an engine says of itself elsewhere, which goes along; None: not asked yet.
+    loaded: its adapters, likewise. lends: whether its page says that it has some to load.
     """
 
     def __init__(self, target: Target, book: SeriesBook) -> None:
         self.about: About | None = None
+        self.loaded, self.lends = "", False
         self._engine = EngineMeter(cluster=target.cluster, pool=target.pool, replica=target.replica)
         host = urlsplit(target.url).hostname or target.replica
         self._gpus = DcgmMeter(cluster=target.cluster, node=host)
@@ -80,6 +82,7 @@ class TargetMeter:
         if lens.knows:
             self._only_gpus = not lens.engine
         engine = None if self._only_gpus else lens.plan.read(page.values)
+        self.lends = bool(lens.plan.adapters)
         return self.told(engine, gpus, at_us, scrape_s)
 
     def told(
@@ -90,5 +93,6 @@ class TargetMeter:
         if engine is not None:
             sample = self._engine.sample(engine, at_us, scrape_s)
             said = self.about or About()
-            found.append(sample.but(version=said.version, model=sample.model or said.model))
+            model = sample.model or said.model
+            found.append(sample.but(version=said.version, model=model, adapters_loaded=self.loaded))
         return found

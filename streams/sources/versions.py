@@ -1,4 +1,4 @@
-"""What an engine's page does not say, its version and for some its model: another path is asked."""
+"""What an engine's page does not say is asked for on other paths: version, model, adapters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from yarl import URL
 
 from streams.errors import SourceUnavailableError
 from streams.sources.asking import Asker
+from streams.sources.engines import MAX_TEXT
 
 MAX_CHARS: Final = 64
 MAX_BYTES: Final = 256 * 1024
@@ -56,6 +57,28 @@ async def about(engine: str, page: str, asker: Asker) -> About:
     # Of a path the file; of `org/name` all.
     name = model.rpartition("/")[2] if engine == "llamacpp" and isinstance(model, str) else model
     return About(_text(said.get(ask.version)), _text(name))
+
+
+class _Model(msgspec.Struct):
+    id: str
+    parent: str | None = None
+    """The model that an adapter is for."""
+
+
+class _Models(msgspec.Struct):
+    data: list[_Model]
+
+
+async def loaded(page: str, asker: Asker) -> str:
+    """Its LoRA adapters as in ``EngineSample.adapters_loaded``; never raises for an answer."""
+    where = str(URL(page).with_path("/v1/models").with_query(None))
+    try:
+        answer = await asker.get(where, max_bytes=MAX_BYTES)
+        models = msgspec.json.decode(answer.body, type=_Models).data
+    except (SourceUnavailableError, msgspec.MsgspecError):
+        return ""
+    names = ",".join(sorted(one.id for one in models if one.parent))
+    return names[:MAX_TEXT] or "-"
 
 
 def _text(value: object) -> str:

@@ -63,7 +63,8 @@ def test_a_page_of_dcgm_exporter_is_read(tmp_path: Path, exporter: str) -> None:
 def test_another_page_is_none(tmp_path: Path, exporter: str) -> None:
     done = run(f"tidegate gpus {exporter}/moon", tmp_path, PYTHONPATH=ROOT)
 
-    assert (done.returncode, done.stdout) == (1, "the page has no DCGM_FI_… metric of a GPU\n")
+    assert done.returncode == 1
+    assert done.stdout.startswith("the page has no metric of a GPU that we know (DCGM_FI_…")
 
 
 def test_a_verdict_on_the_gpus_of_a_page(tmp_path: Path, exporter: str) -> None:

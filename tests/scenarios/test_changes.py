@@ -64,7 +64,7 @@ def test_what_stays_bad_after_a_rollout_is_blamed_on_it(seed: int) -> None:
 
     assert (cause.kind, incident.subject.name) == ("change", "codex")
     assert cause.sentence.startswith("Deployment chat is rolled out: --max-model-len 8192 -> 16384")
-    assert cause.changes == ("local/d-1/2/configured",)
+    assert cause.changes == ("local/d-1/2/rolled",)
     assert _told_after_s(incident) < 20
 
 

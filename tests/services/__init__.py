@@ -7,13 +7,17 @@ from tests.services.base import Missing, Service, cache_dir
 from tests.services.browser import Chromium
 from tests.services.influx import Influx
 from tests.services.kafka import Kafka
+from tests.services.kubernetes import Kubernetes
 from tests.services.prometheus import Prometheus
+from tests.services.registry import Registry
 
 SERVICES: dict[str, type[Service]] = {
     "chromium": Chromium,
     "influx": Influx,
     "kafka": Kafka,
+    "kubernetes": Kubernetes,
     "prometheus": Prometheus,
+    "registry": Registry,
 }
 
 __all__ = [
@@ -21,8 +25,10 @@ __all__ = [
     "Chromium",
     "Influx",
     "Kafka",
+    "Kubernetes",
     "Missing",
     "Prometheus",
+    "Registry",
     "Service",
     "cache_dir",
 ]

@@ -38,8 +38,8 @@ def need(tool: str, remedy: str) -> str:
 
 def call(
     argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
-) -> None:
-    """Run a preparing step, its output shown only when it fails."""
+) -> str:
+    """Run a preparing step: its output, which is shown only when it fails."""
     done = subprocess.run(
         argv,
         env={**os.environ, **(env or {})},
@@ -51,6 +51,7 @@ def call(
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
         raise Missing(f"`{' '.join(argv[:4])} …` failed:\n{tail}")
+    return done.stdout
 
 
 def say(text: str) -> None:

@@ -1,8 +1,6 @@
 """A real Prometheus, from Debian's package: unpacked, not installed."""
 
 import json
-import os
-import shutil
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -10,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.services.base import Missing, Service, cache_dir, call, free_port, need, say
+from tests.services.base import Service, cache_dir, free_port
+from tests.services.debian import unpacked
 
 _SCRAPES = """global: {{scrape_interval: 1s, scrape_timeout: 1s}}
 scrape_configs: {jobs}
@@ -24,29 +23,7 @@ class Prometheus(Service):
 
     @classmethod
     def prepare(cls) -> Path:
-        home = cache_dir() / "prometheus"
-        if not (home / "prometheus").exists():
-            need("apt-get", "only Debian's package of Prometheus is known here")
-            need("dpkg-deb", "only Debian's package of Prometheus is known here")
-            say(f"fetching Prometheus ({cls.size})")
-            cls._unpack(home)
-        return home / "prometheus"
-
-    @staticmethod
-    def _unpack(home: Path) -> None:
-        home.mkdir(parents=True, exist_ok=True)
-        try:
-            call(["apt-get", "download", "-q", "prometheus"], cwd=home)
-        except Missing:
-            if os.geteuid() != 0:
-                raise
-            call(["apt-get", "update", "-q"])  # the lists may be old or absent
-            call(["apt-get", "download", "-q", "prometheus"], cwd=home)
-        package = next(home.glob("prometheus_*.deb"))
-        call(["dpkg-deb", "-x", str(package), str(home / "unpacked")])
-        shutil.move(home / "unpacked" / "usr" / "bin" / "prometheus", home / "prometheus")
-        shutil.rmtree(home / "unpacked")
-        package.unlink()
+        return unpacked("prometheus", "prometheus", cache_dir() / "prometheus", cls.size)
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)

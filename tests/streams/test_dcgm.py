@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from streams.schemas.telemetry import GpuSample
-from streams.sources.dcgm import WANTED, DcgmMeter, read_dcgm
+from streams.sources.dcgm import DcgmMeter, read_dcgm
+from streams.sources.gpu_names import WANTED
 from streams.sources.prometheus_text import Sample, parse
 
 NEW = 'gpu="0",UUID="GPU-a",pci_bus_id="00000000:1B:00.0",device="nvidia0",modelName="NVIDIA H100"'

@@ -16,7 +16,8 @@ from streams.sources.discovery.kubernetes import KubernetesPods
 from streams.sources.discovery.names import AddressLookup, ServiceLookup, SystemResolver
 from streams.sources.discovery.polled import DiscoveryError, Polled
 from streams.sources.discovery.srv import ask, name_servers, question, records
-from streams.sources.kubernetes.api import Api as KubernetesApi
+from streams.sources.kubernetes.api import api_at
+from streams.sources.settings import ScrapeSettings
 from streams.sources.targets import Target
 
 JSON = """[{"targets": ["10.0.0.7:8000", "https://b/m"], "labels": {"pool": "chat", "job": "x"}},
@@ -227,7 +228,9 @@ class Followed:
     def __init__(self, api: Api, account: Path, line: str = "kubernetes://models?app=vllm") -> None:
         self.told = asyncio.Queue[list[str]]()
         url: str = api.url  # type: ignore[attr-defined]
-        self._pods = KubernetesPods(line, {}, "here", api=KubernetesApi(url, account))
+        self._pods = KubernetesPods(
+            line, {}, "here", api=api_at(ScrapeSettings(kubernetes_api=url), account)
+        )
 
     async def __aenter__(self) -> "Followed":
         self._task = asyncio.create_task(

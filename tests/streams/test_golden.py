@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from pydantic import SecretStr
 
 from streams.clock import SECOND_US
 from streams.schemas.scaling import ReplicaState, ReplicaStatus
 from streams.schemas.telemetry import EngineSample
+from streams.sources.access import Access
 from streams.sources.golden import GoldenSource
-from streams.sources.settings import GoldenPrompt, GoldenSettings
+from streams.sources.settings import AccessSettings, GoldenPrompt, GoldenSettings
 
 NOON_US = 1_767_268_800 * SECOND_US
 COUNT = GoldenPrompt(prompt="1, 2, 3, 4,", expect="5")
@@ -33,7 +35,9 @@ class Engine:
     def address(self) -> str:
         return str(self.server.make_url("")).rstrip("/")
 
-    async def _models(self, _: web.Request) -> web.Response:
+    async def _models(self, request: web.Request) -> web.Response:
+        if request.headers.get("Authorization") != "Bearer hush":
+            return web.Response(status=401)
         return web.json_response({"object": "list", "data": [{"id": "gemma"}]})
 
     async def _complete(self, request: web.Request) -> web.Response:
@@ -53,7 +57,8 @@ async def engine() -> AsyncIterator[Engine]:
 
 @pytest.fixture
 async def source() -> AsyncIterator[GoldenSource]:
-    source = GoldenSource(GoldenSettings(prompts=(COUNT, FRANCE), every_s=60))
+    access = Access(AccessSettings(token=SecretStr("hush")))
+    source = GoldenSource(GoldenSettings(prompts=(COUNT, FRANCE), every_s=60), access)
     yield source
     await source.close()
 

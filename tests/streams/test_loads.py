@@ -67,6 +67,24 @@ def said(*samples: EngineSample) -> list[tuple[str, str]]:
             [("model_loaded", "chat-1 serves with adapter sql for the first time")],
             id="an-adapter-comes-once-however-often-it-rests",
         ),
+        pytest.param(
+            [{"adapters_loaded": loaded} for loaded in ("sql", "sql", "", "chat,sql", "-")],
+            [
+                ("model_loaded", "chat-1 loaded adapter chat"),
+                ("model_loaded", "chat-1 unloaded adapter chat, sql"),
+            ],
+            id="adapters-that-are-loaded-and-unloaded",
+        ),
+        pytest.param(
+            [{"adapters_loaded": "sql"}, {"adapters_loaded": "sql", "adapters": "sql"}],
+            [],
+            id="one-that-was-loaded-is-no-news-when-it-serves",
+        ),
+        pytest.param(
+            [{"adapters_loaded": "sql"}, {"adapters_loaded": "", "restarts": 1}],
+            [("model_loaded", "chat-1 was started anew and loaded gemma")],
+            id="what-a-restart-took-along-is-not-told-beside-it",
+        ),
         pytest.param([{"up": 0.0, "engine": ""}, {}], [], id="a-replica-that-was-away"),
     ],
 )

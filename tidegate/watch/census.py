@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from streams.sources import dcgm
+from streams.sources import gpu_names
+from streams.sources.dcgm import uuid_of
 from streams.sources.prometheus_series import TargetKey, target_of
 from streams.sources.recognise import said_by
 from tidegate.watch.understood import Found, Watched, called, plain
@@ -53,9 +54,9 @@ def _engine(key: TargetKey, series: Sequence[Labels]) -> Found:
     return Found(
         key=key,
         address=key.instance,
-        engine=said_by(names - dcgm.NAMES or names),
-        gpus=len({labels["UUID"] for labels in series if labels.get("UUID")}),
-        serves=not names <= dcgm.NAMES,
+        engine=said_by(names - gpu_names.NAMES or names),
+        gpus=len({uuid for labels in series if (uuid := uuid_of(labels))}),
+        serves=not names <= gpu_names.NAMES,
         model=first("model_name", "model"),
         replica=first("pod") or key.instance,
         place=plain("-".join(filter(None, (key.cluster, first("namespace"), key.job)))),

@@ -9,7 +9,7 @@ import msgspec
 from streams.clock import SECOND_US
 from streams.errors import SourceUnavailableError
 from streams.schemas.telemetry import EngineSample
-from streams.sources import dcgm
+from streams.sources import gpu_names
 from streams.sources.asking import Asker
 from streams.sources.dcgm import read_dcgm
 from streams.sources.engines import read_engine
@@ -25,7 +25,7 @@ from tidegate.watch.understood import Found, Watched, called, missing, page_sent
 
 def found_on(url: str, page: bytes) -> Found | None:
     """The engine or the GPUs on a page; None where there are none that we know."""
-    samples = parse(page, wanted=(*WANTED, *dcgm.WANTED)).samples
+    samples = parse(page, wanted=(*WANTED, *gpu_names.WANTED)).samples
     names = {sample.name for sample in samples}
     gpus = [gpu for gpu in read_dcgm(samples, at_us=0) if not gpu.parent_uuid]
     serves = not names.isdisjoint(EVERYTHING)

@@ -7,7 +7,7 @@ import msgspec
 
 from streams.clock import SECOND_US
 from streams.schemas.telemetry import EngineSample
-from streams.sources import dcgm
+from streams.sources import gpu_names
 from streams.sources.engines import read_engine
 from streams.sources.page_reader import SeriesBook
 from streams.sources.prometheus_query import PrometheusQuery, piece_us
@@ -143,7 +143,7 @@ class PrometheusFeed:
         self._read_us[page.target] = page.at_us
         if not page.up:
             return meter.silent(page.at_us, page.scrape_s) if serves else []
-        gpus = [sample for sample in page.samples if sample.name in dcgm.NAMES]
+        gpus = [sample for sample in page.samples if sample.name in gpu_names.NAMES]
         engine = read_engine(page.samples) if serves else None
         return meter.told(engine, gpus, page.at_us, page.scrape_s)
 

@@ -88,6 +88,7 @@ FIELDS: dict[str, tuple[Field, ...]] = {
         Field("model", "text", ""),
         Field("adapters", "text", ""),
         Field("restarts", "whole", 0),
+        Field("adapters_loaded", "text", ""),
     ),
     "gpu": (
         Field("at_us", "whole"),

@@ -27,7 +27,7 @@ def discovery(line: str, cluster: str, scrape: ScrapeSettings) -> Discovery:
         case "http" | "https":
             return Static(address, labels, cluster)
         case "kubernetes":
-            return KubernetesPods(address, labels, cluster, api=api_at(scrape.kubernetes_api))
+            return KubernetesPods(address, labels, cluster, api=api_at(scrape))
         case "file":
             lookup: Lookup = FileLookup(Path(rest), labels, cluster)
         case "dns+http" | "dns+https":

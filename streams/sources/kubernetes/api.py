@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,8 @@ import msgspec
 from streams.log import get_logger
 from streams.metrics import DISCOVERY_ERRORS, KUBERNETES_SKIPPED
 from streams.retry import Attempts
+from streams.sources.access import Access
+from streams.sources.settings import AccessSettings, ScrapeSettings
 
 ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 WATCH_S: Final = 300
@@ -72,29 +73,33 @@ class GoneError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """Where it is, and the folder with our `token` and its `ca.crt`, read anew each time."""
+    """Where it is, and who we are there."""
 
     url: str
-    account: Path = ACCOUNT
-
-    def known(self) -> dict[str, Any]:
-        """Who we are, and whom we trust."""
-        known: dict[str, Any] = {}
-        token, authority = self.account / "token", self.account / "ca.crt"
-        if token.exists():
-            known["headers"] = {"Authorization": f"Bearer {token.read_text().strip()}"}
-        if authority.exists():
-            known["ssl"] = ssl.create_default_context(cafile=authority)
-        return known
+    access: Access
 
 
-def api_at(url: str) -> Api:
-    """Empty: where every pod is told that it is."""
-    if url:
-        return Api(url.rstrip("/"))
+def api_at(scrape: ScrapeSettings, account: Path = ACCOUNT) -> Api:
+    """Where the settings say; else where every pod is told that it is.
+
+    account: a folder with a `token` and the `ca.crt` of the API, for when the settings do not say
+    who we are there; what is not in it is not used. Raises InvalidParameterError for bad files.
+    """
+    named = (one for one in scrape.access if one.name == scrape.kubernetes_access)
+    shown = Access(next(named, _in(account)), section="access to Kubernetes")
+    if scrape.kubernetes_api:
+        return Api(scrape.kubernetes_api.rstrip("/"), shown)
     host = os.environ.get("KUBERNETES_SERVICE_HOST", "kubernetes.default.svc")
     port = os.environ.get("KUBERNETES_SERVICE_PORT", "443")
-    return Api(f"https://{f'[{host}]' if ':' in host else host}:{port}")
+    return Api(f"https://{f'[{host}]' if ':' in host else host}:{port}", shown)
+
+
+def _in(account: Path) -> AccessSettings:
+    token, authority = account / "token", account / "ca.crt"
+    return AccessSettings(
+        token_file=str(token) if token.exists() else "",
+        ca_file=str(authority) if authority.exists() else "",
+    )
 
 
 class Watching:
@@ -179,8 +184,12 @@ class Watching:
         self._version = _READ_OBJECT.decode(event.object).metadata.version or self._version
 
     async def _asking(self, query: Mapping[str, str]) -> dict[str, Any]:
-        known = await asyncio.to_thread(self._api.known)
-        return {"params": {**self._selector, **query}, **known}
+        shown = await self._api.access.shown()
+        return {
+            "params": {**self._selector, **query},
+            "headers": shown.headers,
+            "ssl": shown.tls,
+        }
 
     def _say(self, cause: str) -> None:
         DISCOVERY_ERRORS.labels("kubernetes").inc()
@@ -210,7 +219,13 @@ def _check(answer: aiohttp.ClientResponse) -> None:
     answer.raise_for_status()
 
 
+_REFUSED: Final = {
+    401: "answers 401: it does not know us, the token is missing, has ended or was revoked",
+    403: "answers 403: the service account may not list and watch this",
+}
+
+
 def _cause(error: Exception) -> str:
-    if isinstance(error, aiohttp.ClientResponseError) and error.status in {401, 403}:
-        return f"answers {error.status}: the service account may not list and watch this"
+    if isinstance(error, aiohttp.ClientResponseError) and error.status in _REFUSED:
+        return _REFUSED[error.status]
     return str(error) or repr(error)

@@ -37,7 +37,7 @@ class KubernetesChanges:
         self._cluster = cluster
         self._tell = tell
         self._clock = clock
-        self._api = api_at(scrape.kubernetes_api)
+        self._api = api_at(scrape)
         self._pods: list[Compared[Pod]] = []
         self._watched = [each for line in scrape.changes for each in self._watching(line)]
 

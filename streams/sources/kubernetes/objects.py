@@ -195,5 +195,9 @@ def micros(time: datetime | None) -> int:
 
 def instant(told: datetime | None, now_us: int) -> int:
     """When something that we hear of now happened: as the API says, unless its clock is off."""
-    told_us = micros(told)
+    return recent(micros(told), now_us)
+
+
+def recent(told_us: int, now_us: int) -> int:
+    """The same, of microseconds; 0 is never believed."""
     return told_us if now_us - RECENT_US < told_us <= now_us else now_us

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from streams.clock import SECOND_US
 from streams.schemas.telemetry import Change, ChangeKind
 from streams.sources.kubernetes.line import Line
-from streams.sources.kubernetes.objects import PodObject, condition, instant, micros
+from streams.sources.kubernetes.objects import Meta, PodObject, condition, instant, micros
 
 RECENT_US: Final = 3_600 * SECOND_US
 """A watcher may have been away so long: who serves again since must not count as stopped."""
@@ -27,6 +27,7 @@ class Pod:
     leaving: datetime | None
     failed: str
     deaths: Mapping[str, int]
+    died: datetime | None
     last_words: str
 
 
@@ -43,9 +44,10 @@ def pod(line: Line, found: PodObject) -> Pod:
         node=found.spec.node_name,
         created=meta.creation_timestamp,
         ready=ready.last_transition_time if ready.status == "True" else None,
-        leaving=meta.deletion_timestamp,
+        leaving=_asked_to_leave(meta),
         failed=(status.reason or "failed") if status.phase == "Failed" else "",
         deaths={one.name: one.restart_count for one in containers},
+        died=end.finished_at if end else None,
         last_words=f"{name} ended: {end.reason or 'unknown'}, exit code {end.exit_code}"
         if end
         else "",
@@ -77,16 +79,24 @@ def _told(before: Pod | None, now: Pod, now_us: int) -> Iterator[_What]:
     if now.ready and before.ready != now.ready:
         yield "replica_ready", f"ready/{ready_us}", instant(now.ready, now_us), "is ready"
     if now.leaving and not before.leaving:
-        yield _leaves(now_us)
+        yield _leaves(instant(now.leaving, now_us))
     if any(count > before.deaths.get(name, 0) for name, count in now.deaths.items()):
         word = f"lost/{sum(now.deaths.values())}"
-        yield "replica_lost", word, now_us, f"lost a container: {now.last_words}"
+        died_us = instant(now.died, now_us)
+        yield "replica_lost", word, died_us, f"lost a container: {now.last_words}"
     if now.failed and not before.failed and not now.leaving:
         yield "replica_lost", "failed", now_us, f"failed: {now.failed}"
 
 
-def _leaves(now_us: int) -> _What:
-    return "replica_stopped", "stopped", now_us, "is being ended"
+def _leaves(at_us: int) -> _What:
+    return "replica_stopped", "stopped", at_us, "is being ended"
+
+
+def _asked_to_leave(meta: Meta) -> datetime | None:
+    """The API says until when it may stay."""
+    if meta.deletion_timestamp is None:
+        return None
+    return meta.deletion_timestamp - timedelta(seconds=meta.deletion_grace_period_seconds or 0)
 
 
 def _change(of: Pod, cluster: str, what: _What) -> Change:

@@ -88,7 +88,7 @@ def told_of(
         rolling, rolling_us = told(different), about.spec_us
         release = is_release(before.shape, now.shape)
         kind: ChangeKind = "deployed" if release else "configured"
-        changes.append(about.change(kind, f"{about.name} is rolled out: {rolling}"))
+        changes.append(about.change(kind, f"{about.name} is rolled out: {rolling}", word="rolled"))
     if _was_set(before, now):
         changes.append(about.scaled(before.replicas))
     if now.stuck and not before.stuck and rolling:
@@ -120,7 +120,8 @@ def _met(now: Workload, line: Line, now_us: int) -> tuple[Workload, list[Change]
     is_new = now_us - RECENT_US < created_us
     rolling = f"image {now.shape.images}"
     sentence = f"{about.name} was {'created' if is_new else 'changed'}: {rolling}"
-    change = about.change("deployed", sentence, at_us=max(spec_us, created_us))
+    # The id is that of who saw the same rollout from its beginning.
+    change = about.change("deployed", sentence, word="rolled", at_us=max(spec_us, created_us))
     if not now.done:
         now = replace(now, rolling=rolling, rolling_us=change.at_us)
     return now, [change]

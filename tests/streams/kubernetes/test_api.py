@@ -2,45 +2,27 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import msgspec
 import pytest
 from structlog.testing import capture_logs
 
 from streams.sources.kubernetes import api
-from streams.sources.kubernetes.api import Api, Watching
+from streams.sources.kubernetes.api import Watching, api_at
+from streams.sources.settings import ScrapeSettings
 from tests.streams.kubernetes.cluster import PODS, Cluster, pod, serving
-
-
-class Heard:
-    """A follower that writes down what it hears."""
-
-    def __init__(self) -> None:
-        self._said = asyncio.Queue[str]()
-
-    def listed(self, objects: Sequence[msgspec.Raw]) -> None:
-        self._said.put_nowait("list " + " ".join(map(_name, objects)))
-
-    def event(self, what: str, found: msgspec.Raw) -> None:
-        self._said.put_nowait(f"{what} {_name(found)}")
-
-    async def next(self) -> str:
-        async with asyncio.timeout(5):
-            return await self._said.get()
-
-
-def _name(found: msgspec.Raw) -> str:
-    return str(json.loads(bytes(found))["metadata"]["name"])
+from tests.streams.kubernetes.heard import Heard
 
 
 @asynccontextmanager
 async def followed(cluster: Cluster, account: Path) -> AsyncIterator[Heard]:
     heard = Heard()
     async with serving(cluster) as url:
-        watching = Watching(Api(url, account), PODS, "app=chat", heard)
+        watching = Watching(
+            api_at(ScrapeSettings(kubernetes_api=url), account), PODS, "app=chat", heard
+        )
         task = asyncio.create_task(watching.run())
         try:
             yield heard

@@ -55,7 +55,7 @@ def test_a_new_image_is_a_deployment_and_done_when_all_pods_serve() -> None:
 def test_flags_alone_are_a_configuration() -> None:
     [change] = told(deployment("--a=1", at=OLD), deployment("--a=2", generation=2, updated=0))
     assert change == Change(
-        id="here/d-1/2/configured",
+        id="here/d-1/2/rolled",
         at_us=NOON_US,
         kind="configured",
         summary="Deployment chat is rolled out: --a 1 -> 2 (by helm)",

@@ -10,6 +10,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from streams.clock import system_clock
+from streams.door import Door
 from streams.receive.settings import ReceiveSettings
 from streams.settings import StreamSettings
 from tests.services.guarded_page import Papers, papers
@@ -27,12 +28,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Papers:
 async def url(made: Papers, kept: Kept, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)  # They would go before the exporter's own.
-    from streams.receive.run import UNPACKED_BY_US, door_of, receiver
+    from streams.receive.run import UNPACKED_BY_US, receiver
 
     settings = ReceiveSettings(
         port=0, token=SecretStr("hush"), tls_cert=str(made.server), tls_key=str(made.server)
     )
-    door = door_of(settings)
+    door = Door.of(settings, name="receiver", section="receive", variable="PORT")
     made_door = receiver(StreamSettings(receive=settings), "local", kept, system_clock)
     runner = web.AppRunner(made_door.app, shutdown_timeout=0.1, **UNPACKED_BY_US)
     await runner.setup()
