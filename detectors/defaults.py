@@ -279,8 +279,9 @@ _GPUS: Final = (
     _rule("limit", "gpu", "memory_temperature_c_max", options={"limit": 105, "normal": 80}),
 )
 
-OFFERED: Final = frozenset({"robust", "seasonal"})
-"""Banks for those who know their series: the one for values that burst, the other for hours of the
-day and week, which takes days to say anything. No default uses them."""
+OFFERED: Final = frozenset({"ensemble", "robust", "seasonal"})
+"""Banks for those who know their series: the first for many values of steady series, the next for
+values that burst, the last for hours of the day and week, which takes days to say anything. No
+default uses them (docs/decisions/0122 says why not the ensemble)."""
 
 DEFAULTS: Final[tuple[DetectorSettings, ...]] = (*_REPLICAS, *_DEMAND, *_GPUS, *TELEMETRY)

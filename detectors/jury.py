@@ -7,15 +7,13 @@ from typing import Final, Literal
 
 import numpy as np
 
-from detectors.banks.base import Bools, Cells, Floats, Reading, Rows, cleared, grown
+from detectors.banks.base import Bools, Cells, Floats, Reading, Rows
 from detectors.calibrate import Calibration, CalibrationState
 from detectors.member import Lesson, Member, MemberState
+from detectors.protection import Protection, StrangeState
 from detectors.settings import DetectorSettings
 from detectors.smooth import Smooth, SmoothState
 
-RELEARN_S: Final = 120.0
-"""What scores above 1 is not learned, or an outage would become normal; but only this long: what
-lasts is the new normal."""
 SIDES: Final = {"above": 1, "below": -1, "both": 0}
 
 Tolerances = Callable[[Rows, DetectorSettings], Floats | float]
@@ -38,6 +36,8 @@ class Judged:
     raw: Floats
     """The bank's score on the detector's side, before calibration."""
     column: Rows
+    carried: Mapping[int, Floats]
+    """Member -> what each of its values adds, [entry of the member, value]; of those that tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +48,6 @@ class _Share:
     end: int
     at: Rows
     rows: Rows
-
-
-@dataclass(slots=True)
-class StrangeState:
-    windows: Floats
-    """[row, member]: how many windows in a row the bank scored 1 or more."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,7 +63,7 @@ class JuryState:
 
 _NONE: Final = np.zeros(0)
 _NO_ROWS: Final = np.zeros(0, np.int64)
-_OF_A_READING: Final = tuple(field.name for field in fields(Reading))
+_OF_A_READING: Final = tuple(field.name for field in fields(Reading) if field.name != "shares")
 _UNREAD: Final = Reading(_NONE, _NONE, _NONE, _NONE, np.zeros(0, np.bool_), _NO_ROWS)
 
 
@@ -107,36 +101,40 @@ class Jury:
             zeros=np.where(self._learned, 0.0, 1e9)[self._of],
         )
         self._calibration = Calibration(members=len(detectors), step_s=step_s)
-        self._strange = StrangeState(np.zeros((0, len(detectors))))
-        self._relearn = RELEARN_S / step_s
+        self._protection = Protection(self._learned, step_s=step_s)
 
     @property
     def state(self) -> JuryState:
         return JuryState(
             smooth=self._smooth.state,
             calibration=self._calibration.state,
-            strange=self._strange,
+            strange=self._protection.state,
             members=[member.state for member in self.members],
         )
 
     @state.setter
     def state(self, state: JuryState) -> None:
         self._smooth.state, self._calibration.state = state.smooth, state.calibration
-        self._strange = state.strange
+        self._protection.state = state.strange
         for member, kept in zip(self.members, state.members, strict=True):
             member.state = kept
 
     def admit(self, row: int, labels: Mapping[str, str]) -> None:
         self._smooth.admit(row)
         self._calibration.admit(row)
-        self._strange = cleared(self._strange, row)
+        self._protection.admit(row)
         for member in self.members:
             member.admit(row, labels)
 
     def wanted(self, inputs: Floats) -> Bools:
-        """[row, member]: all values that it needs are there."""
+        """[row, member]: all values that it needs are there, or some if it bears that."""
         known = np.isfinite(inputs)
-        return np.stack([known[:, names].all(axis=1) for names in self._wants], axis=1)
+        pairs = zip(self.members, self._wants, strict=True)
+        there = [
+            (known[:, names].any if one.patchy else known[:, names].all)(axis=1)
+            for one, names in pairs
+        ]
+        return np.stack(there, axis=1)
 
     def step(
         self, rows: Rows, inputs: Floats, wanted: Bools, alpha: float, tolerances: Tolerances
@@ -154,7 +152,7 @@ class Jury:
         ]
         judged = self._judge(shares, values, usual, alpha, tolerances)
         self._learn(shares, values, inputs, judged)
-        self._smooth.learn(rows, smoothed, wanted[:, self._of])
+        self._smooth.learn(rows, smoothed, wanted[:, self._of] & np.isfinite(smoothed))
         return judged
 
     def tail_probability(self, cell: tuple[int, int], raw: float, alpha: float) -> float | None:
@@ -164,6 +162,16 @@ class Jury:
             return None
         one = np.array([row]), np.array([member])
         return float(self._calibration.tail_probability(one, np.array([raw]), alpha)[0])
+
+    def carried_by(self, judged: Judged, index: int) -> dict[str, float]:
+        """Value -> its share in an entry's score; empty where one value is all there is."""
+        number = int(judged.cells[1][index])
+        if number not in judged.carried:
+            return {}
+        first = int(np.searchsorted(judged.cells[1], number))
+        shares = judged.carried[number][index - first].tolist()
+        names = self.members[number].settings.values
+        return {name: round(share, 3) for name, share in zip(names, shares, strict=True)}
 
     def _usual(self, inputs: Floats, shares: Sequence[_Share]) -> Floats:
         """[row, member]: what its first value is taken relative to."""
@@ -183,7 +191,7 @@ class Jury:
         alpha: float,
         tolerances: Tolerances,
     ) -> Judged:
-        reading, shown = self._read(shares, values)
+        reading, shown, carried = self._read(shares, values)
         rows = np.concatenate([share.rows for share in shares])
         at = np.concatenate([share.at for share in shares])
         member = np.repeat(np.arange(len(shares)), [share.at.size for share in shares])
@@ -207,18 +215,25 @@ class Jury:
             above=reading.above,
             raw=raw,
             column=reading.column,
+            carried=carried,
         )
 
-    def _read(self, shares: Sequence[_Share], values: Sequence[Floats]) -> tuple[Reading, Floats]:
-        """What banks say, member by member, and the value that each speaks of."""
-        readings, shown = [_UNREAD], [_NONE]
-        for member, share, mine in zip(self.members, shares, values, strict=True):
+    def _read(
+        self, shares: Sequence[_Share], values: Sequence[Floats]
+    ) -> tuple[Reading, Floats, dict[int, Floats]]:
+        """What banks say, member by member, the value each speaks of, and what carries it."""
+        readings, shown, carried = [_UNREAD], [_NONE], {}
+        for number, (member, share, mine) in enumerate(
+            zip(self.members, shares, values, strict=True)
+        ):
             if share.rows.size:
                 reading = member.explain(share.rows, mine)
                 readings.append(reading)
                 shown.append(mine[np.arange(share.rows.size), reading.column])
+                if reading.shares is not None:
+                    carried[number] = reading.shares
         columns = ([getattr(one, name) for one in readings] for name in _OF_A_READING)
-        return Reading(*map(np.concatenate, columns)), np.concatenate(shown)
+        return Reading(*map(np.concatenate, columns)), np.concatenate(shown), carried
 
     def _calibrated(
         self,
@@ -241,7 +256,7 @@ class Jury:
     def _learn(
         self, shares: Sequence[_Share], values: Sequence[Floats], inputs: Floats, judged: Judged
     ) -> None:
-        weights, tail_weights = self._weights(judged.cells, judged.raw)
+        weights, tail_weights = self._protection.weights(judged.cells, judged.raw)
         due = []
         for number, (member, share) in enumerate(zip(self.members, shares, strict=True)):
             here = slice(share.start, share.end)
@@ -259,7 +274,8 @@ class Jury:
             if old is not None and member.learned:
                 due.append((number, old))
             if of_load is not None:
-                member.learn_load(of_load, of_load.weights * self._is_usual(of_load.rows, number))
+                usual = self._protection.is_usual(of_load.rows, number)
+                member.learn_load(of_load, of_load.weights * usual)
         if due:
             self._learn_tails(due)
 
@@ -273,23 +289,6 @@ class Jury:
             )
         )
         self._calibration.learn((rows, members), raw, weights)
-
-    def _is_usual(self, rows: Rows, number: int) -> Bools:
-        """Nor the beginning of something strange is learned, as we know by now."""
-        lasts = grown(self._strange, rows).windows[rows, number]
-        return np.asarray((lasts == 0) | (lasts > self._relearn))
-
-    def _weights(self, cells: Cells, raw: Floats) -> tuple[Floats, Floats]:
-        """What each entry counts when it is learned: by the bank, and by the calibration."""
-        strange = self._strange = grown(self._strange, cells[0])
-        lasts = strange.windows[cells] = np.where(raw >= 1, strange.windows[cells] + 1, 0)
-        protected = self._learned[cells[1]] & (lasts <= self._relearn)
-        # From half way to the boundary on, or what creeps up would widen its own band.
-        doubt = np.clip(2 - 2 * raw, 0.0, 1.0)
-        return (
-            np.where(protected, doubt, 1.0),
-            np.where(protected & (raw >= 1), 0.0, 1.0),
-        )
 
 
 def _shares(rows: Rows, wanted: Bools) -> list[_Share]:

@@ -17,6 +17,8 @@ from streams.packing import pack, unpack
 
 FIXED: Final = frozenset({"burn_rate", "fellows", "limit", "resets", "rise", "together"})
 """Banks whose boundary has a fixed meaning: not calibrated, never protected from learning."""
+PATCHY: Final = frozenset({"ensemble"})
+"""Banks on several values that judge by those that are there."""
 LOAD_LAG_S: Final = 10.0
 """A load curve learns at least so late, also where the bank itself must not."""
 
@@ -63,6 +65,7 @@ class Member:
     def __init__(self, settings: DetectorSettings, *, step_s: float) -> None:
         self.settings = settings
         self.learned = settings.kind not in FIXED
+        self.patchy = settings.kind in PATCHY
         self._bank = _bank(settings, step_s)
         self._load = LoadCurves(step_s=step_s) if settings.given else None
         self._lag = round(settings.lag_s / step_s) if self.learned else 0

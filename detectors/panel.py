@@ -202,7 +202,7 @@ class Panel:
         series = series_hex(roster.series[row])
         actual, score = float(judged.actual[index]), float(judged.score[index])
         lower, upper = _finite(judged.lower[index]), _finite(judged.upper[index])
-        raw = float(judged.raw[index])
+        raw, carried = float(judged.raw[index]), group.jury.carried_by(judged, index)
         return Anomaly(
             id=anomaly_id(series, _what(settings), started_us),
             kind=self._kind,
@@ -221,6 +221,7 @@ class Panel:
             direction="above" if judged.above[index] else "below",
             detector=settings.kind,
             p=group.jury.tail_probability((row, number), raw, moment.alpha),
+            carried_by={f"{self._kind}.{of}": part for of, part in carried.items()},
             sentence=sentence(value, actual, lower, upper),
         )
 

@@ -10,6 +10,7 @@ from typing import Final
 from detectors.banks.base import Bank
 from detectors.banks.burn_rate import BurnRateBank
 from detectors.banks.cusum import CusumBank
+from detectors.banks.ensemble import EnsembleBank
 from detectors.banks.ewma import EwmaBank
 from detectors.banks.fellows import FellowsBank
 from detectors.banks.flat_line import FlatLineBank
@@ -29,6 +30,7 @@ from detectors.banks.unrest import UnrestBank
 BANKS: Final[Mapping[str, Callable[..., Bank]]] = {
     "burn_rate": BurnRateBank,
     "cusum": CusumBank,
+    "ensemble": EnsembleBank,
     "ewma": EwmaBank,
     "fellows": FellowsBank,
     "flat_line": FlatLineBank,

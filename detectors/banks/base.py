@@ -33,6 +33,7 @@ class Reading:
         where there is no such place (a one-sided rule, a series still too young).
     above: the value lies above what was expected.
     column: which of the bank's values this speaks of; 0 for a bank on one value.
+    shares: [row, value], what each adds to the score, 1 together; None where a bank cannot tell.
     """
 
     score: Floats
@@ -41,6 +42,7 @@ class Reading:
     upper: Floats
     above: Bools
     column: Rows
+    shares: Floats | None = None
 
 
 class Bank(Protocol):

@@ -27,7 +27,7 @@ class Cost:
 
 def cost(make: MakeJudge, values: Floats, clock: Callable[[], float], seed: int) -> Cost:
     """Of values float64[windows, series], a column a series of its own; clock: CPU seconds."""
-    judge, rows = make(columns=1, step_s=STEP_S, seed=seed), np.arange(values.shape[1])
+    judge, rows = make(step_s=STEP_S, seed=seed), np.arange(values.shape[1])
     half = len(values) // 2
     for row in values[:half]:
         judge.step(rows, row[:, None])

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+import msgspec
+
 from streams.schemas.base import Record
 
 SeriesKind = Literal["request", "engine", "gpu"]
@@ -40,6 +42,8 @@ class Anomaly(Record, frozen=True, kw_only=True):
     """Table name of the bank that found it, such as ``ewma``."""
     p: float | None = None
     """Upper-tail probability of the raw score under the series' own past, where calibrated."""
+    carried_by: dict[str, float] = msgspec.field(default_factory=dict)
+    """Of a detector on several values, feature -> its share in the score; 1 together."""
     sentence: str = ""
     """`inter-token time p95 is 0.61 s, expected 0.06 to 0.12 s`."""
 

@@ -129,7 +129,10 @@ def test_a_bank_that_takes_up_the_state_of_another_goes_on_like_it(
 def assert_same_reading(one: Reading, other: Reading) -> None:
     for field in fields(Reading):
         left, right = (getattr(reading, field.name) for reading in (one, other))
-        assert np.array_equal(left, right, equal_nan=left.dtype.kind == "f")
+        if left is None:
+            assert right is None
+        else:
+            assert np.array_equal(left, right, equal_nan=left.dtype.kind == "f")
 
 
 def test_a_state_of_another_schema_is_refused(bank: Bank) -> None:
@@ -142,6 +145,13 @@ def test_a_state_of_another_schema_is_refused(bank: Bank) -> None:
 WRONG: dict[str, tuple[dict[str, object], ...]] = {
     "burn_rate": ({"objective": 1}, {"pairs": []}),
     "cusum": ({"ratio": 1}, {"evidence": 0}, {"spread": 0}, {"floor": 0}),
+    "ensemble": (
+        {"memory_s": 0},
+        {"fast_memory_s": 0},
+        {"lasts_s": 0},
+        {"false_alerts_per_day": 0},
+        {"least": []},
+    ),
     "ewma": ({"half_life_s": 0}, {"sigmas": 0}, {"floor": -1}),
     "fellows": ({"ratio": 1},),
     "flat_line": ({"least_s": 0}, {"times": 1}, {"half_life_s": 0}),

@@ -1,8 +1,8 @@
 """The built-in detectors exist, are of every bank, and can be built."""
 
 from detectors.banks import BANKS
+from detectors.banks.ensemble import LASTING
 from detectors.defaults import DEFAULTS, OFFERED
-from detectors.ensemble import LASTING
 from detectors.panel import Panel
 from detectors.settings import DetectionSettings
 from detectors.watch import KINDS

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detectors.jury import RELEARN_S, Judged, Jury, JuryState
+from detectors.jury import Judged, Jury, JuryState
+from detectors.protection import RELEARN_S
 from detectors.settings import DetectorSettings
 from streams.errors import InvalidParameterError
 from streams.packing import pack, unpack

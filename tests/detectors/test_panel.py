@@ -278,7 +278,42 @@ def test_a_detector_on_several_values_names_the_one_that_lies_farthest_out() -> 
     assert (found.feature, found.detector) == ("engine.cpu_ratio_mean", "isolation_forest")
 
 
-def busy(world: World, in_flight: float, cpu: float) -> EngineSample:
+TOGETHER = {
+    "kind": "ensemble",
+    "series": "engine",
+    "values": ["in_flight_mean", "cpu_ratio_mean"],
+    "lag_s": 0,
+}
+
+
+def test_an_ensemble_says_which_value_carries_what_it_found() -> None:
+    world = World(TOGETHER)
+    for in_flight, cpu in np.random.default_rng(4).normal([10, 1], [1, 0.1], (90, 2)):
+        assert not world.second(busy(world, in_flight, cpu))
+    (found,) = [one for _ in range(2) for one in world.second(busy(world, 10.0, 5.0))]
+    assert (found.feature, found.detector) == ("engine.cpu_ratio_mean", "ensemble")
+    assert found.carried_by["engine.cpu_ratio_mean"] > 0.9
+    assert sum(found.carried_by.values()) == pytest.approx(1, abs=0.01)
+
+
+def test_an_ensemble_judges_by_the_values_that_are_there() -> None:
+    world = World(TOGETHER)
+    for cpu in np.random.default_rng(5).normal(1, 0.1, 90).tolist():
+        world.second(busy(world, None, cpu))
+    assert any(world.second(busy(world, None, 5.0)) for _ in range(3))
+
+
+def test_a_value_that_was_missing_now_and_then_is_judged_like_any_other() -> None:
+    world = World(TOGETHER | {"smooth_s": 1})
+    for number, (in_flight, cpu) in enumerate(
+        np.random.default_rng(6).normal([9, 1], 0.1, (90, 2))
+    ):
+        world.second(busy(world, in_flight if number % 7 else None, cpu))
+    found = [one for _ in range(3) for one in world.second(busy(world, 30.0, 1.0))]
+    assert {one.feature for one in found} == {"engine.in_flight_mean"}
+
+
+def busy(world: World, in_flight: float | None, cpu: float) -> EngineSample:
     return EngineSample(
         at_us=world.at_us, pool="codex", replica="codex-a", in_flight=in_flight, cpu_ratio=cpu
     )

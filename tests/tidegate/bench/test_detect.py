@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from detectors.ensemble import LASTING
+from detectors.banks.ensemble import LASTING
 from tests.detectors.bench.files import write_arrays, write_cloud, write_nab
 from tidegate.bench import detect_run
 from tidegate.cli import main
