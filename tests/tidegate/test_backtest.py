@@ -6,7 +6,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from autoscaler.profile.record import Limit, Profile
+from autoscaler.profile.record import Profile
+from autoscaler.region import Limit
 from tests.autoscaler.backtest.test_trace import by_second
 from tests.looked_at import scraping
 from tests.services.engine_pages import EnginePage
