@@ -56,7 +56,7 @@ ACCESS: Final[Mapping[str, Access]] = {
     ),
     "plan": Access(
         reads=(
-            *("windows", "anomalies", "incidents", "pools", "commands", "partials"),
+            *("windows", "anomalies", "incidents", "pools", "commands", "changes", "partials"),
             "state.plan",
         ),
         writes=("decisions", "rules", "dead-letters", "state.plan"),
