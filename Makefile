@@ -41,7 +41,7 @@ format: setup  ## Format and mend what can be mended.
 	@$(BIN)/ruff check --fix-only .
 
 types: setup
-	@$(BIN)/mypy $(PACKAGES) clients/python/tidegate_client tests
+	@$(BIN)/mypy $(PACKAGES) benchmarks clients/python/tidegate_client tests
 	@$(BIN)/mypy --python-version 3.9 clients/python/tidegate_client
 
 layers: setup
