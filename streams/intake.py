@@ -86,7 +86,7 @@ class Ingest:
         if self._next is not None and batch.start < self._next:
             self._read_again()
         records = batch.records
-        gathering = self._partials.gather()
+        gathering = self._partials.gather(self._punctuality.passed_us)
         decoded = self._decoded(records, gathering.add)
         at_us = gathering.at_us()
         found = self._punctuality.sort(
@@ -125,7 +125,8 @@ class Ingest:
         """The log ends at ``position``; the clock showed ``clock_us`` before that was found."""
         self._punctuality.at_end(clock_us)
         nothing = np.zeros(0, np.bool_)
-        made = self._partials.gather().make(nothing, self._header(position, position))
+        gathering = self._partials.gather(self._punctuality.passed_us)
+        made = gathering.make(nothing, self._header(position, position))
         return [
             *_to_shards(made.blocks),
             *self._told(

@@ -50,8 +50,8 @@ class Partials(Protocol):
         """End of the window each instant belongs to."""
         ...
 
-    def gather(self) -> Gathering:
-        """Begin a batch."""
+    def gather(self, passed_us: int) -> Gathering:
+        """Begin a batch; the log has been read up to this append time."""
         ...
 
 
@@ -68,8 +68,8 @@ class Deltas:
     def window_ends(self, at_us: Ints) -> Ints:
         return (at_us // self._interval_us + 1) * self._interval_us
 
-    def gather(self) -> "Summing":
-        self.index.trim()
+    def gather(self, passed_us: int) -> "Summing":
+        self.index.trim(passed_us)
         return Summing(self, self.index)
 
     def blocks(self, columns: Columns, fit: Mask, header: BlockHeader) -> list[list[bytes]]:

@@ -104,9 +104,10 @@ class TickedStage:
             self._take(messages, inputs)
             await asyncio.sleep(GATHER_S)
             self._take(await reader.poll(0.0), inputs)
-            await self._read_records(reader, inputs)
+            if inputs.ready(self._clock()):
+                await self._read_records(reader, inputs)
+                await self._step_all(inputs)
             reader.hold(inputs.held_back())
-            await self._step_all(inputs)
 
     async def _read_records(self, reader: TopicReader, inputs: Inputs) -> None:
         """What there is by now of all topics without watermark.

@@ -198,8 +198,25 @@ class Inputs:
         records = {source for source in self._partitions if source[0] not in self._marking}
         return (ahead if floor_us else set()) | (records if self.full else set())
 
+    def ready(self, clock_us: int) -> bool:
+        """Whether a tick is due: first, all that has been written by now is to be added."""
+        self._move(clock_us)
+        following = self._next_us()
+        return (following is not None and following <= self._passed_us) or self._stalls(clock_us)
+
     def due(self, clock_us: int) -> list[Tick]:
         """The next ticks, oldest first, at most fifty: ask again until there are none."""
+        self._move(clock_us)
+        if ticks := list(islice(self._ticks(), TICKS_AT_ONCE)):
+            return ticks
+        if not self._stalls(clock_us):
+            return []
+        self._stalled_us = clock_us
+        now_us = max(self.now_us + SECOND_US, _second(clock_us - STALL_LAG_US))
+        return [self._tick(now_us, stalled=True)]
+
+    def _move(self, clock_us: int) -> None:
+        """To the second that the watermark has passed."""
         if self._moved_us is None:
             self._moved_us = clock_us
         watermark_us = self.watermark_us
@@ -208,16 +225,13 @@ class Inputs:
             # dead writer's transaction lets the watermark move a little, and then it stands again.
             moved_us = self._moved_us + _second(watermark_us) - self._passed_us
             self._passed_us, self._moved_us = _second(watermark_us), min(clock_us, moved_us)
-        if ticks := list(islice(self._ticks(), TICKS_AT_ONCE)):
-            return ticks
+
+    def _stalls(self, clock_us: int) -> bool:
+        """A tick by the clock is due."""
+        if self._stall_us is None or self._moved_us is None:
+            return False
         quiet_us = clock_us - self._moved_us
-        if self._stall_us is None or quiet_us < self._stall_us:
-            return []
-        if clock_us - self._stalled_us < SECOND_US:
-            return []
-        self._stalled_us = clock_us
-        now_us = max(self.now_us + SECOND_US, _second(clock_us - STALL_LAG_US))
-        return [self._tick(now_us, stalled=True)]
+        return quiet_us >= self._stall_us and clock_us - self._stalled_us >= SECOND_US
 
     def progress(self) -> Progress:
         places = {

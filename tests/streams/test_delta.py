@@ -231,6 +231,17 @@ def test_codes_of_series_are_forgotten_when_there_are_too_many(
     assert len(index.series) <= 4
 
 
+def test_names_that_come_once_are_forgotten_within_two_minutes() -> None:
+    index = SeriesIndex("request")
+
+    for second in range(400):
+        index.trim(second * SECOND_US)
+        codes = index.codes_of([request(tenant=f"stranger-{second}"), request(tenant="regular")])
+        assert index.labels(int(codes[1]))["tenant"] == "regular"
+
+    assert len(index) + len(index.older) <= 2 * 61
+
+
 def test_records_of_any_encoding_round_trip_sum_up() -> None:
     event = msgspec.json.decode(
         msgspec.json.encode(request(tenant="tide — 潮")), type=type(request())

@@ -131,6 +131,18 @@ def test_who_waits_for_the_watermark_gets_no_ticks_by_the_clock() -> None:
     assert feed.due(100) == []
 
 
+def test_it_is_ready_only_where_a_tick_follows() -> None:
+    feed = begun()
+    seen = []
+
+    for second in (0.5, 1, 1.5):
+        feed.mark(second, offset=round(10 * second))
+        seen.append((feed.inputs.ready(feed.clock_us), len(feed.due())))
+
+    assert seen == [(False, 0), (True, 1), (False, 0)]
+    assert feed.inputs.ready(feed.clock_us + ticks.STALL_US)
+
+
 def test_ticks_come_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ticks, "TICKS_AT_ONCE", 2)
     feed = begun()
