@@ -8,8 +8,10 @@ SPENT_RATIO: Final = 0.7
 """Aim at so much of the budget: what happens tomorrow is not known."""
 GAIN: Final = 0.03
 """Logits a step in which everything is missed; a day without a miss moves 1.8 at 1 % budget."""
-LOWEST, HIGHEST = -2.0, 4.5
-"""Logits: p12 and p99. Beyond, a long peace or a long outage would take days to unlearn."""
+LOWEST, HIGHEST = -4.0, 4.5
+"""Logits: p2 and p99. Beyond, a long peace or a long outage would take days to unlearn."""
+KEPT_TIMES: Final = 1 / 55
+"""Replicas are kept that a pool would order whose budget is so many times as large."""
 ODDS, ODDS_S = 80.0, 140.0
 """Where five pools came to rest, a bit more careful."""
 RATE_STEPS: Final = 8_640

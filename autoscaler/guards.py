@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from autoscaler.explore import explored
-from autoscaler.plan import for_backlog, for_forecast
+from autoscaler.plan import LEAST_STEP, for_backlog, for_forecast
 from autoscaler.situation import Situation
 from streams.schemas.scaling import Decision
 
@@ -14,10 +14,6 @@ STALE_AFTER_S: Final = 5.0
 MAX_FAILED_STARTS: Final = 2
 LEAST_WATCHED_S: Final = 60.0
 """A forecast from less than this knows too little of bursts."""
-
-
-LEAST_STEP: Final = 0.1
-"""Smaller steps down would save little and be taken back soon."""
 
 
 def changed(decision: Decision, desired: int, guard: str, why: str) -> Decision:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from autoscaler.budget import Budget, of_other_budget
+from autoscaler.budget import KEPT_TIMES, Budget, of_other_budget
 from autoscaler.capacity import Served, ServiceTime
 from autoscaler.demand import PoolSecond
 from autoscaler.forecasters import FORECASTERS
@@ -14,7 +14,8 @@ from streams.schemas.scaling import Forecast, Quantile
 
 LONGEST_SERVICE_S: Final = 180
 UNLIKELY: Final = 0.1
-"""Demand is higher nine times of ten; below all that is planned for."""
+"""Demand is higher nine times of ten: what is shown as the low end."""
+FINEST: Final = 0.001
 
 
 class Outlook:
@@ -45,14 +46,17 @@ class Outlook:
         self._blend.observe(second.window_us + SECOND_US, need)
 
     def forecast(self, horizon_s: float) -> Forecast:
-        """The highest demand until ``horizon_s``: all but surely more than the first quantile.
+        """The highest demand until ``horizon_s``.
 
-        Beside the one to plan for are those of twice and of half the budget.
+        Beside the quantile to plan for, and that up to which replicas are kept, are those of twice
+        and of half the budget.
         """
         planned = self._budget.quantile(horizon_s)
-        aims = (planned, of_other_budget(planned, 2), of_other_budget(planned, 0.5))
-        near, *beside = (max(UNLIKELY, round(aim, 3)) for aim in aims)
-        asked = sorted({UNLIKELY, near, *beside})
+        near, kept, *beside = (
+            min(1 - FINEST, round(of_other_budget(planned, times), 3))
+            for times in (1, KEPT_TIMES, 2, 2 * KEPT_TIMES, 0.5, 0.5 * KEPT_TIMES)
+        )
+        asked = sorted({UNLIKELY, near, kept, *beside})
         values = self._blend.forecast(horizon_s, asked)
         return Forecast(
             feature="demand",
@@ -63,6 +67,7 @@ class Outlook:
             ),
             model="blend",
             planned_q=near,
+            kept_q=kept,
         )
 
     def _learn(self, second: PoolSecond, slots: int) -> None:

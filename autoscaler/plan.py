@@ -10,10 +10,14 @@ from streams.schemas.scaling import Decision
 
 OVERDUE_S: Final = 30.0
 OVERDUE_TIMES: Final = 3.0
+MOST_KEPT: Final = 1.4
+"""So many times the demand that is planned for: what may idle to save a start has a bound."""
+LEAST_STEP: Final = 0.1
+"""Smaller steps would save little and be taken back soon."""
 
 
 def propose(situation: Situation) -> Decision:
-    """The smallest number of replicas that carries the forecast and the backlog.
+    """What stands, within bounds: enough for forecast and backlog, and not far more.
 
     * forecast: the slots must hold the highest demand until a replica ordered now is ready, at the
       quantile that spends the budget of misses and no more,
@@ -21,10 +25,14 @@ def propose(situation: Situation) -> Decision:
       must hold what is in flight and queued now, also where only a glimpse of it can be had
       because windows stall: the reactive floor.
 
+    Replicas that stand are kept up to a higher quantile, since the next surge would bring them
+    back (lazy capacity provisioning, Lin et al. 2011), and a forecast that calls for less than a
+    tenth more waits.
+
     Of a replica's slots, as many count as its tightest face lets it use at once.
     """
     ahead, present = for_forecast(situation), for_backlog(situation)
-    replicas = max(ahead, present)
+    replicas = _sized(situation, ahead, present)
     return Decision(
         id=f"{situation.cluster}/{situation.pool}@{situation.now_us}",
         at_us=situation.now_us,
@@ -33,7 +41,7 @@ def propose(situation: Situation) -> Decision:
         current=situation.ready + situation.starting,
         desired=replicas,
         proposed=replicas,
-        reason=_reason(situation, ahead, present),
+        reason=_reason(situation, ahead, present, replicas),
         ladder=situation.ladder,
         dry_run=situation.dry_run,
         forecast=situation.forecast,
@@ -56,6 +64,20 @@ def for_forecast(situation: Situation, less: float = 0.0) -> int:
     if situation.service_s <= 0:
         return 0
     return whole(max(0.0, situation.upper - less) / carries(situation).slots)
+
+
+def _sized(situation: Situation, ahead: int, present: int) -> int:
+    standing = situation.standing
+    if present <= standing < ahead and ahead - standing <= LEAST_STEP * standing:
+        return standing
+    return max(ahead, present, min(standing, for_keeping(situation)))
+
+
+def for_keeping(situation: Situation) -> int:
+    """Replicas up to which those that stand are kept: of what they serve, the nearest number."""
+    if situation.service_s <= 0:
+        return 0
+    return round(min(situation.kept, MOST_KEPT * situation.upper) / carries(situation).slots)
 
 
 def for_backlog(situation: Situation) -> int:
@@ -111,7 +133,7 @@ def whole(replicas: float) -> int:
     return max(0, math.ceil(replicas - 1e-9))
 
 
-def _reason(situation: Situation, ahead: int, present: int) -> str:
+def _reason(situation: Situation, ahead: int, present: int, replicas: int) -> str:
     held = f"{situation.in_flight:.3g} in flight and {situation.queued:.3g} queued"
     if situation.glimpsed > situation.in_flight + situation.queued:
         held = f"{situation.glimpsed:.3g} in flight or queued, seen before windows are final,"
@@ -125,8 +147,18 @@ def _reason(situation: Situation, ahead: int, present: int) -> str:
         f"to keep misses within {situation.miss_budget_ratio * 100:.3g} %"
     )
     if present > ahead:
-        return f"{held} need {_replicas(present)}; {forecast} would need {ahead}"
-    return f"{forecast}: {_replicas(ahead)}; now {situation.demand:.3g} offered, {held}"
+        called = f"{held} need {_replicas(present)}; {forecast} would need {ahead}"
+    else:
+        called = f"{forecast}: {_replicas(ahead)}; now {situation.demand:.3g} offered, {held}"
+    return called + _stays(situation, max(ahead, present), replicas)
+
+
+def _stays(situation: Situation, needed: int, replicas: int) -> str:
+    if replicas > needed:
+        return f"; {replicas} stand and are kept, {situation.kept:.3g} slots may be needed soon"
+    if replicas < needed:
+        return f"; {replicas} stand and will do, less than {LEAST_STEP:.0%} are lacking"
+    return ""
 
 
 def _replicas(n: int) -> str:

@@ -179,6 +179,7 @@ class PoolMemory:
             forecast=forecast,
             quantile=forecast.planned.q,
             upper=forecast.planned.value,
+            kept=forecast.kept.value,
             in_flight=in_flight,
             queued=queued,
             glimpsed=self._glimpse.held(now_us, self._gauged_us or 0),

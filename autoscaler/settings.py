@@ -21,7 +21,7 @@ class ScalingSettings(BaseModel, frozen=True, extra="forbid"):
     """Share of requests that may miss the SLO; the plan of each pool tunes itself to it."""
     target_ratio: Annotated[float, Field(gt=0, le=1)] = 0.7
     """Of the usual reactive scaler that `shadow` compares with: a share of each replica."""
-    scale_down_after_s: Annotated[float, Field(ge=0)] = 300.0
+    scale_down_after_s: Annotated[float, Field(ge=0)] = 100.0
     """Demand must have been lower for this long before a replica goes."""
     gpus_per_hour: Annotated[int, Field(ge=1)] = 64
     """Upper bound on GPUs (replicas, where they have none) ordered within any hour."""

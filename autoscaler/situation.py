@@ -66,6 +66,8 @@ class Situation:
     """The quantile to plan for: it spends the budget of misses and no more."""
     upper: float
     """That quantile of the highest demand until a replica ordered now is ready."""
+    kept: float = 0.0
+    """A higher one: what stands for up to this much is left standing."""
     in_flight: float = 0.0
     queued: float = 0.0
     glimpsed: float = 0.0
@@ -129,6 +131,7 @@ _NUMBERS = (
     "demand",
     "quantile",
     "upper",
+    "kept",
     "in_flight",
     "queued",
     "glimpsed",

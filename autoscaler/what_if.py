@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from autoscaler.budget import of_other_budget
+from autoscaler.budget import KEPT_TIMES, of_other_budget
 from autoscaler.decide import decide
 from autoscaler.situation import Situation
 from streams.schemas.base import Record
+from streams.schemas.scaling import Quantile
 
 SAME_QUANTILE: Final = 0.005
 
@@ -46,11 +47,21 @@ def _settings(situation: Situation) -> Iterator[tuple[str, Situation]]:
 
 
 def _of_budget(situation: Situation, times: float) -> Situation | None:
-    """Planned for the quantile that such a budget comes to, if it was recorded."""
+    """Planned for the quantiles that such a budget comes to, if they were recorded."""
+    planned = _recorded(situation, times)
+    kept = _recorded(situation, times * KEPT_TIMES)
+    if planned is None or kept is None:
+        return None
+    return replace(
+        situation,
+        quantile=planned.q,
+        upper=planned.value,
+        kept=kept.value,
+        miss_budget_ratio=situation.miss_budget_ratio * times,
+    )
+
+
+def _recorded(situation: Situation, times: float) -> Quantile | None:
     wanted = of_other_budget(situation.quantile, times)
     recorded = situation.forecast.quantiles if situation.forecast else ()
-    for one in recorded:
-        if abs(one.q - wanted) <= SAME_QUANTILE:
-            budget = situation.miss_budget_ratio * times
-            return replace(situation, quantile=one.q, upper=one.value, miss_budget_ratio=budget)
-    return None
+    return next((one for one in recorded if abs(one.q - wanted) <= SAME_QUANTILE), None)

@@ -6,7 +6,7 @@ from autoscaler.backtest.policy import Seen, Shape
 from autoscaler.highest import Highest
 from autoscaler.plan import whole
 
-HEADROOMS: Final = (2.0, 1.7, 1.45, 1.3, 1.15, 1.0)
+HEADROOMS: Final = (2.0, 1.7, 1.45, 1.3, 1.15, 1.0, 0.85, 0.7)
 LEAST_HOLD_S: Final = 60
 
 

@@ -26,11 +26,22 @@ class Forecast(Record, frozen=True, kw_only=True):
     model: str
     planned_q: float = 1.0
     """The quantile to plan for."""
+    kept_q: float = 0.0
+    """The quantile above which replicas may go; that planned for unless it is higher."""
 
     @property
     def planned(self) -> Quantile:
         """The one to plan for: the last unless it says otherwise."""
-        return next((one for one in self.quantiles if one.q >= self.planned_q), self.quantiles[-1])
+        return self.at(self.planned_q)
+
+    @property
+    def kept(self) -> Quantile:
+        """What stands for up to this much is left standing."""
+        return self.at(max(self.planned_q, self.kept_q))
+
+    def at(self, q: float) -> Quantile:
+        """The first quantile that is not below ``q``, else the last."""
+        return next((one for one in self.quantiles if one.q >= q), self.quantiles[-1])
 
 
 class Decision(Record, frozen=True, kw_only=True):

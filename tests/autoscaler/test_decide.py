@@ -35,6 +35,7 @@ def situation(**but: Any) -> Situation:
 
 
 IDLE = {"demand": 1.0, "upper": 1.5, "in_flight": 1.0}
+LIKELY = {"upper": 8.0, "kept": 11.0}
 SURGE = {"demand": 9.0, "upper": 13.0}
 HURT = (Block(incident="INC-7", open_s=60),)
 EXPIRED = (Block(incident="INC-7", open_s=1_000),)
@@ -45,6 +46,18 @@ EXPIRED = (Block(incident="INC-7", open_s=1_000),)
     [
         pytest.param(situation(), 2, id="what-fits-changes-nothing"),
         pytest.param(situation(upper=8.01), 3, id="any-excess-of-the-quantile-adds-a-replica"),
+        pytest.param(situation(upper=8.01, kept=16.0), 3, id="what-may-come-is-not-ordered"),
+        pytest.param(situation(standing=4, **LIKELY), 3, id="but-what-stands-for-it-is-kept"),
+        pytest.param(
+            situation(standing=40, upper=20.0, kept=99.0, high=99), 7, id="within-a-bound"
+        ),
+        pytest.param(
+            situation(standing=20, upper=88.0, high=99), 20, id="less-than-a-tenth-more-waits"
+        ),
+        pytest.param(situation(standing=20, upper=88.01, high=99), 23, id="a-tenth-is-added"),
+        pytest.param(
+            situation(standing=20, in_flight=90.0, high=99), 21, id="and-less-for-who-is-there"
+        ),
         pytest.param(situation(queued=5.0), 3, id="so-does-a-backlog-that-does-not-fit"),
         pytest.param(situation(queued=4.5), 2, id="but-not-one-that-can-wait-within-the-slo"),
         pytest.param(situation(**IDLE), 1, id="idle-pool-shrinks"),

@@ -21,9 +21,13 @@ FORECAST = Forecast(
         Quantile(q=0.667, value=7.0),
         Quantile(q=0.8, value=8.0),
         Quantile(q=0.889, value=13.0),
+        Quantile(q=0.991, value=14.0),
+        Quantile(q=0.995, value=15.0),
+        Quantile(q=0.998, value=16.0),
     ),
     model="blend",
     planned_q=0.8,
+    kept_q=0.995,
 )
 
 
