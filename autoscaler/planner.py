@@ -14,7 +14,7 @@ from autoscaler.settings import ScalingSettings
 from autoscaler.situation import Situation
 from model_backend.settings import BackendSettings
 from streams.clock import SECOND_US
-from streams.errors import InvalidParameterError
+from streams.errors import InvalidParameterError, OutdatedError
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.incidents import Command, Incident, Rule
 from streams.schemas.scaling import Decision, PoolStatus, ReplicaStatus
@@ -136,7 +136,7 @@ class Planner:
         }
         try:
             rules.extend(self._rules.carry_out(command, bounds))
-        except InvalidParameterError as exc:
+        except (InvalidParameterError, OutdatedError) as exc:
             out.append(refusal(command, exc, now_us))
 
     def _decisions(self, tick: Tick) -> list[Decision]:

@@ -8,9 +8,10 @@ from typing import Final
 import msgspec
 
 from autoscaler.demand import PoolKey
+from autoscaler.rule_version import check_version
 from autoscaler.situation import Order
 from streams.codec import decode_record, encode_record
-from streams.errors import InvalidParameterError
+from streams.errors import InvalidParameterError, OutdatedError, TidegateError
 from streams.schemas.incidents import Audit, Command, Rule
 from streams.schemas.scaling import Ladder
 from streams.stage import Out
@@ -55,6 +56,10 @@ class RuleBook:
             kept[STATE_PREFIX + rule.id] = None if rule.ended else encode_record(rule)
         return kept
 
+    def of(self, pool: PoolKey) -> Sequence[Rule]:
+        """What is in force for a pool."""
+        return [rule for rule in self._rules.values() if (rule.cluster, rule.pool) == pool]
+
     def order(self, pool: PoolKey) -> Order | None:
         """The hold or override in force."""
         rule = self._rules.get(_id("order", *pool))
@@ -81,12 +86,14 @@ class RuleBook:
     def carry_out(self, command: Command, pools: Mapping[PoolKey, Bounds]) -> Sequence[Rule]:
         """The rules that the command sets or ends; none for one that was carried out before.
 
-        Raises InvalidParameterError if the command cannot be carried out.
+        Raises InvalidParameterError if the command cannot be carried out, OutdatedError if it rests
+        on other rules than there are.
         """
         if command.id in self._done:
             return ()
         self._done.append(command.id)
         pool = (command.cluster, command.pool)
+        check_version(command.if_match, self.of(pool), command.pool)
         if command.kind == "resolve":
             return ()  # RESPOND's
         if command.kind == "silence":
@@ -122,7 +129,7 @@ class RuleBook:
         return (rule.but(ended=True, at_us=max(at_us, rule.at_us)),)
 
 
-def refusal(command: Command, cause: InvalidParameterError, now_us: int) -> Out:
+def refusal(command: Command, cause: TidegateError, now_us: int) -> Out:
     """The audit record of a command that cannot be carried out."""
     audit = Audit(
         id=f"{command.id}/refused",
@@ -130,7 +137,7 @@ def refusal(command: Command, cause: InvalidParameterError, now_us: int) -> Out:
         actor=command.actor,
         action=command.kind,
         target=f"{command.cluster}/{command.pool}",
-        status=422,
+        status=412 if isinstance(cause, OutdatedError) else 422,
         detail=str(cause),
     )
     return Out(topic="audit", key=audit.id, value=audit)

@@ -45,6 +45,8 @@ class ApiSettings(BaseModel, frozen=True, extra="forbid"):
     token: SecretStr = SecretStr("")
     tls_cert: str = ""
     tls_key: str = ""
+    require_if_match: bool = False
+    """Orders for a pool without `If-Match` are answered with 428; `*` matches whatever is."""
 
     @model_validator(mode="after")
     def _strangers_need_a_token(self) -> Self:

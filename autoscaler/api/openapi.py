@@ -15,7 +15,7 @@ from autoscaler.explain import Explanation
 from detectors.explain import Why
 from streams.conduct import Complaint
 from streams.schemas.anomalies import Anomaly
-from streams.schemas.incidents import Alert, Command, Feedback, Incident
+from streams.schemas.incidents import Alert, Command, Feedback, Incident, Rule
 from streams.schemas.scaling import Decision, ReplicaStatus
 from streams.schemas.telemetry import Change
 
@@ -33,6 +33,7 @@ SHOWN: Final = (
     PoolSummary,
     Problem,
     ReplicaStatus,
+    Rule,
     SeriesLine,
     Why,
 )

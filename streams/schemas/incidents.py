@@ -80,11 +80,15 @@ class Alert(Record, frozen=True, kw_only=True):
     """The incident as it was when it was decided to tell of it: what the receiver gets."""
 
 
+RuleKind = Literal["silence", "hold", "override", "limits", "ladder"]
+CommandKind = Literal["override", "hold", "release", "limits", "ladder", "silence", "resolve"]
+
+
 class Rule(Record, frozen=True, kw_only=True):
     """Something a person set: a silence, a hold, limits, a schedule. Newest of an id wins."""
 
     id: str
-    kind: Literal["silence", "hold", "override", "limits", "ladder"]
+    kind: RuleKind
     at_us: int
     actor: str
     reason: str = ""
@@ -104,7 +108,7 @@ class Command(Record, frozen=True, kw_only=True):
 
     id: str
     at_us: int
-    kind: Literal["override", "hold", "release", "limits", "ladder", "silence", "resolve"]
+    kind: CommandKind
     actor: str
     reason: str = ""
     cluster: str = "local"
@@ -116,6 +120,9 @@ class Command(Record, frozen=True, kw_only=True):
     matchers: dict[str, str] = msgspec.field(default_factory=dict)
     incident: str = ""
     expires_at_us: int | None = None
+    if_match: tuple[str, ...] = ()
+    """Versions of the pool's rules on which it rests: carried out only under one of these; empty:
+    whatever they are."""
 
 
 class Feedback(Record, frozen=True, kw_only=True):
