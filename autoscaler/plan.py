@@ -124,6 +124,9 @@ def _reason(situation: Situation, ahead: int, present: int) -> str:
         f"{situation.horizon_s:.3g} s is {situation.upper:.3g} slots at {per_replica}, "
         f"to keep misses within {situation.miss_budget_ratio * 100:.3g} %"
     )
+    if situation.scheduled is not None and situation.scheduled.slots:
+        expected = f"{situation.scheduled.slots:.3g} slots of demand are expected"
+        forecast = f"{forecast}, where {expected} by {situation.scheduled.why}"
     if present > ahead:
         return f"{held} need {_replicas(present)}; {forecast} would need {ahead}"
     return f"{forecast}: {_replicas(ahead)}; now {situation.demand:.3g} offered, {held}"

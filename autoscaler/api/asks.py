@@ -1,21 +1,23 @@
 """What somebody asks for a pool in, a command published out."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, Header
 from starlette.responses import Response
 
 from autoscaler.api.audit import Asked, Writes
 from autoscaler.api.bodies import Ask
-from autoscaler.api.openapi import answer
+from autoscaler.api.openapi import answer, of
 from autoscaler.api.preconditions import IfMatch, Preconditions
 from autoscaler.api.reads import Cluster, find_pool
 from autoscaler.api.summary import PoolSummary
 from autoscaler.api.view import View
+from autoscaler.rules import RuleBook
+from autoscaler.schedules.rules import Bounds
 from streams.clock import SECOND_US
-from streams.errors import InvalidParameterError
-from streams.schemas.incidents import Command, CommandKind
+from streams.schemas.incidents import Command, CommandKind, Rule
 
 Key = Annotated[
     str,
@@ -25,6 +27,9 @@ Key = Annotated[
         description="The same key again gets the first answer again, and nothing happens twice.",
     ),
 ]
+
+ACCEPTED: Final = of(Command, "Accepted; PLAN carries it out within seconds.", 202)
+REFUSED: Final = (401, 403, 404, 409, 412, 413, 422, 428, 503)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ class PoolAsks:
 
     def __init__(self, view: View, writes: Writes, preconditions: Preconditions) -> None:
         self._view = view
-        self._writes = writes
+        self.writes = writes
         self._preconditions = preconditions
 
     async def ask(
@@ -56,8 +61,7 @@ class PoolAsks:
 
         def make(name: str, now_us: int) -> Command:
             of_pool = (found.cluster, found.pool)
-            known = self._preconditions.check(of_pool, on.if_match, now_us)
-            _check(found, fields)
+            known = self._preconditions.versions(of_pool, on.if_match, now_us)
             command = Command(
                 id=name,
                 at_us=now_us,
@@ -72,6 +76,7 @@ class PoolAsks:
                 if_match=known,
                 **fields,
             )
+            _refuse_early(command, found, self._view.rules(cluster=of_pool[0], pool=of_pool[1]))
             self._preconditions.accepted(command)
             return command
 
@@ -83,14 +88,11 @@ class PoolAsks:
             content=body.model_dump_json(),
             key=on.key,
         )
-        return answer(await self._writes.command(asked, make), 202)
+        return answer(await self.writes.command(asked, make), 202)
 
 
-def _check(pool: PoolSummary, fields: dict[str, Any]) -> None:
-    """Raises InvalidParameterError for a size that PLAN would refuse: better said at once."""
+def _refuse_early(command: Command, pool: PoolSummary, rules: Iterable[Rule]) -> None:
+    """Raises what PLAN would refuse the command with: better said at once."""
     low, high = pool.min_replicas, pool.max_replicas
-    for name in ("replicas", "min_replicas", "max_replicas"):
-        asked = fields.get(name)
-        if asked is not None and not low <= asked <= high:
-            allowed = f"{low} to {high}, the bounds of pool {pool.pool} in the settings"
-            raise InvalidParameterError(name, asked, allowed)
+    bounds = Bounds(low=low, high=high, standing=pool.desired_replicas)
+    RuleBook(rules).carry_out(command, {(pool.cluster, pool.pool): bounds})

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from autoscaler.api.health import Health
 from autoscaler.api.problems import MEDIA_TYPE, Problem
-from autoscaler.api.shapes import SeriesLine
+from autoscaler.api.shapes import PlannedSchedule, SeriesLine
 from autoscaler.api.summary import PoolSummary
 from autoscaler.explain import Explanation
 from detectors.explain import Why
@@ -30,6 +30,7 @@ SHOWN: Final = (
     Feedback,
     Health,
     Incident,
+    PlannedSchedule,
     PoolSummary,
     Problem,
     ReplicaStatus,

@@ -6,10 +6,11 @@ from typing import Annotated, Final
 
 from fastapi import Header
 
+from autoscaler.api.intake import PoolKey
 from autoscaler.api.latest import Latest
 from autoscaler.api.problems import ApiError
-from autoscaler.api.view import PoolKey, View
-from autoscaler.rule_version import check_version, version_of
+from autoscaler.api.view import View
+from autoscaler.rule_version import version_of
 from streams.clock import SECOND_US
 from streams.errors import OutdatedError
 from streams.schemas.incidents import Command
@@ -35,10 +36,10 @@ def etag(version: str) -> str:
 
 
 class Preconditions:
-    """Holds what is asked against the rules that the view shows, and against what is under way.
+    """Reads what is asked for, and holds it against what is under way.
 
-    PLAN holds each command against its own rules once more: there it is decided between several
-    APIs, whose views are seconds old.
+    PLAN holds each command against its own rules: there it is decided between several APIs, whose
+    views are seconds old.
 
     required: who says nothing of the rules is told to.
     """
@@ -51,10 +52,11 @@ class Preconditions:
     def version(self, pool: PoolKey) -> str:
         return version_of(self._view.rules(cluster=pool[0], pool=pool[1]))
 
-    def check(self, pool: PoolKey, header: str, now_us: int) -> tuple[str, ...]:
-        """The versions that ``header`` names, for ``Command.if_match``.
+    def versions(self, pool: PoolKey, header: str, now_us: int) -> tuple[str, ...]:
+        """What ``header`` names, for ``Command.if_match``.
 
-        Raises OutdatedError if none of them is that of the rules, ApiError if one is required.
+        Raises ApiError if it names nothing where it has to, OutdatedError while another command of
+        the pool is being carried out.
         """
         if not header and self._required:
             raise ApiError(
@@ -63,13 +65,9 @@ class Preconditions:
             )
         if header in {"", ANY}:
             return ()
-        # A weak tag never matches strongly.
-        known = tuple(tag for weak, tag in re.findall(r'(W/)?"([^"]*)"', header) if not weak)
-        check_version(
-            known or ("a weak tag",), self._view.rules(cluster=pool[0], pool=pool[1]), pool[1]
-        )
         self._check_under_way(pool, now_us)
-        return known
+        # A weak tag is that of no rules: it never matches strongly.
+        return tuple(f"{weak}{tag}" for weak, tag in re.findall(r'(W/)?"([^"]*)"', header))
 
     def _check_under_way(self, pool: PoolKey, now_us: int) -> None:
         last = self._asked.get(pool)

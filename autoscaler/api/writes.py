@@ -5,7 +5,7 @@ from typing import Final
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from autoscaler.api.asks import Conditions, Key, PoolAsks
+from autoscaler.api.asks import ACCEPTED, REFUSED, Conditions, Key, PoolAsks
 from autoscaler.api.audit import Asked, Writes
 from autoscaler.api.bodies import (
     Ask,
@@ -16,7 +16,6 @@ from autoscaler.api.bodies import (
     OverrideBody,
 )
 from autoscaler.api.openapi import answer, of, problems
-from autoscaler.api.preconditions import Preconditions
 from autoscaler.api.problems import unknown
 from autoscaler.api.reads import ObjectId, PoolName
 from autoscaler.api.view import View
@@ -25,19 +24,15 @@ from streams.schemas.anomalies import Anomaly
 from streams.schemas.incidents import Command, Feedback
 from streams.schemas.telemetry import Change
 
-ACCEPTED: Final = of(Command, "Accepted; PLAN carries it out within seconds.", 202)
 NO_REASON: Final = Ask()
 NO_END: Final = HoldBody()
 
 
-def router(view: View, writes: Writes, preconditions: Preconditions) -> APIRouter:
-    routes = APIRouter(
-        prefix="/v1", responses=problems(401, 403, 404, 409, 412, 413, 422, 428, 503)
-    )
-    asks = PoolAsks(view, writes, preconditions)
+def router(view: View, asks: PoolAsks) -> APIRouter:
+    routes = APIRouter(prefix="/v1", responses=problems(*REFUSED))
     _sizes(routes, asks)
     _leave(routes, asks)
-    _judge(routes, view, writes)
+    _judge(routes, view, asks.writes)
     return routes
 
 

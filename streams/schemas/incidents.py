@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from streams.schemas.base import Record
+from streams.schemas.schedules import Schedule
 
 Severity = Literal["info", "warning", "critical"]
 SubjectKind = Literal["replica", "client", "pool", "gpu", "node", "unknown"]
@@ -80,8 +81,18 @@ class Alert(Record, frozen=True, kw_only=True):
     """The incident as it was when it was decided to tell of it: what the receiver gets."""
 
 
-RuleKind = Literal["silence", "hold", "override", "limits", "ladder"]
-CommandKind = Literal["override", "hold", "release", "limits", "ladder", "silence", "resolve"]
+RuleKind = Literal["silence", "hold", "override", "limits", "ladder", "schedule"]
+CommandKind = Literal[
+    "override",
+    "hold",
+    "release",
+    "limits",
+    "ladder",
+    "schedule",
+    "unschedule",
+    "silence",
+    "resolve",
+]
 
 
 class Rule(Record, frozen=True, kw_only=True):
@@ -101,6 +112,9 @@ class Rule(Record, frozen=True, kw_only=True):
     ladder: Literal["shadow", "recommend", "floor", "full"] | None = None
     expires_at_us: int | None = None
     ended: bool = False
+    name: str = ""
+    """Of a schedule: a pool has one of each name."""
+    schedule: Schedule | None = None
 
 
 class Command(Record, frozen=True, kw_only=True):
@@ -123,6 +137,8 @@ class Command(Record, frozen=True, kw_only=True):
     if_match: tuple[str, ...] = ()
     """Versions of the pool's rules on which it rests: carried out only under one of these; empty:
     whatever they are."""
+    name: str = ""
+    schedule: Schedule | None = None
 
 
 class Feedback(Record, frozen=True, kw_only=True):

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from autoscaler.api.app import create_api
 from autoscaler.api.view import View
 from autoscaler.rule_version import version_of
-from autoscaler.rules import Bounds, RuleBook, refusal
+from autoscaler.rules import RuleBook, refusal
+from autoscaler.schedules.rules import Bounds
 from autoscaler.settings import ApiSettings
 from streams.clock import ManualClock
 from streams.errors import OutdatedError
