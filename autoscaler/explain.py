@@ -97,6 +97,8 @@ def _seen(situation: Situation) -> Iterator[str]:
         f"a replica ordered now takes its first request in {situation.horizon_s:.3g} s; "
         f"requests may wait {situation.slo_queue_s:g} s, {situation.missed} missed that just now"
     )
+    if situation.scheduled:
+        yield f"scheduled: {situation.scheduled.why}"
     yield f"the pool has been watched for {situation.watched_s:.0f} s without a gap"
 
 

@@ -74,6 +74,11 @@ def _gpus(situation: Situation) -> str:
     return f"{ordered} of {budget} GPUs an hour are ordered, {situation.gpus_per_replica} a replica"
 
 
+def _schedules(situation: Situation) -> str:
+    plan = situation.scheduled
+    return plan.why if plan else "no schedule holds or is prepared for"
+
+
 FACTS: Final[Mapping[Guard, Callable[[Situation], str]]] = {
     guards.untrusted_clients: _suspects,
     guards.fruitless_growth: _growth,
@@ -84,6 +89,7 @@ FACTS: Final[Mapping[Guard, Callable[[Situation], str]]] = {
     guards.incident_freeze: _incidents,
     guards.stale_data: _age,
     guards.gpu_budget: _gpus,
+    guards.scheduled: _schedules,
     guards.bounds: lambda situation: f"{situation.low} to {situation.high} are allowed",
     guards.ladder: lambda situation: f"the ladder stands at {situation.ladder}",
     guards.person: lambda _: "nobody holds or overrides",

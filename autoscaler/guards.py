@@ -143,6 +143,15 @@ def gpu_budget(decision: Decision, situation: Situation) -> Decision:
     return changed(decision, affordable, "gpu_budget", why)
 
 
+def scheduled(decision: Decision, situation: Situation) -> Decision:
+    """As many as people said there would have to be by now, and no more than they said."""
+    plan = situation.scheduled
+    if plan is None:
+        return decision
+    most = decision.desired if plan.high is None else plan.high
+    return changed(decision, max(plan.low, min(decision.desired, most)), "scheduled", plan.why)
+
+
 def bounds(decision: Decision, situation: Situation) -> Decision:
     """Between the least and the most that settings and people allow."""
     if decision.desired > situation.high:
@@ -210,8 +219,9 @@ GUARDS: Final[Sequence[Guard]] = (
     # what must not make it shrink at all
     incident_freeze,
     stale_data,
-    # how far at most
+    # how far at most, and what people said of this hour
     gpu_budget,
+    scheduled,
     bounds,
     # and who has the last word.
     ladder,

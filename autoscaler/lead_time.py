@@ -69,6 +69,10 @@ class LeadTime:
     def seconds(self) -> float:
         return sum(self.phases().values()) if self.learned else self.prior_s
 
+    def slowest_s(self) -> float:
+        """If each phase took as long as it did at most in the last twenty starts."""
+        return sum(max(seen) for seen in self._seen.values()) if self.learned else self.prior_s
+
     def _take(self, phases: Mapping[str, float]) -> None:
         for phase, took_s in phases.items():
             self._seen.setdefault(phase, deque(maxlen=REMEMBERED)).append(took_s)

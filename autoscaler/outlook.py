@@ -8,6 +8,7 @@ from autoscaler.demand import PoolSecond
 from autoscaler.forecasters import FORECASTERS
 from autoscaler.forecasters.blend import Blend
 from autoscaler.need import Need
+from autoscaler.schedules.usual import Usual
 from autoscaler.trailing import Trailing
 from streams.clock import SECOND_US
 from streams.schemas.scaling import Forecast, Quantile
@@ -29,9 +30,15 @@ class Outlook:
         self._occupancy = Trailing(LONGEST_SERVICE_S)
         self._told_work = False
         self.service = ServiceTime()
+        self.usual = Usual()
 
-    def see(self, second: PoolSecond, slots: int, *, trusted: bool) -> None:
-        """A new second. While figures are not trusted, only demand is taken from them."""
+    def see(
+        self, second: PoolSecond, slots: int, *, trusted: bool, scheduled: bool = False
+    ) -> None:
+        """A new second. While figures are not trusted, only demand is taken from them.
+
+        scheduled: somebody said that demand would be other than usual now.
+        """
         if second.gauged and second.ready:
             self._occupancy.see(second.in_flight / second.ready)
         if trusted:
@@ -44,9 +51,12 @@ class Outlook:
             slo_queue_s=self._slo_queue_s,
         )
         self._blend.observe(second.window_us + SECOND_US, need)
+        self.usual.see(second.window_us, need, scheduled=scheduled)
 
-    def forecast(self, horizon_s: float) -> Forecast:
+    def forecast(self, horizon_s: float, at_least: float = 0.0) -> Forecast:
         """The highest demand until ``horizon_s``.
+
+        at_least: slots of demand that somebody expects, a floor below what data say.
 
         Beside the quantile to plan for, and that up to which replicas are kept, are those of twice
         and of half the budget.
@@ -57,7 +67,7 @@ class Outlook:
             for times in (1, KEPT_TIMES, 2, 2 * KEPT_TIMES, 0.5, 0.5 * KEPT_TIMES)
         )
         asked = sorted({UNLIKELY, near, kept, *beside})
-        values = self._blend.forecast(horizon_s, asked)
+        values = self._blend.forecast(horizon_s, asked, at_least)
         return Forecast(
             feature="demand",
             unit="slots",

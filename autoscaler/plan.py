@@ -146,6 +146,9 @@ def _reason(situation: Situation, ahead: int, present: int, replicas: int) -> st
         f"{situation.horizon_s:.3g} s is {situation.upper:.3g} slots at {per_replica}, "
         f"to keep misses within {situation.miss_budget_ratio * 100:.3g} %"
     )
+    if situation.scheduled is not None and situation.scheduled.slots:
+        expected = f"{situation.scheduled.slots:.3g} slots of demand are expected"
+        forecast = f"{forecast}, where {expected} by {situation.scheduled.why}"
     if present > ahead:
         called = f"{held} need {_replicas(present)}; {forecast} would need {ahead}"
     else:

@@ -1,6 +1,6 @@
 """Ticks in, decisions and rules out: the thinking of PLAN."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from autoscaler.allocation.market import Market
@@ -9,12 +9,13 @@ from autoscaler.demand import PoolKey, pool_seconds
 from autoscaler.pool_memory import Circumstances, PoolMemory
 from autoscaler.priors import Priors
 from autoscaler.replica_seconds import replica_seconds
-from autoscaler.rules import Bounds, RuleBook, refusal
+from autoscaler.rules import RuleBook, refusal
+from autoscaler.schedules.rules import Bounds, declared
 from autoscaler.settings import ScalingSettings
 from autoscaler.situation import Situation
 from model_backend.settings import BackendSettings
 from streams.clock import SECOND_US
-from streams.errors import InvalidParameterError
+from streams.errors import InvalidParameterError, OutdatedError
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.incidents import Command, Incident, Rule
 from streams.schemas.scaling import Decision, PoolStatus, ReplicaStatus
@@ -47,6 +48,9 @@ class Planner:
         self._concerns = Concerns()
         self._rules = RuleBook()
         self._decided_us = 0
+        self._told = False
+        # What cannot be is said at the start, not at the first tick.
+        RuleBook().declare([*declared(scaling.schedules, self._settings, 0)], 0)
 
     def restore(self, state: Mapping[str, bytes]) -> None:
         self._rules.restore(state)
@@ -55,7 +59,7 @@ class Planner:
     def step(self, tick: Tick) -> Outcome:
         """Take in what arrived, end what has run out, and decide if it is time to."""
         out: list[Out] = []
-        rules: list[Rule] = []
+        rules = [*self._declared(tick.now_us)]
         commands = 0
         for arrival in tick.arrivals:
             if isinstance(arrival.record, Command):
@@ -71,6 +75,14 @@ class Planner:
         ]
         kept = self._rules.state(rules) if rules or commands else {}
         return Outcome(out=out, state=kept | self._concerns.take_changes())
+
+    def _declared(self, now_us: int) -> Sequence[Rule]:
+        """What the settings schedule, told once; changes at a restart."""
+        if self._told:
+            return ()
+        self._told = True
+        schedules = declared(self._scaling.schedules, self._settings, now_us)
+        return self._rules.declare([*schedules], now_us)
 
     def _see(self, arrival: Arrival) -> None:
         match arrival.record:
@@ -136,7 +148,7 @@ class Planner:
         }
         try:
             rules.extend(self._rules.carry_out(command, bounds))
-        except InvalidParameterError as exc:
+        except (InvalidParameterError, OutdatedError) as exc:
             out.append(refusal(command, exc, now_us))
 
     def _decisions(self, tick: Tick) -> list[Decision]:
@@ -171,5 +183,6 @@ class Planner:
             blocks=self._concerns.blocks(key, tick.now_us),
             suspects=self._concerns.suspects(key),
             stalled=tick.stalled,
+            calendar=self._rules.calendar(key, tick.now_us),
         )
         return memory.situation(tick.now_us, status, about)

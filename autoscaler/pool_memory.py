@@ -13,6 +13,7 @@ from autoscaler.outlook import Outlook
 from autoscaler.plan import overdue_after_s
 from autoscaler.replica_memory import ReplicaMemory
 from autoscaler.replica_seconds import ReplicaSecond
+from autoscaler.schedules.calendar import NOTHING_SCHEDULED, Calendar, Moment
 from autoscaler.settings import ScalingSettings
 from autoscaler.shadow import Reactive, Terms
 from autoscaler.situation import Block, Order, Situation
@@ -48,6 +49,7 @@ class Circumstances:
     blocks: tuple[Block, ...] = ()
     suspects: tuple[str, ...] = ()
     stalled: bool = False
+    calendar: Calendar = NOTHING_SCHEDULED
 
 
 class PoolMemory:
@@ -74,7 +76,8 @@ class PoolMemory:
         self._glimpse = Glimpse()
         self._exploration = Exploration()
         self._missed = 0
-        self._seen_through_us = 0
+        self._unusual = False
+        """By a schedule, demand is other than usual."""
 
     # What comes in
 
@@ -107,7 +110,7 @@ class PoolMemory:
             if second.gauged:
                 self._watch(second.window_us + SECOND_US)
             end_us = second.window_us + SECOND_US
-            self._outlook.see(second, self.slots, trusted=trusted)
+            self._outlook.see(second, self.slots, trusted=trusted, scheduled=self._unusual)
             if trusted:
                 self.replica.see(second)
             self._growth.see([second])
@@ -160,7 +163,9 @@ class PoolMemory:
 
     def situation(self, now_us: int, status: PoolStatus, about: Circumstances) -> Situation:
         """The pool at ``now_us`` (the end of the newest closed interval)."""
-        forecast = self._outlook.forecast(self._horizon_s())
+        scheduled = about.calendar.at(self._moment(now_us))
+        expected = scheduled.slots if scheduled else None
+        forecast = self._outlook.forecast(self._horizon_s(), expected or 0.0)
         in_flight, queued = self._meter.held()
         return Situation(
             cluster=status.cluster,
@@ -208,6 +213,7 @@ class PoolMemory:
             explore_s=self._scaling.explore_s,
             exploring_s=self._exploration.lasts_s(now_us),
             rested_s=self._exploration.rested_s(now_us),
+            scheduled=scheduled,
             order=about.order,
             ladder=about.ladder,
             dry_run=self._scaling.dry_run,
@@ -223,6 +229,18 @@ class PoolMemory:
 
     def _horizon_s(self) -> float:
         return self.replica.lead_s() + PIPELINE_S
+
+    def _ahead_s(self) -> float:
+        """Replicas ordered so long before are there, if none starts slower than any did lately."""
+        return max(self._horizon_s(), self.replica.lead.slowest_s() + PIPELINE_S)
+
+    def _moment(self, now_us: int) -> Moment:
+        return Moment(
+            now_us=now_us,
+            ahead_s=self._ahead_s(),
+            service_s=self._service_s(),
+            usual=self._outlook.usual.at,
+        )
 
     def _ordered_us(self) -> list[int]:
         return [
@@ -257,6 +275,7 @@ class PoolMemory:
     def decided(self, decision: Decision) -> Decision:
         """Remember it; the reactive policy's figures are filled in."""
         self._missed = 0
+        self._unusual = "scheduled_slots" in decision.inputs
         self._exploration.see(decision)
         self._proposals.see(decision.at_us, decision.proposed)
         standing = int(decision.inputs["standing"])

@@ -1,16 +1,19 @@
 """Commands in, rules in force out: what people ordered, until when, and what was refused."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from autoscaler.demand import PoolKey
+from autoscaler.rule_version import check_version
+from autoscaler.schedules.calendar import Calendar
+from autoscaler.schedules.clashes import check_no_clash
+from autoscaler.schedules.rules import SETTINGS, Bounds, schedule_id, schedule_rule
 from autoscaler.situation import Order
 from streams.codec import decode_record, encode_record
-from streams.errors import InvalidParameterError
+from streams.errors import InvalidParameterError, OutdatedError, TidegateError
 from streams.schemas.incidents import Audit, Command, Rule
 from streams.schemas.scaling import Ladder
 from streams.stage import Out
@@ -18,27 +21,23 @@ from streams.stage import Out
 STATE_PREFIX: Final = "rule/"
 DONE_KEY: Final = "commands"
 MAX_RULES: Final = 1_000
+MAX_SCHEDULES: Final = 20
+"""Per pool."""
+OF_SETTINGS: Final = "of people; this one stands in scaling.schedules and is changed there"
 MAX_DONE: Final = 256
 """Commands remembered, so that each is carried out once however often it is delivered."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """What settings allow a pool, and where it stands now."""
-
-    low: int
-    high: int
-    standing: int
-
-
 class RuleBook:
-    """At most one hold or override, one limits and one ladder rule per pool; silences by their id.
+    """At most one hold or override, one limits and one ladder rule per pool; schedules by their
+    name, silences by their id.
 
     ``state`` keeps it: one key per rule in force, and the last commands.
     """
 
-    def __init__(self) -> None:
-        self._rules: dict[str, Rule] = {}
+    def __init__(self, rules: Iterable[Rule] = ()) -> None:
+        self._rules = {rule.id: rule for rule in rules}
+        self._calendars: dict[PoolKey, Calendar] = {}
         self._done: deque[str] = deque(maxlen=MAX_DONE)
 
     def restore(self, state: Mapping[str, bytes]) -> None:
@@ -54,6 +53,10 @@ class RuleBook:
         for rule in changed:
             kept[STATE_PREFIX + rule.id] = None if rule.ended else encode_record(rule)
         return kept
+
+    def of(self, pool: PoolKey) -> Sequence[Rule]:
+        """What is in force for a pool."""
+        return [rule for rule in self._rules.values() if (rule.cluster, rule.pool) == pool]
 
     def order(self, pool: PoolKey) -> Order | None:
         """The hold or override in force."""
@@ -74,6 +77,31 @@ class RuleBook:
         )
         return narrow_low, max(narrow_low, narrow_high)
 
+    def calendar(self, pool: PoolKey, now_us: int) -> Calendar:
+        """Of the schedules; ``now_us`` never goes back."""
+        if pool not in self._calendars:
+            self._calendars[pool] = Calendar(self.of(pool), now_us)
+        return self._calendars[pool]
+
+    def declare(self, declared: Sequence[Rule], now_us: int) -> Sequence[Rule]:
+        """Take up the schedules of the settings, and end those that are there no more.
+
+        Raises InvalidParameterError for those that contradict each other.
+        """
+        wanted = {rule.id: rule for rule in declared}
+        gone = [
+            rule
+            for rule in self._rules.values()
+            if rule.actor == SETTINGS and rule.kind == "schedule" and rule.id not in wanted
+        ]
+        changed = [ended for rule in gone for ended in self._end(rule, now_us)]
+        for rule in wanted.values():
+            check_no_clash(rule, wanted.values(), now_us)
+            known = self._rules.get(rule.id)
+            if known is None or known.but(at_us=rule.at_us) != rule:
+                changed += self._put(rule)
+        return changed
+
     def ladder(self, pool: PoolKey, default: Ladder) -> Ladder:
         rule = self._rules.get(_id("ladder", *pool))
         return rule.ladder if rule is not None and rule.ladder is not None else default
@@ -81,12 +109,14 @@ class RuleBook:
     def carry_out(self, command: Command, pools: Mapping[PoolKey, Bounds]) -> Sequence[Rule]:
         """The rules that the command sets or ends; none for one that was carried out before.
 
-        Raises InvalidParameterError if the command cannot be carried out.
+        Raises InvalidParameterError if the command cannot be carried out, OutdatedError if it rests
+        on other rules than there are.
         """
         if command.id in self._done:
             return ()
         self._done.append(command.id)
         pool = (command.cluster, command.pool)
+        check_version(command.if_match, self.of(pool), command.pool)
         if command.kind == "resolve":
             return ()  # RESPOND's
         if command.kind == "silence":
@@ -97,7 +127,12 @@ class RuleBook:
         if command.kind == "release":
             rule = self._rules.get(_id("order", *pool))
             return () if rule is None else self._end(rule, command.at_us)
-        return self._set(_pool_rule(command, pools[pool]), command)
+        if command.kind == "unschedule":
+            return self._end(self._scheduled(command), command.at_us)
+        rule = _pool_rule(command, pools[pool])
+        if rule.kind in {"limits", "schedule"}:
+            check_no_clash(rule, self.of(pool), command.at_us)
+        return self._set(rule, command)
 
     def expire(self, now_us: int) -> Sequence[Rule]:
         """End what has run out."""
@@ -112,17 +147,37 @@ class RuleBook:
         before = self._rules.get(rule.id)
         if before is not None and before.at_us > command.at_us:
             return ()  # an older command that came late
+        if before is not None and before.kind == "schedule" and before.actor == SETTINGS:
+            raise InvalidParameterError("schedule", rule.name, OF_SETTINGS)
         if before is None and len(self._rules) >= MAX_RULES:
             raise InvalidParameterError("rules", len(self._rules), f"fewer than {MAX_RULES}")
+        if before is None and rule.kind == "schedule":
+            count = sum(one.kind == "schedule" for one in self.of((rule.cluster, rule.pool)))
+            if count >= MAX_SCHEDULES:
+                raise InvalidParameterError("schedules", count, f"fewer than {MAX_SCHEDULES}")
+        return self._put(rule)
+
+    def _put(self, rule: Rule) -> Sequence[Rule]:
         self._rules[rule.id] = rule
+        self._calendars.pop((rule.cluster, rule.pool), None)
         return (rule,)
+
+    def _scheduled(self, command: Command) -> Rule:
+        rule = self._rules.get(schedule_id(*_pool(command), command.name))
+        if rule is None:
+            known = ", ".join(one.name for one in self.of(_pool(command)) if one.schedule) or "none"
+            raise InvalidParameterError("schedule", command.name, f"one of: {known}")
+        if rule.actor == SETTINGS:
+            raise InvalidParameterError("schedule", command.name, OF_SETTINGS)
+        return rule
 
     def _end(self, rule: Rule, at_us: int) -> Sequence[Rule]:
         del self._rules[rule.id]
+        self._calendars.pop((rule.cluster, rule.pool), None)
         return (rule.but(ended=True, at_us=max(at_us, rule.at_us)),)
 
 
-def refusal(command: Command, cause: InvalidParameterError, now_us: int) -> Out:
+def refusal(command: Command, cause: TidegateError, now_us: int) -> Out:
     """The audit record of a command that cannot be carried out."""
     audit = Audit(
         id=f"{command.id}/refused",
@@ -130,7 +185,7 @@ def refusal(command: Command, cause: InvalidParameterError, now_us: int) -> Out:
         actor=command.actor,
         action=command.kind,
         target=f"{command.cluster}/{command.pool}",
-        status=422,
+        status=412 if isinstance(cause, OutdatedError) else 422,
         detail=str(cause),
     )
     return Out(topic="audit", key=audit.id, value=audit)
@@ -175,10 +230,12 @@ def _pool_rule(command: Command, bounds: Bounds) -> Rule:
         case "limits":
             low, high = _limits(command, bounds)
             return rule.but(kind="limits", min_replicas=low, max_replicas=high)
+        case "schedule" if command.schedule is not None:
+            return schedule_rule(rule.but(name=command.name), command.schedule, bounds)
         case "ladder" if command.ladder is not None:
             return rule.but(kind="ladder", ladder=command.ladder)
         case _:
-            raise InvalidParameterError("ladder", command.ladder, "given")
+            raise InvalidParameterError(command.kind, None, "given")
 
 
 def _pool(command: Command) -> PoolKey:

@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from autoscaler.allocation.settings import ClaimSettings, StockSettings
 from autoscaler.region_settings import CapacitySettings
+from autoscaler.schedules.settings import ScheduleSettings
 from streams.loopback import LOOPBACK
 
 
@@ -33,6 +34,8 @@ class ScalingSettings(BaseModel, frozen=True, extra="forbid"):
     explore_s: Annotated[float, Field(ge=0, le=600)] = 0.0
     """How long a quiet pool may stand one replica short, at most once an hour, so that the others
     show what they carry; 0: never."""
+    schedules: tuple[ScheduleSettings, ...] = ()
+    """What is known of the future of single pools; people add to it by the API."""
     capacities: tuple[CapacitySettings, ...] = ()
     """What a replica of single pools is known to carry, until more is seen of it."""
 
@@ -45,6 +48,8 @@ class ApiSettings(BaseModel, frozen=True, extra="forbid"):
     token: SecretStr = SecretStr("")
     tls_cert: str = ""
     tls_key: str = ""
+    require_if_match: bool = False
+    """Orders for a pool without `If-Match` are answered with 428; `*` matches whatever is."""
 
     @model_validator(mode="after")
     def _strangers_need_a_token(self) -> Self:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from autoscaler.region import UNKNOWN, UNTOLD, Mix, Region, mix_of, region_of
+from autoscaler.scheduled import Scheduled, scheduled_of
 from streams.schemas.scaling import Decision, Forecast, Ladder
 
 
@@ -107,6 +108,8 @@ class Situation:
 
     blocks: tuple[Block, ...] = ()
     block_expires_s: float = 900.0
+    scheduled: Scheduled | None = None
+    """What schedules say of now; expected demand is in ``upper`` already."""
     allotment: Allotment | None = None
     order: Order | None = None
     explore_s: float = 0.0
@@ -169,6 +172,8 @@ def inputs_of(situation: Situation) -> dict[str, float]:
     inputs["suspects"] = float(len(situation.suspects))
     for number, block in enumerate(situation.blocks):
         inputs[f"block_{number}_open_s"] = float(block.open_s)
+    if situation.scheduled is not None:
+        inputs |= situation.scheduled.numbers()
     if situation.allotment is not None:
         inputs["asked"] = float(situation.allotment.asked)
         inputs["allotted"] = float(situation.allotment.replicas)
@@ -183,6 +188,8 @@ def names_of(situation: Situation) -> dict[str, str]:
     names |= {f"block_{n}": block.incident for n, block in enumerate(situation.blocks)}
     if situation.fruitless:
         names["fruitless"] = situation.fruitless
+    if situation.scheduled is not None:
+        names["scheduled"] = situation.scheduled.why
     if situation.allotment is not None:
         names["allotted"] = situation.allotment.why
     if situation.order is not None:
@@ -217,6 +224,7 @@ def situation_of(decision: Decision) -> Situation:
             names.get(f"suspect_{n}", f"client {n + 1}") for n in range(int(inputs["suspects"]))
         ),
         blocks=_blocks(inputs, names),
+        scheduled=scheduled_of(inputs, names),
         allotment=_allotment(inputs, names),
         order=_order(inputs, names),
         **values,  # type: ignore[arg-type]  # each name with the type its field has, see _KINDS

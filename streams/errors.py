@@ -2,6 +2,7 @@
 
 * TidegateError
   + InvalidParameterError (also a ValueError)
+  + OutdatedError
   + CorruptMessageError
   + SnapshotError
   + BrokerUnavailableError
@@ -26,6 +27,10 @@ class InvalidParameterError(TidegateError, ValueError):
 
     def __init__(self, name: str, value: object, allowed: str) -> None:
         super().__init__(f"{name} must be {allowed}, got {value!r}")
+
+
+class OutdatedError(TidegateError):
+    """What was asked for rests on a state of things that is no more; look again, then ask again."""
 
 
 class CorruptMessageError(TidegateError):

@@ -4,10 +4,12 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from autoscaler.api import problems, reads, writes
+from autoscaler.api import problems, reads, rules, schedules, writes
+from autoscaler.api.asks import PoolAsks
 from autoscaler.api.audit import Publish, Writes
 from autoscaler.api.auth import Door
 from autoscaler.api.openapi import describe
+from autoscaler.api.preconditions import Preconditions
 from autoscaler.api.view import View
 from autoscaler.settings import ApiSettings
 from streams.clock import Clock
@@ -51,8 +53,12 @@ def create_api(  # noqa: PLR0913  # all that the outside gives it
         redoc_url=None,
     )
     problems.install(app)
+    preconditions = Preconditions(view, required=settings.require_if_match)
     app.include_router(reads.router(view, clock, recall, past))
-    app.include_router(writes.router(view, Writes(publish, clock)))
+    asks = PoolAsks(view, Writes(publish, clock), preconditions)
+    app.include_router(rules.router(view, preconditions))
+    app.include_router(schedules.router(view, asks, clock))
+    app.include_router(writes.router(view, asks))
     describe(app)
     app.add_middleware(Door, settings=settings)
     return app

@@ -45,13 +45,16 @@ class Writes:
     """Publishes what was asked.
 
     What is refused by a route is audited as well. A repeated key gets the first answer again and
-    publishes nothing; the last 1,000 keys are known here, and PLAN carries out each id only once.
+    publishes nothing, whatever has changed since; the last 1,000 keys are known here, and PLAN
+    carries out each id only once. As the IETF's draft of Idempotency-Key has it, a key is refused
+    with 422 for another request, and with 409 while its first request is under way.
     """
 
     def __init__(self, publish: Publish, clock: Clock) -> None:
         self._publish = publish
         self._clock = clock
         self._answers: Latest[str, tuple[str, Command | Feedback]] = Latest(MAX_KEYS)
+        self._under_way: set[str] = set()
 
     async def command(self, asked: Asked, make: Callable[[str, int], Command]) -> Command:
         """``make``: id and instant -> the command; may raise a TidegateError to refuse."""
@@ -80,14 +83,9 @@ class Writes:
     ) -> R:
         now_us, name = self._clock(), asked.name()
         try:
-            before = self._before(asked, name)
-            record = make(name, now_us)
-            if isinstance(before, type(record)):
-                return before
-            await self._note(asked, name, now_us, HTTPStatus.ACCEPTED, "")
-            await self._publish(Out(topic=topic, key=record.id, value=record))
-            for out in more(record) if more else ():
-                await self._publish(out)
+            if (before := self._before(asked, name)) is not None:
+                return before  # type: ignore[return-value]  # the name tells what it is
+            record = await self._first(name, asked, make(name, now_us), topic, more)
         except TidegateError as exc:
             with suppress(TidegateError):  # the caller learns of the first error
                 await self._note(asked, name, now_us, status_of(exc), str(exc))
@@ -95,8 +93,30 @@ class Writes:
         self._answers.put(name, (asked.content, record))
         return record
 
+    async def _first(
+        self,
+        name: str,
+        asked: Asked,
+        record: R,
+        topic: str,
+        more: Callable[[R], Iterable[Out]] | None,
+    ) -> R:
+        self._under_way.add(name)
+        try:
+            await self._note(asked, name, record.at_us, HTTPStatus.ACCEPTED, "")
+            await self._publish(Out(topic=topic, key=record.id, value=record))
+            for out in more(record) if more else ():
+                await self._publish(out)
+        finally:
+            self._under_way.discard(name)
+        return record
+
     def _before(self, asked: Asked, name: str) -> Command | Feedback | None:
         """The answer to the same request under the same key."""
+        if name in self._under_way:
+            raise ApiError(
+                HTTPStatus.CONFLICT, "the first request with this Idempotency-Key is under way"
+            )
         known = self._answers.get(name)
         if known is None:
             return None

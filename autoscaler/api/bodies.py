@@ -4,6 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from autoscaler.schedules.settings import ScheduleTerms
+
 WEEK_S = 604_800
 
 Replicas = Annotated[int, Field(ge=0, le=100_000)]
@@ -11,6 +13,8 @@ ExpiresInS = Annotated[
     float | None,
     Field(gt=0, le=WEEK_S, description="Seconds until it ends by itself; null: until released."),
 ]
+Actor = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Reason = Annotated[str, Field(max_length=500)]
 
 
 class Body(BaseModel, frozen=True, extra="forbid"):
@@ -20,10 +24,8 @@ class Body(BaseModel, frozen=True, extra="forbid"):
 class Ask(Body):
     """Who asks, and why: both are kept in the audit."""
 
-    actor: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$")] = (
-        "operator"
-    )
-    reason: Annotated[str, Field(max_length=500)] = ""
+    actor: Actor = "operator"
+    reason: Reason = ""
 
 
 class OverrideBody(Ask):
@@ -67,6 +69,32 @@ class LimitsBody(Ask):
         if low is not None and high is not None and low > high:
             raise ValueError(f"min_replicas must not exceed max_replicas, got {low} and {high}")
         return self
+
+
+class ScheduleBody(Ask, ScheduleTerms):
+    """Something that is known of the future: once, or again and again."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "starts_at": "2026-11-27T18:00:00+01:00",
+                    "ends_at": "2026-11-27T22:00:00+01:00",
+                    "min_replicas": 3,
+                    "times": 3,
+                    "actor": "ann",
+                    "reason": "launch",
+                },
+                {
+                    "at": "08:00",
+                    "weekdays": ["mon", "tue", "wed", "thu", "fri"],
+                    "zone": "Europe/Berlin",
+                    "lasts_s": 36_000,
+                    "min_replicas": 2,
+                },
+            ]
+        }
+    )
 
 
 class LadderBody(Ask):

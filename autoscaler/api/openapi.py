@@ -9,13 +9,13 @@ from starlette.responses import Response
 
 from autoscaler.api.health import Health
 from autoscaler.api.problems import MEDIA_TYPE, Problem
-from autoscaler.api.shapes import SeriesLine
+from autoscaler.api.shapes import PlannedSchedule, SeriesLine
 from autoscaler.api.summary import PoolSummary
 from autoscaler.explain import Explanation
 from detectors.explain import Why
 from streams.conduct import Complaint
 from streams.schemas.anomalies import Anomaly
-from streams.schemas.incidents import Alert, Command, Feedback, Incident
+from streams.schemas.incidents import Alert, Command, Feedback, Incident, Rule
 from streams.schemas.scaling import Decision, ReplicaStatus
 from streams.schemas.telemetry import Change
 
@@ -30,9 +30,11 @@ SHOWN: Final = (
     Feedback,
     Health,
     Incident,
+    PlannedSchedule,
     PoolSummary,
     Problem,
     ReplicaStatus,
+    Rule,
     SeriesLine,
     Why,
 )

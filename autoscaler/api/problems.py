@@ -10,7 +10,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from streams.errors import BrokerUnavailableError, InvalidParameterError, TidegateError
+from streams.errors import (
+    BrokerUnavailableError,
+    InvalidParameterError,
+    OutdatedError,
+    TidegateError,
+)
 from streams.schemas.base import Record
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -56,6 +61,8 @@ def status_of(error: TidegateError) -> HTTPStatus:
             return error.status
         case InvalidParameterError():
             return HTTPStatus.UNPROCESSABLE_ENTITY
+        case OutdatedError():
+            return HTTPStatus.PRECONDITION_FAILED
         case BrokerUnavailableError():
             return HTTPStatus.SERVICE_UNAVAILABLE
         case _:

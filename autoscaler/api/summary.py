@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from autoscaler.schedules.spans import sentence
 from streams.schemas.base import Record
 from streams.schemas.incidents import Incident, Rule
 from streams.schemas.scaling import Decision, Ladder, PoolStatus
@@ -129,5 +130,6 @@ def rule_sentence(rule: Rule) -> str:
         "limits": f"limits to {rule.min_replicas} to {rule.max_replicas} replicas",
         "ladder": f"sets the ladder to {rule.ladder}",
         "silence": "silences alerts",
+        "schedule": f"schedules {rule.name} ({sentence(rule.schedule)})" if rule.schedule else "",
     }[rule.kind]
     return f"{rule.actor} {what}" + (f": {rule.reason}" if rule.reason else "")

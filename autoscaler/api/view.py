@@ -6,7 +6,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from autoscaler.api.health import Health, assess
-from autoscaler.api.intake import STAGES, Intake, Received
+from autoscaler.api.intake import STAGES, Intake, PoolKey, Received
 from autoscaler.api.series_store import Line
 from autoscaler.api.summary import PoolFacts, PoolSummary, summarise
 from autoscaler.api.windows_feed import POOL_KIND
@@ -138,6 +138,13 @@ class View:
         """Those in force, newest first."""
         found = [r for r in self._in.rules.values() if not r.ended and _of(r, cluster, pool)]
         return sorted(found, key=lambda row: -row.at_us)
+
+    def ruled_since(self, pool: PoolKey, since_us: int) -> bool:
+        """Whether a rule of the pool was set or ended at ``since_us`` or later."""
+        return any(
+            (rule.cluster, rule.pool) == pool and rule.at_us >= since_us
+            for rule in self._in.rules.values()
+        )
 
     def quality(self) -> Sequence[Quality]:
         """The newest of each source partition."""

@@ -1,10 +1,11 @@
 """The routes that ask for something: a body in, a command published, 202 out."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Final
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter
 from starlette.responses import Response
 
+from autoscaler.api.asks import ACCEPTED, REFUSED, Conditions, Key, PoolAsks
 from autoscaler.api.audit import Asked, Writes
 from autoscaler.api.bodies import (
     Ask,
@@ -16,134 +17,53 @@ from autoscaler.api.bodies import (
 )
 from autoscaler.api.openapi import answer, of, problems
 from autoscaler.api.problems import unknown
-from autoscaler.api.reads import Cluster, ObjectId, PoolName, find_pool
-from autoscaler.api.summary import PoolSummary
+from autoscaler.api.reads import ObjectId, PoolName
 from autoscaler.api.view import View
 from detectors.member import FIXED
-from streams.clock import SECOND_US
-from streams.errors import InvalidParameterError
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.incidents import Command, Feedback
 from streams.schemas.telemetry import Change
 
-Key = Annotated[
-    str,
-    Header(
-        alias="Idempotency-Key",
-        pattern=r"^[A-Za-z0-9._:-]{0,128}$",
-        description="The same key again gets the first answer again, and nothing happens twice.",
-    ),
-]
-Kind = Literal["override", "hold", "release", "limits", "ladder", "resolve"]
-ACCEPTED: Final = of(Command, "Accepted; PLAN carries it out within seconds.", 202)
 NO_REASON: Final = Ask()
 NO_END: Final = HoldBody()
 
 
-def router(view: View, writes: Writes) -> APIRouter:
-    routes = APIRouter(prefix="/v1", responses=problems(401, 403, 404, 409, 413, 422, 503))
-    asks = _PoolAsks(view, writes)
+def router(view: View, asks: PoolAsks) -> APIRouter:
+    routes = APIRouter(prefix="/v1", responses=problems(*REFUSED))
     _sizes(routes, asks)
     _leave(routes, asks)
-    _judge(routes, view, writes)
+    _judge(routes, view, asks.writes)
     return routes
 
 
-class _PoolAsks:
-    """Turns a body for a pool into a command, if the view knows the pool."""
-
-    def __init__(self, view: View, writes: Writes) -> None:
-        self._view = view
-        self._writes = writes
-
-    async def ask(
-        self, kind: Kind, pool: str, cluster: str, body: Ask, key: str, **fields: Any
-    ) -> Response:
-        """Publishes the command; ``fields`` are more of its fields."""
-        found = find_pool(self._view, pool, cluster)
-        expires_in_s = getattr(body, "expires_in_s", None)
-
-        def make(name: str, now_us: int) -> Command:
-            _check(found, fields)
-            return Command(
-                id=name,
-                at_us=now_us,
-                kind=kind,
-                actor=body.actor,
-                reason=body.reason,
-                cluster=found.cluster,
-                pool=found.pool,
-                expires_at_us=None
-                if expires_in_s is None
-                else now_us + round(expires_in_s * SECOND_US),
-                **fields,
-            )
-
-        asked = Asked(
-            action=kind,
-            target=f"{found.cluster}/{found.pool}",
-            actor=body.actor,
-            content=body.model_dump_json(),
-            key=key,
-        )
-        return answer(await self._writes.command(asked, make), 202)
-
-
-def _check(pool: PoolSummary, fields: dict[str, Any]) -> None:
-    """Raises InvalidParameterError for a size that PLAN would refuse: better said at once."""
-    low, high = pool.min_replicas, pool.max_replicas
-    for name in ("replicas", "min_replicas", "max_replicas"):
-        asked = fields.get(name)
-        if asked is not None and not low <= asked <= high:
-            allowed = f"{low} to {high}, the bounds of pool {pool.pool} in the settings"
-            raise InvalidParameterError(name, asked, allowed)
-
-
-def _sizes(routes: APIRouter, asks: _PoolAsks) -> None:
+def _sizes(routes: APIRouter, asks: PoolAsks) -> None:
     @routes.post("/pools/{pool}/override", tags=["pools"], status_code=202, responses=ACCEPTED)
-    async def override(
-        pool: PoolName, body: OverrideBody, cluster: Cluster = "", key: Key = ""
-    ) -> Response:
+    async def override(pool: PoolName, on: Conditions, body: OverrideBody) -> Response:
         """Set the size by hand; it wins over the planner until released or expired."""
-        return await asks.ask("override", pool, cluster, body, key, replicas=body.replicas)
+        return await asks.ask("override", pool, on, body, replicas=body.replicas)
 
     @routes.post("/pools/{pool}/hold", tags=["pools"], status_code=202, responses=ACCEPTED)
-    async def hold(
-        pool: PoolName, body: HoldBody = NO_END, cluster: Cluster = "", key: Key = ""
-    ) -> Response:
+    async def hold(pool: PoolName, on: Conditions, body: HoldBody = NO_END) -> Response:
         """Keep the size as it is now."""
-        return await asks.ask("hold", pool, cluster, body, key)
+        return await asks.ask("hold", pool, on, body)
 
     @routes.post("/pools/{pool}/limits", tags=["pools"], status_code=202, responses=ACCEPTED)
-    async def limits(
-        pool: PoolName, body: LimitsBody, cluster: Cluster = "", key: Key = ""
-    ) -> Response:
+    async def limits(pool: PoolName, on: Conditions, body: LimitsBody) -> Response:
         """Narrow the bounds between which the planner may move."""
-        return await asks.ask(
-            "limits",
-            pool,
-            cluster,
-            body,
-            key,
-            min_replicas=body.min_replicas,
-            max_replicas=body.max_replicas,
-        )
+        low, high = body.min_replicas, body.max_replicas
+        return await asks.ask("limits", pool, on, body, min_replicas=low, max_replicas=high)
 
 
-def _leave(routes: APIRouter, asks: _PoolAsks) -> None:
+def _leave(routes: APIRouter, asks: PoolAsks) -> None:
     @routes.post("/pools/{pool}/release", tags=["pools"], status_code=202, responses=ACCEPTED)
-    async def release(
-        pool: PoolName, body: Ask = NO_REASON, cluster: Cluster = "", key: Key = ""
-    ) -> Response:
+    async def release(pool: PoolName, on: Conditions, body: Ask = NO_REASON) -> Response:
         """End a hold or an override; the planner decides again."""
-        return await asks.ask("release", pool, cluster, body, key)
+        return await asks.ask("release", pool, on, body)
 
     @routes.post("/pools/{pool}/ladder", tags=["pools"], status_code=202, responses=ACCEPTED)
-    async def ladder(
-        pool: PoolName, body: LadderBody, cluster: Cluster = "", key: Key = ""
-    ) -> Response:
+    async def ladder(pool: PoolName, on: Conditions, body: LadderBody) -> Response:
         """Let the planner act further, or less far."""
-        return await asks.ask("ladder", pool, cluster, body, key, ladder=body.ladder)
+        return await asks.ask("ladder", pool, on, body, ladder=body.ladder)
 
 
 def _judge(routes: APIRouter, view: View, writes: Writes) -> None:

@@ -82,8 +82,12 @@ class Blend:
                 self._take(missing, self._demand)
         self._take(second, demand)
 
-    def forecast(self, horizon_s: float, quantiles: Sequence[float]) -> list[float]:
+    def forecast(
+        self, horizon_s: float, quantiles: Sequence[float], at_least: float = 0.0
+    ) -> list[float]:
         """Of the highest demand between the last second and ``horizon_s`` after it.
+
+        at_least: demand that somebody expects; where no less is seen coming, it changes nothing.
 
         Finite, at least 0 and in the order of ``quantiles``, which ascend. 0 before the first.
 
@@ -103,7 +107,7 @@ class Blend:
             weight * even(forecaster.expects())
             for weight, forecaster in zip(self._shares, self._forecasters, strict=True)
         )
-        spread = self._spread()
+        level, spread = max(level, even(at_least)), self._spread()
         return [demand_at(level + spread * offset) for offset in self._offsets[1]]
 
     def _begin(self, second: int) -> None:

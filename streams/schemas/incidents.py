@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from streams.schemas.base import Record
+from streams.schemas.schedules import Schedule
 
 Severity = Literal["info", "warning", "critical"]
 SubjectKind = Literal["replica", "client", "pool", "gpu", "node", "unknown"]
@@ -80,11 +81,25 @@ class Alert(Record, frozen=True, kw_only=True):
     """The incident as it was when it was decided to tell of it: what the receiver gets."""
 
 
+RuleKind = Literal["silence", "hold", "override", "limits", "ladder", "schedule"]
+CommandKind = Literal[
+    "override",
+    "hold",
+    "release",
+    "limits",
+    "ladder",
+    "schedule",
+    "unschedule",
+    "silence",
+    "resolve",
+]
+
+
 class Rule(Record, frozen=True, kw_only=True):
     """Something a person set: a silence, a hold, limits, a schedule. Newest of an id wins."""
 
     id: str
-    kind: Literal["silence", "hold", "override", "limits", "ladder"]
+    kind: RuleKind
     at_us: int
     actor: str
     reason: str = ""
@@ -97,6 +112,9 @@ class Rule(Record, frozen=True, kw_only=True):
     ladder: Literal["shadow", "recommend", "floor", "full"] | None = None
     expires_at_us: int | None = None
     ended: bool = False
+    name: str = ""
+    """Of a schedule: a pool has one of each name."""
+    schedule: Schedule | None = None
 
 
 class Command(Record, frozen=True, kw_only=True):
@@ -104,7 +122,7 @@ class Command(Record, frozen=True, kw_only=True):
 
     id: str
     at_us: int
-    kind: Literal["override", "hold", "release", "limits", "ladder", "silence", "resolve"]
+    kind: CommandKind
     actor: str
     reason: str = ""
     cluster: str = "local"
@@ -116,6 +134,11 @@ class Command(Record, frozen=True, kw_only=True):
     matchers: dict[str, str] = msgspec.field(default_factory=dict)
     incident: str = ""
     expires_at_us: int | None = None
+    if_match: tuple[str, ...] = ()
+    """Versions of the pool's rules on which it rests: carried out only under one of these; empty:
+    whatever they are."""
+    name: str = ""
+    schedule: Schedule | None = None
 
 
 class Feedback(Record, frozen=True, kw_only=True):

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from autoscaler.rules import MAX_RULES, Bounds, RuleBook, refusal
+from autoscaler.rules import MAX_RULES, RuleBook, refusal
+from autoscaler.schedules.rules import Bounds
 from autoscaler.situation import Order
 from streams.errors import InvalidParameterError
 from streams.schemas.incidents import Audit, Command, Rule

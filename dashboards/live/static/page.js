@@ -88,7 +88,7 @@ window.tidegate = (() => {
   async function ask(button) {
     const { path, ...body } = JSON.parse(button.dataset.ask);
     const answer = await fetch(path, {
-      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ actor: "live page", ...body }),
+      method: "POST", headers: { "Content-Type": "application/json", "If-Match": "*" }, body: JSON.stringify({ actor: "live page", ...body }),
     }).catch((error) => ({ ok: false, statusText: String(error) }));
     const problem = answer.ok ? null : (await answer.json?.().catch(() => null))?.detail || answer.statusText;
     for (const b of document.querySelectorAll("button[data-ask]")) {
