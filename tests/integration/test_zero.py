@@ -67,7 +67,7 @@ class Site:
         app = create_gateway(
             SETTINGS.backend,
             cluster="local",
-            emit=lambda out: self._out.append(out) is None,
+            emit=self._emit,
             pools=self._view,
             clock=self.clock,
         )
@@ -111,6 +111,10 @@ class Site:
     async def until_empty(self) -> None:
         while self.sizes[-1]:
             await self.turn(1)
+
+    def _emit(self, out: Out) -> bool:
+        self._out.append(out)
+        return True
 
     async def _commit(self, outcome: Outcome) -> None:
         self._out += outcome.out
