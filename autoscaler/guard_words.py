@@ -5,6 +5,7 @@ from typing import Final
 
 from autoscaler import guards
 from autoscaler.guards import Guard
+from autoscaler.idle import break_even_s
 from autoscaler.situation import Situation
 from streams.schemas.scaling import Decision
 
@@ -46,6 +47,15 @@ def _past(situation: Situation) -> str:
     return f"{highest} at most was called for within the last {span_s:g} s"
 
 
+def _last(situation: Situation) -> str:
+    if situation.low:
+        return f"never fewer than {situation.low} are allowed"
+    if not situation.standing:
+        return "none is there that could go"
+    least_s = break_even_s(situation)
+    return f"idle for {situation.idle_s:.0f} s; the last one may go after {least_s:.0f} s"
+
+
 def _exploring(situation: Situation) -> str:
     if not situation.explore_s:
         return "finding out what replicas carry is not allowed"
@@ -84,6 +94,7 @@ FACTS: Final[Mapping[Guard, Callable[[Situation], str]]] = {
     guards.fruitless_growth: _growth,
     guards.crash_loop: _failures,
     guards.stabilise: _past,
+    guards.last_replica: _last,
     guards.explore: _exploring,
     guards.allocated: _shares,
     guards.incident_freeze: _incidents,

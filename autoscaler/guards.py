@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from autoscaler.explore import explored
+from autoscaler.idle import break_even_s, why_not_zero
 from autoscaler.plan import LEAST_STEP, for_backlog, for_forecast
 from autoscaler.situation import Situation
 from streams.schemas.scaling import Decision
@@ -81,6 +82,17 @@ def stabilise(decision: Decision, situation: Situation) -> Decision:
 def worth_it(standing: int, desired: int) -> bool:
     """Whether so many replicas would go that it is worth the turning back."""
     return desired >= standing or standing - desired >= LEAST_STEP * standing
+
+
+def last_replica(decision: Decision, situation: Situation) -> Decision:
+    """The last one goes only once it was idle for as long as it takes to be worth a new start."""
+    if decision.desired or not situation.standing or situation.low:
+        return decision
+    if why := why_not_zero(situation):
+        return changed(decision, 1, "last_replica", why)
+    idle = f"idle for {situation.idle_s:.0f} s"
+    why = f"{idle}, and after {break_even_s(situation):.0f} s one costs more than a start"
+    return decision.but(reason=f"{decision.reason}; 0: {why}")
 
 
 def explore(decision: Decision, situation: Situation) -> Decision:
@@ -213,6 +225,7 @@ GUARDS: Final[Sequence[Guard]] = (
     crash_loop,
     # what must not make it shrink
     stabilise,
+    last_replica,
     explore,
     # what others need more (it is asked for what all the other guards allow)
     allocated,

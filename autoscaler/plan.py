@@ -14,6 +14,8 @@ MOST_KEPT: Final = 1.4
 """So many times the demand that is planned for: what may idle to save a start has a bound."""
 LEAST_STEP: Final = 0.1
 """Smaller steps would save little and be taken back soon."""
+NOBODY: Final = 0.5
+"""Of what one request asks for: forecasts fade towards 0 and never get there."""
 
 
 def propose(situation: Situation) -> Decision:
@@ -57,13 +59,20 @@ def propose(situation: Situation) -> Decision:
 
 
 def for_forecast(situation: Situation, less: float = 0.0) -> int:
-    """Replicas that hold the forecast, less some slots of demand.
+    """Replicas that hold the forecast, less some slots of demand; 0 if not even one request comes.
 
     0 while the serving time is unknown: then demand in slots is unknown as well.
     """
     if situation.service_s <= 0:
         return 0
-    return whole(max(0.0, situation.upper - less) / carries(situation).slots)
+    upper = max(0.0, situation.upper - less)
+    return whole(upper / carries(situation).slots) if upper >= NOBODY * _alone(situation) else 0
+
+
+def _alone(situation: Situation) -> float:
+    """The highest demand where a single request comes, as ``Need`` counts it."""
+    within_s = min(1.0, situation.service_s)
+    return within_s / patience(situation.service_s, situation.slo_queue_s)
 
 
 def _sized(situation: Situation, ahead: int, present: int) -> int:

@@ -9,6 +9,7 @@ from autoscaler.demand import DemandMeter, Glimpse, PoolSecond
 from autoscaler.explore import Exploration
 from autoscaler.growth import GrowthWatch
 from autoscaler.highest import Highest
+from autoscaler.idle import Idle
 from autoscaler.outlook import Outlook
 from autoscaler.plan import overdue_after_s
 from autoscaler.replica_memory import ReplicaMemory
@@ -75,6 +76,7 @@ class PoolMemory:
         self._gauged_us: int | None = None
         self._glimpse = Glimpse()
         self._exploration = Exploration()
+        self._idle = Idle()
         self._missed = 0
         self._unusual = False
         """By a schedule, demand is other than usual."""
@@ -105,6 +107,7 @@ class PoolMemory:
         ready = self.status.ready if self.status else 0
         for second in seconds:
             second.ready = ready
+        self._idle.see(seconds)
         for second in self._meter.add(seconds):
             self._missed += second.missed
             if second.gauged:
@@ -119,6 +122,7 @@ class PoolMemory:
 
     def see_replica_seconds(self, rows: Sequence[ReplicaSecond], *, usual: bool) -> None:
         """What engines said; usual: nothing is wrong with the pool but that much is asked of it."""
+        self._idle.see_replicas(rows)
         self.replica.see_replicas(rows, self._replicas, slots=self.slots, usual=usual)
 
     def see_change(self, change: Change) -> None:
@@ -127,6 +131,7 @@ class PoolMemory:
 
     def glimpse(self, seconds: Sequence[PoolSecond]) -> None:
         """Deltas of windows that are not final: nothing is learned, only what is held counts."""
+        self._idle.see(seconds)
         self._glimpse.see(seconds)
 
     def _watch(self, end_us: int) -> None:
@@ -201,6 +206,8 @@ class PoolMemory:
             highest_recent=int(self._proposals.since(now_us)),
             watched_s=self._watched_s(now_us),
             scale_down_after_s=self._scaling.scale_down_after_s,
+            idle_s=min(self._idle.lasts_s(now_us), self._watched_s(now_us)),
+            zero_after_starts=self._scaling.zero_after_starts,
             gpus_per_replica=self._gpus_per_replica(),
             gpus_ordered=self._gpus_ordered(now_us),
             gpus_per_hour=self._scaling.gpus_per_hour,

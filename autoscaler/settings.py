@@ -24,6 +24,9 @@ class ScalingSettings(BaseModel, frozen=True, extra="forbid"):
     """Of the usual reactive scaler that `shadow` compares with: a share of each replica."""
     scale_down_after_s: Annotated[float, Field(ge=0)] = 100.0
     """Demand must have been lower for this long before a replica goes."""
+    zero_after_starts: Annotated[float, Field(ge=0)] = 10.0
+    """A pool with `min_replicas: 0` gives up its last replica once nothing was asked of it for so
+    many times what a replica takes to start: what waiting for one is worth, in idle replicas."""
     gpus_per_hour: Annotated[int, Field(ge=1)] = 64
     """Upper bound on GPUs (replicas, where they have none) ordered within any hour."""
     block_expires_s: Annotated[float, Field(gt=0)] = 900.0

@@ -94,6 +94,10 @@ class Situation:
     watched_s: float = 0.0
     """How long the planner has watched the pool without a gap."""
     scale_down_after_s: float = 60.0
+    idle_s: float = 0.0
+    """How long nothing was asked of it, as far as it was watched."""
+    zero_after_starts: float = 10.0
+    """Its last replica goes after so many times what one takes to start."""
     gpus_per_replica: int = 1
     gpus_ordered: int = 0
     """Ordered within the last hour."""
@@ -149,6 +153,8 @@ _NUMBERS = (
     "highest_recent",
     "watched_s",
     "scale_down_after_s",
+    "idle_s",
+    "zero_after_starts",
     "gpus_per_replica",
     "gpus_ordered",
     "gpus_per_hour",

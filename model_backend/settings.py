@@ -30,6 +30,9 @@ class GatewaySettings(BaseModel, frozen=True, extra="forbid"):
     max_queue: Annotated[int, Field(ge=1)] = 256
     """Requests waiting per pool; the next one gets 503 with Retry-After."""
     queue_timeout_s: Annotated[float, Field(gt=0)] = 60.0
+    """Longest wait for a replica; begun anew as long as a pool's only replica is still starting,"""
+    starting_timeout_s: Annotated[float, Field(gt=0)] = 600.0
+    """and no longer than this in all: who waits for a pool at zero is answered, not sent away."""
     upstream_timeout_s: Annotated[float, Field(gt=0)] = 120.0
     first_byte_timeout_s: Annotated[float, Field(gt=0)] = 30.0
     stall_timeout_s: Annotated[float, Field(gt=0)] = 4.0

@@ -10,15 +10,18 @@ from model_backend.gateway.door import Door
 from model_backend.gateway.lanes import Flight
 from model_backend.gateway.refusals import RefusedError
 from model_backend.gateway.upstream import ReplicaError
+from streams.clock import SECOND_US
 
 
 async def take_replica(door: Door, pool: str, ticket: Ticket, *, again: bool) -> Flight:
     """Wait in the pool's queue. Raises RefusedError when it is full or the wait is too long."""
+    since_us = door.clock()
     match await door.desks[pool].take(ticket, door.clock, again=again):
         case "queue_full":
             raise RefusedError(refusals.queue_full(pool))
         case "queue_timeout":
-            raise RefusedError(refusals.queue_timeout(pool, door.settings.queue_timeout_s))
+            waited_s = (door.clock() - since_us) / SECOND_US
+            raise RefusedError(refusals.queue_timeout(pool, waited_s))
         case flight:
             return flight
 

@@ -14,17 +14,29 @@ from streams.schemas.scaling import ReplicaStatus
 Denied = Literal["queue_full", "queue_timeout"]
 
 
+@dataclass(slots=True)
+class Deadline:
+    """A wait may last so long; begun anew while the first replica starts, but for a last moment."""
+
+    since_us: int
+    wait_us: int
+    last_us: int
+
+    def over(self, now_us: int) -> bool:
+        return now_us >= min(self.since_us + self.wait_us, self.last_us)
+
+
 @dataclass(slots=True, eq=False)
 class Ticket:
     """A request's place in the queue; kept when it has to move to another replica.
 
-    expires_us: when it has waited too long, None for never.
+    deadline: when it has waited too long, None for never.
     """
 
     tenant: str
     request_id: str
     streamed: bool = False
-    expires_us: int | None = None
+    deadline: Deadline | None = None
     avoid: set[str] = field(default_factory=set)
     """Replicas where it failed."""
     called: "asyncio.Future[Flight | None] | None" = None
@@ -53,6 +65,11 @@ class Desk:
     @property
     def has_room(self) -> bool:
         return any(lane.has_room for lane in self.lanes.values())
+
+    @property
+    def warm(self) -> bool:
+        """A replica is ready."""
+        return any(lane.state == "ready" for lane in self.lanes.values())
 
     async def take(self, ticket: Ticket, clock: Clock, *, again: bool = False) -> Flight | Denied:
         """Wait for a replica; ``again``: it had one before and goes first."""
@@ -94,8 +111,13 @@ class Desk:
 
     def expire(self, now_us: int) -> None:
         """Send away who has waited too long."""
+        starts = not self.warm and any(lane.state == "starting" for lane in self.lanes.values())
         for ticket in self._queue:
-            if ticket.expires_us is not None and now_us >= ticket.expires_us:
+            if ticket.deadline is None:
+                continue
+            if starts:
+                ticket.deadline.since_us = now_us
+            if ticket.deadline.over(now_us):
                 self._queue.remove(ticket)
                 self._answer(ticket, None)
 

@@ -14,7 +14,7 @@ from model_backend.access.limits import Allowance, Limits
 from model_backend.gateway import refusals
 from model_backend.gateway.bodies import model_named
 from model_backend.gateway.calls import Call, End, Route
-from model_backend.gateway.desk import Desk
+from model_backend.gateway.desk import Deadline, Desk
 from model_backend.gateway.emit import Emitter
 from model_backend.gateway.metrics import GatewayMetrics
 from model_backend.gateway.pools_view import PoolsView
@@ -22,7 +22,7 @@ from model_backend.gateway.refusals import Refusal, RefusedError
 from model_backend.gateway.upstream import Upstream
 from model_backend.gateway.watch import Watch
 from model_backend.settings import GatewaySettings, PoolSettings
-from streams.clock import Clock
+from streams.clock import SECOND_US, Clock
 
 T = TypeVar("T")
 
@@ -102,11 +102,20 @@ class Door:
             raise RefusedError(refusals.body_late(BODY_TIMEOUT_S)) from exc
 
     def find_pool(self, model: str, *, jobs: bool) -> PoolSettings:
-        """A pool of the model, rather one with room. Raises RefusedError if there is none."""
+        """A pool of the model, rather one with room, or with replicas at least.
+
+        Raises RefusedError if there is none.
+        """
         found = [pool for pool in self.view.serving(model) if (pool.role == "job") == jobs]
         if not found:
             raise RefusedError(refusals.model_not_found(model))
-        return next((pool for pool in found if self.desks[pool.name].has_room), found[0])
+        desks = self.desks
+        return max(found, key=lambda pool: (desks[pool.name].has_room, desks[pool.name].warm))
+
+    def deadline(self, since_us: int) -> Deadline:
+        """How long a request that came then waits for a replica."""
+        last_us = since_us + round(self.settings.starting_timeout_s * SECOND_US)
+        return Deadline(since_us, round(self.settings.queue_timeout_s * SECOND_US), last_us)
 
     def malformed(self, call: Call, body: bytes, refusal: Refusal) -> RefusedError:
         """The error to raise; the pool it was meant for is told of if the body says so much."""

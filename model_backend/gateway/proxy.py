@@ -86,9 +86,8 @@ class Completions:
     async def _serve(self, exchange: _Exchange) -> web.StreamResponse:
         """Try replicas until one has answered, or the client has seen a part of an answer."""
         door, call = self._door, exchange.call
-        wait_us = round(door.settings.queue_timeout_s * SECOND_US)
         ticket = Ticket(
-            call.tenant, call.id, exchange.wanted.stream, expires_us=call.arrived_at_us + wait_us
+            call.tenant, call.id, exchange.wanted.stream, door.deadline(call.arrived_at_us)
         )
         attempt = retries = 0
         while True:

@@ -129,7 +129,9 @@ def queue_full(pool: str) -> Refusal:
 
 
 def queue_timeout(pool: str, waited_s: float) -> Refusal:
-    return _overloaded(f"No replica of {pool} became free within {waited_s:g} s.", "queue_timeout")
+    return _overloaded(
+        f"No replica of {pool} became free within {waited_s:.0f} s.", "queue_timeout"
+    )
 
 
 def _overloaded(message: str, reason: str) -> Refusal:
