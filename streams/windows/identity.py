@@ -17,7 +17,7 @@ MAX_KNOWN: Final = 100_000
 
 ATTRIBUTES: Final[Mapping[str, tuple[str, ...]]] = {
     "request": (),
-    "engine": (),
+    "engine": ("engine", "version", "model"),
     "gpu": ("zone", "node_group", "model", "pool", "replica", "owner", "parent_uuid"),
 }
 """Fields that go along with the labels of a series, but may change."""
