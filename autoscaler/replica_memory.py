@@ -16,7 +16,8 @@ from streams.schemas.telemetry import Change
 class ReplicaMemory:
     """Learns from seconds, starts and changes; ``prior`` stands until it has.
 
-    build: engine and model as of the last change, so that only pools of one build share a prior.
+    build: engine, version and model by the first window that has them, then by the last change, so
+    that only pools of one build share a prior and a mere restart is known to be none.
     """
 
     def __init__(self, start_delay_s: float) -> None:
@@ -38,6 +39,7 @@ class ReplicaMemory:
         usual: bool,
     ) -> None:
         """What engines said; usual: nothing is wrong with the pool but that much is asked of it."""
+        self.build = self.build or next((row.build for row in rows if row.build), "")
         self._knee.see(rows, slots, trusted=usual)
         if not usual:
             return

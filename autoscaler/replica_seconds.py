@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from autoscaler.demand import PoolKey
+from streams.series import build_of
 from streams.windows.features import FEATURES
 from streams.windows.table import Table
 
@@ -23,6 +24,8 @@ class ReplicaSecond:
 
     window_us: int
     replica: str
+    build: str = ""
+    """Empty while engine, version or model is not known."""
     prompt_tokens: int = 0
     """Read, without those found in its prefix cache."""
     output_tokens: int = 0
@@ -51,16 +54,16 @@ def replica_seconds(
         pool = (labels.get("cluster", ""), labels.get("pool", ""))
         values = {name: column[row] for name, column in columns.items()}
         if pool in pools and values.get("running.n", 0):
-            name = labels.get("replica", "")
-            found.setdefault(pool, []).append(_second(window_us, name, values))
+            found.setdefault(pool, []).append(_second(window_us, labels, values))
     return found
 
 
-def _second(window_us: int, replica: str, row: Mapping[str, int]) -> ReplicaSecond:
+def _second(window_us: int, labels: Mapping[str, str], row: Mapping[str, int]) -> ReplicaSecond:
     capacity = _mean(row, "kv_capacity_tokens")
     return ReplicaSecond(
         window_us=window_us,
-        replica=replica,
+        replica=labels.get("replica", ""),
+        build=_build(labels),
         prompt_tokens=max(0, row.get("prompt_tokens", 0) - row.get("cached_tokens", 0)),
         output_tokens=row.get("output_tokens", 0),
         running=_mean(row, "running"),
@@ -69,6 +72,11 @@ def _second(window_us: int, replica: str, row: Mapping[str, int]) -> ReplicaSeco
         kv_capacity_tokens=capacity,
         ttft_s=_mean(row, "ttft_s") if row.get("ttft_s.n", 0) else None,
     )
+
+
+def _build(labels: Mapping[str, str]) -> str:
+    said = [labels.get(name, "") for name in ("engine", "version", "model")]
+    return build_of(said[0], said[1], said[2].split(",")) if all(said) else ""
 
 
 def _mean(row: Mapping[str, int], feature: str) -> float:

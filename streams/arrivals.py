@@ -13,8 +13,9 @@ from streams.codec import Block, BlockHeader, decode_block, decode_record
 from streams.errors import CorruptMessageError
 from streams.redact import redacted_head
 from streams.schemas.anomalies import Anomaly
+from streams.schemas.origins import INTERVAL_S
 from streams.schemas.scaling import PoolStatus, ReplicaStatus
-from streams.schemas.system import DeadLetter
+from streams.schemas.system import DeadLetter, Quality
 from streams.stage import Arrival
 from streams.topics import TOPICS
 from streams.windows.blocks import decode_table
@@ -45,9 +46,9 @@ def read(message: Message, *, interval_us: Mapping[str, int], held_us: int) -> R
     """Decode a message of any input topic; never raises for what it holds.
 
     Time of an arrival, the same whenever it is read: what WATCH found counts from the last
-    microsecond of the window that made WATCH say so, as it cannot be known earlier; a record from
-    when it was made, but not later than its stamp nor more than ``held_us`` before it; a
-    tombstone from its stamp.
+    microsecond of the window that made WATCH say so, as it cannot be known earlier, and what INGEST
+    counted of senders likewise; a record from when it was made, but not later than its stamp nor
+    more than ``held_us`` before it; a tombstone from its stamp.
 
     interval_us: length of the windows per series kind. held_us: how long after a second its tick
         comes at the earliest: what was stamped later cannot be in it.
@@ -55,6 +56,8 @@ def read(message: Message, *, interval_us: Mapping[str, int], held_us: int) -> R
     try:
         if message.topic in BLOCKS:
             return _block(message, interval_us)
+        if message.topic == "quality":
+            return Read(arrivals=_quality(message))
         return Read(arrivals=(_record(message, held_us),))
     except CorruptMessageError as exc:
         return Read(dead=_dead_letter(message, exc))
@@ -119,6 +122,16 @@ def _anomalies(
         )
         for number, anomaly in enumerate(anomalies)
     )
+
+
+def _quality(message: Message) -> tuple[Arrival, ...]:
+    """What our own INGEST says of senders; a site has complained of its own."""
+    quality = decode_record(message.value or b"", Quality)
+    if quality.origins is None or quality.site:
+        return ()
+    arrival = _arrival(message, quality.origins.from_us + INTERVAL_S * SECOND_US - 1, quality)
+    # Sources share a partition, in no order: only what they say may count.
+    return (replace(arrival, id=f"{message.topic}/{arrival.key}/{arrival.id}"),)
 
 
 def _record(message: Message, held_us: int) -> Arrival:

@@ -2,17 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
+from streams.schemas.base import Record
 from streams.schemas.origins import Doubtful, Origins
 from streams.schemas.system import Quality
 
 COUNTS: Final = ("records", "late", "far_future", "dead", "repeated_frames", "lost_frames")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(Record, frozen=True, kw_only=True):
     """What one origin sent to one source partition in ten seconds."""
 
     from_us: int

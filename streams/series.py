@@ -1,7 +1,7 @@
 """Labels to identity to shard: ``series_id`` and ``shard_of``."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 
 SERIES_LABELS: dict[str, tuple[str, ...]] = {
@@ -60,3 +60,8 @@ def shard_of(key: str, shards: int) -> int:
     True
     """
     return _hash64(key) % shards
+
+
+def build_of(engine: str, version: str, models: Iterable[str]) -> str:
+    """What must be the same for two replicas to carry as much."""
+    return " ".join((engine, version, *sorted(models)))

@@ -45,7 +45,7 @@ ACCESS: Final[Mapping[str, Access]] = {
     ),
     "respond": Access(
         reads=(
-            *("anomalies", "windows", "changes", "pools", "commands", "feedback"),
+            *("anomalies", "windows", "changes", "pools", "quality", "commands", "feedback"),
             "state.respond",
         ),
         writes=("incidents", "dead-letters", "state.respond"),
@@ -56,7 +56,7 @@ ACCESS: Final[Mapping[str, Access]] = {
     ),
     "plan": Access(
         reads=(
-            *("windows", "anomalies", "incidents", "pools", "commands", "changes", "partials"),
+            *("windows", "anomalies", "incidents", "pools", "commands", "partials", "changes"),
             "state.plan",
         ),
         writes=("decisions", "rules", "dead-letters", "state.plan"),

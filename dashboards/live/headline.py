@@ -10,7 +10,7 @@ from dashboards.live.story import newest_turn
 from dashboards.live.wording import count, span
 from streams.clock import SECOND_US
 from streams.schemas.anomalies import Anomaly
-from streams.schemas.incidents import Incident
+from streams.schemas.incidents import SEVERITIES, Incident
 from streams.schemas.scaling import Decision, ReplicaStatus
 
 
@@ -58,7 +58,7 @@ def headline(facts: Facts) -> Headline:
 
 
 def _trouble(opened: Sequence[Incident], facts: Facts) -> Headline:
-    worst = min(opened, key=lambda one: (one.severity != "critical", one.started_at_us))
+    worst = min(opened, key=lambda one: (-SEVERITIES.index(one.severity), one.started_at_us))
     cause = worst.causes[0].sentence if worst.causes else "The cause is not known yet."
     lines = [_sentence(cause), *_users(worst, facts), *_what_was_done(worst, facts)]
     if others := [one.title for one in opened if one.id != worst.id]:

@@ -1,17 +1,15 @@
 """Incidents, rules and what was told already in; who is told now, and why, out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final, Literal
 
 from streams.clock import SECOND_US
 from streams.schemas.base import Record
-from streams.schemas.incidents import Alert, Incident, Rule, Severity
+from streams.schemas.incidents import SEVERITIES, Alert, Incident, Rule, Severity
 
 Status = Literal["firing", "resolved"]
-
-_RANK: Final[Mapping[Severity, int]] = {"info": 0, "warning": 1, "critical": 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +73,7 @@ def is_unheard_of(situation: Situation) -> str:
 
 def is_too_mild(situation: Situation) -> str:
     severity, least = situation.incident.severity, situation.audience.min_severity
-    if situation.told is not None or _RANK[severity] >= _RANK[least]:
+    if situation.told is not None or SEVERITIES.index(severity) >= SEVERITIES.index(least):
         return ""
     return f"{severity} is below {least}"
 

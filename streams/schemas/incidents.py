@@ -1,6 +1,6 @@
 """What RESPOND makes of anomalies and changes, and what ALERT sends of it."""
 
-from typing import Literal
+from typing import Final, Literal, get_args
 
 import msgspec
 
@@ -8,7 +8,9 @@ from streams.schemas.base import Record
 from streams.schemas.schedules import Schedule
 
 Severity = Literal["info", "warning", "critical"]
-SubjectKind = Literal["replica", "client", "pool", "gpu", "node", "unknown"]
+SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)
+"""The mildest first."""
+SubjectKind = Literal["replica", "client", "pool", "gpu", "node", "sender", "unknown"]
 
 
 class Subject(Record, frozen=True, kw_only=True):
@@ -25,7 +27,7 @@ class Cause(Record, frozen=True, kw_only=True):
     """`replica_frozen`, `replica_lost`, `replica_slow`, `replica_stalled`, `replica_wrong`,
     `memory_leak`, `kv_exhausted`, `prefix_cache`, `traffic_surge`, `traffic_drop`,
     `client_errors`, `capacity_short`, `gpu_fault`, `crash_loop`, `metric_stuck`,
-    `silent_metrics`, `change`, `unknown`."""
+    `silent_metrics`, `change`, `unknown`; of senders `telemetry_` and the kind of a complaint."""
     subject: Subject
     weight: float
     """0 to 1; the causes of an incident are sorted by it."""

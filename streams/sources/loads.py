@@ -6,6 +6,7 @@ from typing import Final
 
 from streams.clock import SECOND_US
 from streams.schemas.telemetry import Change, ChangeKind, EngineSample
+from streams.series import build_of
 from streams.sources.engines import MAX_TEXT
 from streams.sources.targets import MAX_TARGETS
 
@@ -55,8 +56,9 @@ class EngineLoads:
         if before is None:
             return []
         what = _differences(before, now, sample)
+        build = build_of(now.engine, now.version, now.models)
         return [
-            _change(sample, key, *each).but(attributes={"build": _build(now)})
+            _change(sample, key, *each).but(attributes={"build": build})
             for each in what
             if self._is_news(key, each[0], sample.at_us)
         ]
@@ -95,11 +97,6 @@ def _now(before: _Known | None, sample: EngineSample) -> _Known:
         loaded=before.loaded if loaded is None and not sample.restarts else loaded,
         coming=None if settled else models,
     )
-
-
-def _build(now: _Known) -> str:
-    """What must be the same for two replicas to carry as much."""
-    return " ".join((now.engine, now.version, *sorted(now.models)))
 
 
 def _names(text: str) -> frozenset[str]:

@@ -20,7 +20,7 @@ KEPT_US: Final = 60 * SECOND_US
 
 ATTRIBUTES: Final[Mapping[str, tuple[str, ...]]] = {
     "request": (),
-    "engine": (),
+    "engine": ("engine", "version", "model"),
     "gpu": ("zone", "node_group", "model", "pool", "replica", "owner", "parent_uuid"),
 }
 """Fields that go along with the labels of a series, but may change."""

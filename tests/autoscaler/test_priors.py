@@ -88,6 +88,7 @@ def test_a_change_of_the_engine_frees_no_replica() -> None:
 
 def test_an_engine_that_only_started_anew_is_the_same() -> None:
     memory = experienced()
-    memory.build = "vllm 0.9 m"
+    window = ReplicaSecond(window_us=at(1), replica="codex-1", build="vllm 0.9 m")
+    memory.see_replicas([window], {}, slots=4, usual=True)
 
     assert not memory.see_change(change("model_loaded", build="vllm 0.9 m"))

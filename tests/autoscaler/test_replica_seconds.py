@@ -1,5 +1,8 @@
+import pytest
+
 from autoscaler.replica_seconds import ReplicaSecond, replica_seconds
 from tests.autoscaler.world import at, engines_table
+from tests.streams.samples import engines
 
 
 def test_a_window_says_what_each_replica_did() -> None:
@@ -39,3 +42,21 @@ def test_a_replica_whose_engine_says_nothing_is_left_out() -> None:
 
 def test_pools_of_others_are_left_out() -> None:
     assert replica_seconds(engines_table(7, running=1), set()) == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "build"),
+    [
+        pytest.param({}, "", id="nothing"),
+        pytest.param({"engine": "vllm", "model": "b,a"}, "", id="not-asked-for-its-version-yet"),
+        pytest.param(
+            {"engine": "vllm", "version": "0.9", "model": "b,a"}, "vllm 0.9 a b", id="all-of-it"
+        ),
+    ],
+)
+def test_a_window_says_what_a_replica_ran(said: dict[str, str], build: str) -> None:
+    table = engines("codex-1", running=1, **said)
+
+    [second] = replica_seconds(table, {("local", "codex")})["local", "codex"]
+
+    assert second.build == build

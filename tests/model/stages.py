@@ -19,7 +19,7 @@ from tests.model.broker import Broker, Producer, Source
 from tests.model.owner import Owner, Process, Steps
 
 T = TypeVar("T")
-RECORDS: Final = ("changes", "pools", "commands")
+RECORDS: Final = ("changes", "pools", "quality", "commands")
 
 
 class IngestModel:

@@ -12,12 +12,15 @@ import pytest
 from autoscaler.api.view import View
 from streams.batch import Message, RecordBatch
 from streams.clock import SECOND_US
-from streams.codec import FrameHeader, encode_record
+from streams.codec import FrameHeader, decode_record, encode_record
 from streams.frames import encode_records
 from streams.intake import Ingest
+from streams.schemas.incidents import Incident
 from streams.schemas.system import Quality
 from streams.settings import StreamSettings, TopicSettings
 from tests.streams.samples import T0, gpu, request
+from tidegate.replay.chain import Chain
+from tidegate.settings import Settings
 
 NAMED_WITHIN_S = 60
 PATIENCE_S = 250.0
@@ -214,3 +217,21 @@ def test_what_is_mended_is_forgotten_within_a_minute() -> None:
 
     assert ("mended", "unit") in found[60]
     assert found[139] == set()
+
+
+def test_who_goes_on_for_two_minutes_is_an_incident_of_its_own() -> None:
+    settings = Settings(stream=SETTINGS)
+    chain, rng = Chain(settings, [("requests", 0)]), np.random.default_rng(7)
+    found: dict[str, Incident] = {}
+    for second in range(150):
+        stamp_us = T0 + second * SECOND_US + 100_000
+        sent = served("gateway-7", second, rng, unit=1_000.0)
+        for message in chain.step(
+            [Message("requests", 0, second, stamp_us, b"", sent)], stamp_us + 1
+        ):
+            if message.topic == "incidents":
+                incident = decode_record(message.value or b"", Incident)
+                found[incident.id] = incident
+
+    told = {cause.kind: one for one in found.values() for cause in one.causes}
+    assert "ttft_s looks like milliseconds" in told["telemetry_unit"].causes[0].sentence

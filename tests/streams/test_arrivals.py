@@ -9,6 +9,7 @@ from streams.schemas.anomalies import Anomaly
 from streams.schemas.base import Record
 from streams.schemas.incidents import Command
 from streams.schemas.scaling import PoolStatus, ReplicaStatus
+from streams.schemas.system import Quality
 from streams.windows.blocks import encode_table
 from streams.windows.table import Table
 
@@ -122,6 +123,29 @@ def test_a_fast_clock_does_not_hold_a_record_back() -> None:
     (arrival,) = arrive("commands", encode_record(command), stamp_us=9 * SECOND).arrivals
 
     assert arrival.at_us == 9 * SECOND
+
+
+def told_of_senders(**but: object) -> bytes:
+    usual = {"at_us": 0, "source": "requests", "partition": 0, "records": 0, "accepted": 0}
+    return encode_record(msgspec.convert(usual | but, Quality))
+
+
+@pytest.mark.parametrize("stamp_us", [11 * SECOND, 99 * SECOND])
+def test_what_senders_did_counts_from_the_end_of_their_ten_seconds(stamp_us: int) -> None:
+    value = told_of_senders(origins={"from_us": 0})
+
+    assert arrive("quality", value, stamp_us=stamp_us).arrivals[0].at_us == 10 * SECOND - 1
+
+
+@pytest.mark.parametrize(
+    "but",
+    [
+        pytest.param({}, id="sums-of-a-partition"),
+        pytest.param({"origins": {"from_us": 0}, "site": "paris"}, id="senders-of-a-site"),
+    ],
+)
+def test_quality_that_is_not_of_our_own_senders_is_skipped(but: dict[str, object]) -> None:
+    assert arrive("quality", told_of_senders(**but)) == Read()
 
 
 def test_a_tombstone_arrives_without_a_record() -> None:

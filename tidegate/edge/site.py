@@ -69,7 +69,7 @@ class Site:
         partials = [out for out in self._ingested(records) if self._is_to_tell(out)]
         watched = self._watch.step(self._messages(partials, "partials"))
         found = [out for out in [*partials, *watched] if out.topic in TOLD]
-        return [*found, *self._responded(watched)]
+        return [*found, *self._responded([*partials, *watched])]
 
     def save(self) -> bytes:
         # Between steps nothing is held: RESPOND has stepped to where the windows are.
@@ -128,9 +128,9 @@ class Site:
             self._marks[out.key.partition("/")[0]] = out.value
         return out.topic != STATE_TOPIC
 
-    def _responded(self, watched: Sequence[Out]) -> Iterator[Out]:
-        for topic in ("windows", "anomalies"):
-            for message in self._messages(watched, topic):
+    def _responded(self, found: Sequence[Out]) -> Iterator[Out]:
+        for topic in ("quality", "windows", "anomalies"):
+            for message in self._messages(found, topic):
                 self._inputs.add(message, self.clock_us)
         while ticks := self._inputs.due(self.clock_us):
             for tick in ticks:
@@ -143,10 +143,10 @@ class Site:
 
     def _messages(self, found: Iterable[Out], topic: str) -> Iterator[Message]:
         for out in found:
-            if out.topic == topic and isinstance(out.value, bytes):
+            if out.topic == topic:
                 offset = self._counts[topic]
                 self._counts[topic] += 1
-                yield Message(topic, 0, offset, self.clock_us, out.key.encode(), out.value)
+                yield Message(topic, 0, offset, self.clock_us, out.key.encode(), out.payload)
 
 
 def settings_of(settings: Settings) -> Settings:
