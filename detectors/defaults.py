@@ -279,7 +279,7 @@ _GPUS: Final = (
     _rule("limit", "gpu", "memory_temperature_c_max", options={"limit": 105, "normal": 80}),
 )
 
-OFFERED: Final = frozenset({"ensemble", "robust", "seasonal"})
+OFFERED: Final = frozenset({"ensemble", "robust", "seasonal", "shift"})
 """Banks for those who know their series: the first for many values of steady series, the next for
 values that burst, the last for hours of the day and week, which takes days to say anything. No
 default uses them (docs/decisions/0122 says why not the ensemble)."""

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from detectors.banks.base import Floats, Rows, grown
+from detectors.banks.base import Bools, Floats, Rows, grown
 from streams.errors import InvalidParameterError
 
 
@@ -60,8 +60,12 @@ class Pauses:
         return np.maximum(self._least, self._times * usual)
 
     def score(self, state: PausesState, rows: Rows, pause: Floats, fellows: Floats) -> Floats:
-        known = grown(state, rows).seen[rows] >= self._enough
+        known = self.known(state, rows)
         return np.where(known, pause / self.boundary(state, rows, fellows), 0.0)
+
+    def known(self, state: PausesState, rows: Rows) -> Bools:
+        """Of which enough is known to judge."""
+        return np.asarray(grown(state, rows).seen[rows] >= self._enough)
 
     def learn(  # noqa: PLR0913 (a pause before and now, beside what every bank learns from)
         self,

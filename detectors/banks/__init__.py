@@ -23,6 +23,7 @@ from detectors.banks.rise import RiseBank
 from detectors.banks.river import RiverBank
 from detectors.banks.robust import RobustBank
 from detectors.banks.seasonal import SeasonalBank
+from detectors.banks.shift import ShiftBank
 from detectors.banks.silence import SilenceBank
 from detectors.banks.together import TogetherBank
 from detectors.banks.unrest import UnrestBank
@@ -43,6 +44,7 @@ BANKS: Final[Mapping[str, Callable[..., Bank]]] = {
     "river": RiverBank,
     "robust": RobustBank,
     "seasonal": SeasonalBank,
+    "shift": ShiftBank,
     "silence": SilenceBank,
     "together": TogetherBank,
     "unrest": UnrestBank,

@@ -118,8 +118,8 @@ class CusumBank:
         known = np.isfinite(distance)
         score = bounded(self._added(state, rows, distance))
         fellows = np.where(known, np.maximum(values, self._floor) / _exp(distance), values)
-        missing = np.maximum(1 - state.evidence[rows], 0)
-        # Where this window would make the evidence enough, or where it begins to add to it.
+        missing = 1 - state.evidence[rows]
+        # Where this window would make the evidence enough; or leave it so, which is further in.
         reach = self._shift / 2 + missing * self._boundary * self._noise(state, rows) / self._shift
         return Reading(
             score=score,

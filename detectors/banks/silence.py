@@ -73,11 +73,12 @@ class SilenceBank:
     def explain(self, rows: Rows, values: Floats) -> Reading:
         fellows = self._fellows(rows, self._pause(values))
         boundary = self._pauses.boundary(self.state.pauses, rows, fellows)
+        known = self._pauses.known(self.state.pauses, rows)
         return Reading(
             score=self.score(rows, values),
             expected=np.zeros(rows.size),
             lower=np.full(rows.size, -np.inf),
-            upper=boundary * self._step_s,
+            upper=np.where(known, boundary * self._step_s, np.inf),
             above=np.full(rows.size, fill_value=True),
             column=first_column(rows),
         )

@@ -1,7 +1,7 @@
 """A seed in, a cluster to experiment on out: pools, replicas, GPUs, nodes, zones, tenants."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -31,6 +31,8 @@ class Service:
     gpus: int
     slo_queue_s: float
     tenants: Sequence[str]
+    answer: float = 1.0
+    """Tokens of an answer for each that it has in a trace."""
 
 
 CODEX: Final = Service(
@@ -54,8 +56,11 @@ SORA: Final = Service(
     gpus=1,
     slo_queue_s=120.0,
     tenants=("elm", "fern"),
+    answer=1.5,
 )
 """A token of its own stands for a step of a video's making."""
+REPLICAS: Final = {CODEX.name: (6, 11), SORA.name: (3, 6)}
+"""At least so many, and fewer than so many."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +172,18 @@ def _request_labels(pool: str, tenant: str) -> Labels:
     return {"cluster": CLUSTER, "pool": pool, "model": model, "route": route, "tenant": tenant}
 
 
-def drawn_cluster(rng: np.random.Generator) -> Cluster:
-    """Another one for each seed: 6 to 10 replicas of codex, 3 to 5 of sora, 2 or 3 zones."""
-    replicas = int(rng.integers(6, 11)), int(rng.integers(3, 6))
-    return Cluster(services=(CODEX, SORA), replicas=replicas, zones=int(rng.integers(2, 4)))
+def drawn_cluster(rng: np.random.Generator, teams: int = 1) -> Cluster:
+    """Another one for each seed: 6 to 10 replicas of codex, 3 to 5 of sora, 2 or 3 zones.
+
+    teams: so many have such pools of their own in it.
+    """
+    pools = [(team, service) for team in range(teams) for service in (CODEX, SORA)]
+    return Cluster(
+        services=tuple(_of_team(service, team) for team, service in pools),
+        replicas=tuple(int(rng.integers(*REPLICAS[service.name])) for _, service in pools),
+        zones=int(rng.integers(2, 4)),
+    )
+
+
+def _of_team(service: Service, team: int) -> Service:
+    return replace(service, name=f"team{team}-{service.name}") if team else service

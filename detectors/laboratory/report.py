@@ -2,25 +2,27 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from math import exp
 
 import msgspec
 import numpy as np
+from scipy.stats import chi2
 
 from detectors.laboratory.fault import GOAL_S, Fault, Kind
 from detectors.laboratory.trial import Result
 
 WEEK_DAYS = 7.0
-CLAIM_TIMES = 3.0
-"""That a budget is kept is claimed only of quiet time in which it would allow so many pages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quiet:
-    """Time of one cluster without a fault; titles of what somebody was disturbed for."""
+    """Time of one cluster without a fault; titles of what somebody was disturbed for.
+
+    series: of all its teams.
+    """
 
     seed: int
     days: float
+    teams: int
     series: int
     pages: tuple[str, ...]
 
@@ -62,12 +64,13 @@ class Sum:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Silence:
-    """Pages for nothing, with the bound that so much time allows to claim.
+    """Pages for nothing, a week and team, with the bound that so much time allows to claim.
 
-    series_days: series times days. budget_per_week: what the user stands.
+    team_days, series_days: teams and series times days. budget_per_week: what a team stands.
+    claimed: that the budget is kept, as the whole of what is likely lies below it.
     """
 
-    days: float
+    team_days: float
     series_days: float
     pages: tuple[str, ...]
     per_week: float
@@ -109,23 +112,24 @@ def report(
 def silence(quiet: Sequence[Quiet], budget: float) -> Silence:
     """Pages of quiet time as a rate, and its upper bound by the Poisson distribution.
 
-    >>> silence([Quiet(seed=1, days=21, series=40, pages=())], budget=1.0).claimed
+    >>> silence([Quiet(seed=1, days=3, teams=7, series=300, pages=())], budget=1.0).claimed
     True
-    >>> round(silence([Quiet(seed=1, days=7, series=40, pages=())], 1.0).upper_95_per_week, 2)
+    >>> week = Quiet(seed=1, days=7, teams=1, series=40, pages=())
+    >>> round(silence([week], 1.0).upper_95_per_week, 2)
     3.0
     """
-    days = sum(one.days for one in quiet)
+    days = sum(one.days * one.teams for one in quiet)
     pages = tuple(title for one in quiet for title in one.pages)
     weeks = days / WEEK_DAYS
-    most = most_likely_at_most(len(pages))
+    upper = most_likely_at_most(len(pages)) / weeks if weeks else float("inf")
     return Silence(
-        days=days,
+        team_days=days,
         series_days=sum(one.days * one.series for one in quiet),
         pages=pages,
         per_week=len(pages) / weeks if weeks else 0.0,
-        upper_95_per_week=most / weeks if weeks else float("inf"),
+        upper_95_per_week=upper,
         budget_per_week=budget,
-        claimed=weeks >= CLAIM_TIMES / budget and len(pages) <= budget * weeks,
+        claimed=upper <= budget,
     )
 
 
@@ -135,15 +139,7 @@ def most_likely_at_most(count: int) -> float:
     >>> [round(most_likely_at_most(count), 2) for count in (0, 1, 5)]
     [3.0, 4.74, 10.51]
     """
-    low, high = 0.0, 10.0 + 3 * count
-    for _ in range(60):
-        middle = (low + high) / 2
-        term = total = exp(-middle)
-        for number in range(1, count + 1):
-            term *= middle / number
-            total += term
-        low, high = (middle, high) if total > 0.05 else (low, middle)
-    return high
+    return float(chi2.ppf(0.95, 2 * (count + 1)) / 2)
 
 
 def table(found: Report) -> Iterator[str]:
@@ -165,9 +161,9 @@ def table(found: Report) -> Iterator[str]:
     yield f"benign: {len(found.benign_paged)} of {found.benign_trials} paged"
     quiet = found.quiet
     yield (
-        f"quiet: {len(quiet.pages)} pages in {quiet.days:.1f} days of a cluster "
-        f"({quiet.series_days:.0f} series-days); upper 95 % bound "
-        f"{quiet.upper_95_per_week:.1f} a week, budget {quiet.budget_per_week:g}"
+        f"quiet: {len(quiet.pages)} pages in {quiet.team_days:.1f} days of a team "
+        f"({quiet.series_days:.0f} series-days), {quiet.per_week:.2f} a week and team; upper 95 % "
+        f"bound {quiet.upper_95_per_week:.2f}, budget {quiet.budget_per_week:g}"
         f"{'' if quiet.claimed else ': not enough to claim that it is kept'}"
     )
 

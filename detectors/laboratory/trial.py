@@ -58,6 +58,7 @@ class Bench:
     """One cluster with its past, on which faults are laid one after the other; all from ``seed``.
 
     settings: of the detectors; None for the default ones.
+    teams: who share it, each with pools of its own.
     """
 
     def __init__(
@@ -65,10 +66,12 @@ class Bench:
         seed: int,
         traffic: Callable[[np.random.Generator, Cluster], Traffic],
         settings: DetectionSettings | None = None,
+        *,
+        teams: int = 1,
     ) -> None:
         rng = np.random.default_rng([seed, 1])
         self.seed = seed
-        self.cluster = drawn_cluster(rng)
+        self.cluster = drawn_cluster(rng, teams)
         self.onset = int(rng.integers(ONSET_S))
         self._traffic = traffic(rng, self.cluster)
         self._simulation = Simulation(self.cluster, np.random.default_rng([seed, 2]))

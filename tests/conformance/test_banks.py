@@ -18,6 +18,11 @@ ROWS = np.arange(3)
 NOISE = list(np.random.default_rng(7).normal([1.0, 20.0, 300.0], [0.1, 2.0, 30.0], (120, 3)))
 MINUTES = [*NOISE, *(2 * values for values in NOISE)]
 PROBE = np.array([5.0, 90.0, 2000.0])
+BANDLESS = {"ensemble", "flat_line", "mahalanobis", "neighbours", "unrest"}
+"""All but one judge all values of a series together: each value's part is told instead of a band.
+Of a value that stands still any other would do."""
+LOOSE = {"river"}
+"""Its trees know no distance: the band comes from recent quantiles."""
 
 
 def labels(row: np.int64 | int) -> dict[str, str]:
@@ -76,6 +81,23 @@ def test_the_explanation_has_the_score_and_a_band_around_what_is_expected(bank: 
     assert np.all(reading.lower <= reading.upper)
     assert np.all((reading.column >= 0) & (reading.column < 1))
     assert reading.above.dtype == np.bool_
+
+
+@pytest.mark.parametrize("shifted", [0, 12])
+@pytest.mark.parametrize("kind", sorted(set(BANKS) - BANDLESS - LOOSE))
+def test_a_score_is_below_1_just_where_the_value_is_inside_the_band(
+    kind: str, shifted: int
+) -> None:
+    bank = BANKS[kind]()
+    for row in ROWS:
+        bank.admit(int(row), labels(row // 2))
+    for values in [*NOISE, *(1.5 * values for values in NOISE[:shifted])]:
+        bank.learn(ROWS, values)
+    for times in np.linspace(0.01, 8, 100):
+        values = times * np.array([1.0, 20.0, 300.0])
+        reading = bank.explain(ROWS, values)
+        inside = (reading.lower < values) & (values < reading.upper)
+        assert np.array_equal(reading.score < 1, inside)
 
 
 def test_the_same_values_give_the_same_scores(bank: Bank) -> None:
@@ -164,6 +186,7 @@ WRONG: dict[str, tuple[dict[str, object], ...]] = {
     "river": ({"boundary": 0}, {"floor": 0}, {"memory_s": 40_000}),
     "robust": ({"span_s": 0}, {"sigmas": 0}, {"floor": -1}),
     "seasonal": ({"sigmas": 0}, {"visits": 0}, {"half_life": 0}, {"floor": -1}),
+    "shift": ({"shift": 0}, {"evidence": 0}, {"half_life_s": 0}, {"floor": -1}),
     "silence": ({"least_s": 0}, {"times": 1}, {"half_life_s": 0}),
     "together": ({"several": 1}, {"limit": 0}),
     "unrest": ({"boundary": 0}, {"half_life": 0}, {"memory": 0}),

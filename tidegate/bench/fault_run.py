@@ -28,6 +28,7 @@ class Options:
     names: tuple[str, ...]
     seeds: tuple[int, ...]
     quiet_hours: int
+    quiet_teams: int
     jobs: int
     detection: DetectionSettings
 
@@ -64,11 +65,16 @@ def _cluster(options: Options, seed: int) -> tuple[list[Result], list[Quiet]]:
 
 
 def _quiet(options: Options, seed: int) -> Quiet:
-    bench = Bench(QUIET_SEED + seed, fortnight, options.detection)
+    """Of several teams at once, which costs little more than one; each has its whole budget."""
+    teams, settings = options.quiet_teams, options.detection
+    budget = settings.false_pages_per_week * teams
+    settings = settings.model_copy(update={"false_pages_per_week": budget})
+    bench = Bench(QUIET_SEED + seed, fortnight, settings, teams=teams)
     *_, told = bench.quiet(options.quiet_hours)
     return Quiet(
         seed=QUIET_SEED + seed,
         days=options.quiet_hours / 24,
+        teams=teams,
         series=sum(len(bench.cluster.labels(kind)) for kind in KINDS),
         pages=tuple(told.incidents[one].title for one in told.paged_s),
     )

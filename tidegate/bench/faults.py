@@ -22,9 +22,14 @@ def add_faults(benches: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     )
     faults.add_argument("--json", type=Path, metavar="FILE", help="every trial and all figures")
     faults.add_argument("--clusters", type=int, default=2, metavar="N", help="to try all on (2)")
-    faults.add_argument("--only", default="", metavar="A,B", help="faults of these names (all)")
+    which = faults.add_mutually_exclusive_group()
+    which.add_argument("--only", default="", metavar="A,B", help="faults of these names (all)")
+    which.add_argument("--no-faults", action="store_true", help="only quiet time")
     faults.add_argument(
-        "--quiet-hours", type=int, default=2, metavar="N", help="without a fault, of each (2)"
+        "--quiet-hours", type=int, default=1, metavar="N", help="without a fault, of each (1)"
+    )
+    faults.add_argument(
+        "--quiet-teams", type=int, default=20, metavar="N", help="who share each of these (20)"
     )
     faults.add_argument("--jobs", type=int, default=1, help="processes at the same time (1)")
     faults.set_defaults(run=run)
@@ -37,15 +42,17 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
     if arguments.json and not arguments.json.parent.is_dir():
         raise InvalidParameterError("--json", str(arguments.json), "in a directory that exists")
-    for name in ("clusters", "jobs"):
+    for name in ("clusters", "jobs", "quiet_teams"):
         if getattr(arguments, name) < 1:
-            raise InvalidParameterError(f"--{name}", getattr(arguments, name), "1 or more")
+            option = f"--{name.replace('_', '-')}"
+            raise InvalidParameterError(option, getattr(arguments, name), "1 or more")
     faults = load_faults(arguments.faults)
     options = Options(
         directory=arguments.faults,
-        names=_chosen(arguments.only, faults),
+        names=() if arguments.no_faults else _chosen(arguments.only, faults),
         seeds=tuple(arguments.seed * 1_000 + number for number in range(arguments.clusters)),
         quiet_hours=max(arguments.quiet_hours, 0),
+        quiet_teams=arguments.quiet_teams,
         jobs=arguments.jobs,
         detection=settings.detection,
     )

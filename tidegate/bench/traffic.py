@@ -148,7 +148,7 @@ class PoolTraffic:
         service = cluster.services[pool]
         self._trace, self._begin_s = trace, begin_s
         self._tenants = np.flatnonzero(cluster.pool_of_tenant == pool)
-        self._output = OUTPUTS.get(service.name, 1.0)
+        self._output = service.answer
         load = float(rng.uniform(*LOADS))
         in_flight = load * service.slots * cluster.replicas[pool]
         lasts_s = _lasts_s(service, trace, self._output, load)
@@ -170,8 +170,6 @@ class PoolTraffic:
         )
 
 
-OUTPUTS: Final = {"sora": 1.5}
-"""Steps of a video for each token of the answer whose place it takes in the trace."""
 INVALID_RATIO: Final = 0.003
 """Clients make mistakes."""
 

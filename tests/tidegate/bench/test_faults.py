@@ -2,9 +2,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from detectors.laboratory import trial
+from detectors.laboratory.cluster import drawn_cluster
 from tidegate.cli import main
 
 FAULT = """
@@ -66,15 +68,28 @@ def test_quiet_time_is_not_claimed_before_there_is_enough(
 ) -> None:
     monkeypatch.setattr(trial, "HOUR_S", 60)
 
-    report = bench(directory, "--only", "calm", "--quiet-hours", "1")
+    report = bench(directory, "--no-faults", "--quiet-hours", "1", "--quiet-teams", "2")
 
+    assert report["trials"] == []
     assert report["quiet"]["claimed"] is False
+    # An hour has a minute here, and every team has it.
+    assert report["quiet"]["team_days"] == 2 / 24
     assert "not enough to claim" in capsys.readouterr().out
+
+
+def test_teams_that_share_a_cluster_have_pools_tenants_and_replicas_of_their_own() -> None:
+    cluster = drawn_cluster(np.random.default_rng(1), teams=3)
+
+    alone = drawn_cluster(np.random.default_rng(1))
+    assert len({one.name for one in cluster.services}) == 6
+    assert len(set(cluster.replica_names)) == cluster.size > 3 * 8
+    assert cluster.replica_names[: alone.size] == alone.replica_names
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        pytest.param(["--quiet-teams", "0"], "--quiet-teams must be 1 or more", id="no-team"),
         pytest.param(["--only", "nosuch"], "--only must be of", id="a-fault-that-is-not-there"),
         pytest.param(["--jobs", "0"], "--jobs must be 1 or more", id="nobody-to-do-it"),
         pytest.param(["--json", "no/where.json"], "in a directory", id="nowhere-to-write"),
