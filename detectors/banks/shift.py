@@ -122,7 +122,8 @@ class ShiftBank:
 
     def _one_way(self, evidence: Floats, z: Floats, side: int) -> Floats:
         more = self._shift * (side * z - self._shift / 2) / self._boundary
-        return np.clip(np.maximum(side * evidence, 0) + np.minimum(more, STEP), 0.0, MOST)
+        gathered = np.maximum(side * evidence, 0) + np.minimum(more, STEP)
+        return np.asarray(np.clip(gathered, 0.0, MOST))
 
     def _reach(self, state: ShiftState, rows: Rows, evidence: Floats) -> Floats:
         """How far out this window would make the evidence enough; infinite where it cannot."""

@@ -111,10 +111,13 @@ def test_a_doubtful_second_spoils_its_block() -> None:
     knee = learned(full, blocks=2)
     knee.see([ReplicaSecond(window_us=at(20), replica="codex-0")], SLOTS, trusted=False)
     for second in range(21, 40):
-        row = {"running": 4, "output_tokens": 999 if second < 30 else 12}
-        knee.see(
-            [ReplicaSecond(window_us=at(second), replica="codex-0", **row)], SLOTS, trusted=True
+        row = ReplicaSecond(
+            window_us=at(second),
+            replica="codex-0",
+            running=4,
+            output_tokens=999 if second < 30 else 12,
         )
+        knee.see([row], SLOTS, trusted=True)
 
     assert knee.region(at(40)).decode_tokens_per_s == Limit(value=12.0)
 
@@ -123,9 +126,10 @@ def test_replicas_that_come_and_go_do_less_than_they_can() -> None:
     knee = Knee()
     for second in range(300):
         if second % 20 >= 7:  # each is there for a part of a block and for one whole
-            row = {"running": 4, "output_tokens": 12}
-            one = ReplicaSecond(window_us=at(second), replica=f"codex-{second // 20}", **row)
-            knee.see([one], SLOTS, trusted=True)
+            row = ReplicaSecond(
+                window_us=at(second), replica=f"codex-{second // 20}", running=4, output_tokens=12
+            )
+            knee.see([row], SLOTS, trusted=True)
 
     assert knee.region(at(300)).value("decode_tokens_per_s") == 12
 

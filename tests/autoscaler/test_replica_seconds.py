@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from autoscaler.replica_seconds import ReplicaSecond, replica_seconds
@@ -54,7 +56,7 @@ def test_pools_of_others_are_left_out() -> None:
         ),
     ],
 )
-def test_a_window_says_what_a_replica_ran(said: dict[str, str], build: str) -> None:
+def test_a_window_says_what_a_replica_ran(said: dict[str, Any], build: str) -> None:
     table = engines("codex-1", running=1, **said)
 
     [second] = replica_seconds(table, {("local", "codex")})["local", "codex"]
