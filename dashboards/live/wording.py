@@ -45,6 +45,18 @@ _WORDS: Final = {
     "preemptions": "requests thrown back",
     "aborted": "requests given up",
     "truncated": "requests at their limit of tokens",
+    "truncated_ratio": "share of answers cut at their limit",
+    "ends": "answers whose reason to end is known",
+    "answers": "answers of known length",
+    "answer_tokens": "tokens of whole answers",
+    "tokens_per_answer": "length of answers",
+    "texts": "answers looked at",
+    "empty": "answers without text",
+    "empty_ratio": "share of answers without text",
+    "stretches": "stretches of answers looked at",
+    "repeated": "stretches of answers that repeat themselves",
+    "repeated_ratio": "share of answers that repeats itself",
+    "corrupted": "requests with NaN in their logits",
     "asleep": "weights put away",
 }
 _HOW: Final = {

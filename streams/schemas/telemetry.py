@@ -117,6 +117,22 @@ class EngineSample(Record, frozen=True, kw_only=True, gc=False):
     aborted: int = 0
     truncated: int = 0
     """Requests finished because they reached their limit of tokens; in `finished` too."""
+    ends: int = 0
+    """Answers whose reason to end is known: what `truncated` is a share of."""
+    answers: int = 0
+    """Answers whose length is known,"""
+    answer_tokens: int = 0
+    """and their tokens."""
+    texts: int = 0
+    """Whole answers whose text somebody looked at,"""
+    empty: int = 0
+    """and those of them that show no text."""
+    stretches: int = 0
+    """Stretches of 1 KiB of answers, also of such as still go on, that somebody looked at,"""
+    repeated: int = 0
+    """and those of them that say the same again and again."""
+    corrupted: int = 0
+    """Requests whose logits held NaN: what was said from there on means nothing."""
     golden_ratio: float | None = None
     """Share of questions with a known answer that it answered rightly."""
     engine: str = ""

@@ -85,6 +85,8 @@ ENGINES: Final[Mapping[str, EngineNames]] = {
             ),
             "output_tokens": ("sglang:generation_tokens_total",),
             "finished": ("sglang:num_requests_total",),
+            "answers": ("sglang:generation_tokens_histogram_count",),
+            "answer_tokens": ("sglang:generation_tokens_histogram_sum",),
             "aborted": ("sglang:num_aborted_requests_total",),
             "preemptions": ("sglang:num_retracted_requests_total",),
         },
@@ -104,6 +106,8 @@ ENGINES: Final[Mapping[str, EngineNames]] = {
             "prompt_tokens": ("tgi_request_input_length_sum",),
             "output_tokens": ("tgi_request_generated_tokens_sum",),
             "finished": ("tgi_request_success", "tgi_request_success_total"),
+            "answers": ("tgi_request_generated_tokens_count",),
+            "answer_tokens": ("tgi_request_generated_tokens_sum",),
             "failed": ("tgi_request_failure", "tgi_request_failure_total"),
         },
         timings={
@@ -130,6 +134,7 @@ ENGINES: Final[Mapping[str, EngineNames]] = {
                 "trtllm_num_requests_completed_total",
             ),
             "truncated": ("trtllm_request_success_total{finished_reason=length}",),
+            "ends": ("trtllm_request_success_total{finished_reason!=abort|cancelled|error}",),
             "aborted": ("trtllm_request_success_total{finished_reason=abort|cancelled}",),
             "failed": ("trtllm_request_error_total",),
             "spec_drafted": (
@@ -171,6 +176,14 @@ ENGINES: Final[Mapping[str, EngineNames]] = {
             "output_tokens": ("vllm:generation_tokens_total",),
             "finished": ("vllm:request_success_total{finished_reason!=abort|error}",),
             "truncated": ("vllm:request_success_total{finished_reason=length}",),
+            "ends": ("vllm:request_success_total{finished_reason!=abort|error}",),
+            "answers": ("vllm:request_generation_tokens_count",),
+            "answer_tokens": ("vllm:request_generation_tokens_sum",),
+            # It ends answers that repeat themselves where a request asked for that.
+            "stretches": ("vllm:request_success_total{finished_reason!=abort|error}",),
+            "repeated": ("vllm:request_success_total{finished_reason=repetition}",),
+            # With VLLM_COMPUTE_NANS_IN_LOGITS=1.
+            "corrupted": ("vllm:corrupted_requests_total",),
             "aborted": ("vllm:request_success_total{finished_reason=abort}",),
             "failed": ("vllm:request_success_total{finished_reason=error}",),
             "preemptions": ("vllm:num_preemptions_total",),

@@ -30,6 +30,12 @@ _COUNTERS: Final = (
     "failed",
     "aborted",
     "truncated",
+    "ends",
+    "answers",
+    "answer_tokens",
+    "stretches",
+    "repeated",
+    "corrupted",
     "preemptions",
 )
 _TIMINGS: Final = ("ttft", "inter_token", "queue", "prefill", "duration")

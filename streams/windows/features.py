@@ -116,6 +116,14 @@ FEATURES: Final[Mapping[str, tuple[Feature, ...]]] = {
         _sum("preemptions", "requests", "requests thrown back for want of KV cache"),
         _sum("aborted", "requests", "requests given up before their end"),
         _sum("truncated", "requests", "requests finished at their limit of tokens"),
+        _sum("ends", "requests", "answers whose reason to end is known"),
+        _sum("answers", "requests", "answers whose length is known"),
+        _sum("answer_tokens", "tokens", "tokens of answers whose length is known"),
+        _sum("texts", "requests", "answers whose text was looked at"),
+        _sum("empty", "requests", "answers looked at that show no text"),
+        _sum("stretches", "stretches", "stretches of answers that were looked at"),
+        _sum("repeated", "stretches", "stretches of answers that repeat themselves"),
+        _sum("corrupted", "requests", "requests whose logits held NaN"),
         _rare("golden_ratio", "ratio", "share of golden prompts answered rightly", scale=1_000_000),
     ),
     "gpu": (
@@ -167,7 +175,7 @@ class Value:
     unit: str
     feature: str
     how: str
-    """`rate`, `mean`, `min`, `max`, `p50`, `p95`, `p99`, or `ratio` (of `failed` to ended)."""
+    """`rate`, `mean`, `min`, `max`, `p50`, `p95`, `p99`, or `ratio` (``RATIOS``)."""
 
 
 def _values_of(feature: Feature) -> tuple[Value, ...]:
@@ -184,13 +192,24 @@ def _values_of(feature: Feature) -> tuple[Value, ...]:
             return value("_mean", "mean"), *quantiles
 
 
+def _share(name: str, of: str, unit: str = "ratio") -> Value:
+    return Value(name=name, unit=unit, feature=of, how="ratio")
+
+
+RATIOS: Final[Mapping[str, Mapping[Value, tuple[str, ...]]]] = {
+    "request": {_share("error_ratio", "failed"): ("failed", "finished")},
+    "engine": {
+        _share("truncated_ratio", "truncated"): ("ends",),
+        _share("empty_ratio", "empty"): ("texts",),
+        _share("repeated_ratio", "repeated"): ("stretches",),
+        _share("tokens_per_answer", "answer_tokens", "tokens"): ("answers",),
+    },
+    "gpu": {},
+}
+"""By kind: values that are a feature's share in the sum of others; NaN where that is 0."""
+
 VALUES: Final[Mapping[str, tuple[Value, ...]]] = {
-    kind: tuple(value for feature in features for value in _values_of(feature))
-    + (
-        (Value(name="error_ratio", unit="ratio", feature="failed", how="ratio"),)
-        if kind == "request"
-        else ()
-    )
+    kind: (*(value for feature in features for value in _values_of(feature)), *RATIOS[kind])
     for kind, features in FEATURES.items()
 }
 """``streams.windows.values.derive`` gives float64[n] for each; NaN where nothing was seen."""

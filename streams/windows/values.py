@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from streams.windows.features import FEATURES, HISTOGRAM_QUANTILES, Feature, Merge
+from streams.windows.features import FEATURES, HISTOGRAM_QUANTILES, RATIOS, Feature, Merge
 from streams.windows.histogram import quantile
 from streams.windows.rows import no_buckets
 from streams.windows.table import Floats, Ints, Table
@@ -32,9 +32,10 @@ def derive(
                 values |= _moments(table, feature)
             case Merge.HISTOGRAM:
                 values |= _quantiles(table, feature, only)
-    if table.kind == "request" and (only is None or "error_ratio" in only):
-        failed, finished = _column(table, "failed"), _column(table, "finished")
-        values["error_ratio"] = _ratio(failed, failed + finished)
+    for value, parts in RATIOS[table.kind].items():
+        if only is None or value.name in only:
+            whole = sum((_column(table, name) for name in parts), np.zeros(len(table), np.int64))
+            values[value.name] = _ratio(_column(table, value.feature), whole)
     return values
 
 
@@ -49,9 +50,14 @@ def with_only(table: Table, names: Collection[str]) -> Table:
 @lru_cache(maxsize=256)
 def _columns(kind: str, names: tuple[str, ...]) -> frozenset[str]:
     features = [feature.name for feature in _features(kind, names)]
-    ratio = ("failed", "finished") if "error_ratio" in names else ()
+    ratios = (
+        column
+        for value, parts in RATIOS[kind].items()
+        if value.name in names
+        for column in (value.feature, *parts)
+    )
     moments = (f"{name}.{part}" for name in features for part in ("n", "sum", "min", "max"))
-    return frozenset((*features, *moments, *ratio))
+    return frozenset((*features, *moments, *ratios))
 
 
 @lru_cache(maxsize=256)

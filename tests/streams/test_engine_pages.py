@@ -144,3 +144,24 @@ def test_the_signals_of_an_engine_are_few(engine: str) -> None:
 
 def test_adapters_are_named() -> None:
     assert sampled(*PAGES["vllm"]).adapters == "chat,sql"
+
+
+def test_what_an_engine_knows_of_its_answers() -> None:
+    shown = {
+        'vllm:request_success_total{finished_reason="stop"}': 1,
+        'vllm:request_success_total{finished_reason="length"}': 4,
+        'vllm:request_success_total{finished_reason="repetition"}': 3,
+        'vllm:request_success_total{finished_reason="abort"}': 2,
+        "vllm:request_generation_tokens_sum": 1_200,
+        "vllm:request_generation_tokens_count": 8,
+        "vllm:corrupted_requests_total": 2,
+    }
+    before, after = (pages.lines({k: n * v for k, v in shown.items()}) for n in (1, 2))
+
+    found = window(sampled(before.encode(), after.encode()))
+
+    expected = {
+        "truncated_ratio": 0.5, "repeated_ratio": 3 / 8, "tokens_per_answer": 150,
+        "corrupted_per_s": 2, "texts_per_s": 0,
+    }  # fmt: skip
+    assert {name: found[name] for name in expected} == expected
