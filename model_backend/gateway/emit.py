@@ -1,6 +1,7 @@
 """What the gateway tells the stream: requests, pools, replicas, usage."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any, Literal
 
 from model_backend.gateway.calls import Call, End
@@ -95,6 +96,7 @@ class Emitter:
             failed=seen.failed,
             ttft_s=seen.ttft_s,
             inter_token_s=seen.inter_token_s,
+            **asdict(seen.tally),
         )
         self._send("engine", self._lane_key(lane), sample)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from model_backend.gateway.answers import Tally
 from streams.clock import SECOND_US
 from streams.schemas.scaling import ReplicaState, ReplicaStatus
 
@@ -71,6 +72,7 @@ class Interval:
     firsts_us: int = 0
     gaps: int = 0
     gaps_us: int = 0
+    tally: Tally = field(default_factory=Tally)
     since_us: int = 0
     """0 for a lane that was never asked."""
 

@@ -7,6 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from model_backend.gateway import refusals
+from model_backend.gateway.answers import Answer
 from model_backend.gateway.attempts import at_replica, take_replica
 from model_backend.gateway.bodies import (
     CompletionRequest,
@@ -128,6 +129,9 @@ class Completions:
         body, call = await reply.whole(), exchange.call
         flight.lane.sign(self._door.clock())
         call.count(usage_of(body), 0)
+        answer = Answer()
+        answer.take(body)
+        flight.lane.interval.tally.ended(answer, call.output_tokens)
         self._door.ended(call, "finished", 200)
         return web.Response(body=body, content_type=reply.content_type, headers=call.headers)
 
@@ -141,6 +145,7 @@ class Completions:
                 passed = events.feed(piece)
                 now_us = clock()
                 flight.lane.heard(flight, now_us, events.tokens - tokens)
+                flight.lane.interval.tally.read(events.answer)
                 if not passed:
                     continue
                 call.heard(now_us)
@@ -159,6 +164,8 @@ class Completions:
             raise ReplicaError("ended early")
         await response.write_eof()
         status, reason = (502, "upstream") if events.failed else (200, "")
+        if not events.failed:
+            flight.lane.interval.tally.ended(events.answer, call.output_tokens)
         self._door.ended(call, "finished", status, reason)
         return response
 

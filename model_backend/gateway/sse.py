@@ -1,10 +1,11 @@
 """The event stream of a completion: pieces as they come in, whole events out."""
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
+
+from model_backend.gateway.answers import Answer
 
 MAX_EVENT_BYTES: Final = 1_048_576
 """What is longer than this is no event we look for: it passes as it comes."""
@@ -31,24 +32,23 @@ class _Whole(msgspec.Struct):
 
 
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
-# Text that is not empty: neither the opening event with the role nor the closing one has any.
-_TEXT: Final = re.compile(rb'"(?:content|text|reasoning_content|reasoning|arguments)": ?"(?!")')
 _WHOLE: Final = msgspec.json.Decoder(_Whole)
 
 
 class EventFilter:
-    """Passes events on, notes the usage on the way, and takes it out if the client did not ask.
+    """Passes events on, judges the answer and notes the usage on the way, and takes that out if the
+    client did not ask.
 
     Events may be cut anywhere; only whole ones leave. Most pieces hold plain content, which is
-    recognised without decoding JSON: a quote within content is always escaped, so the marks looked
-    for below stand only where they mean something, or a closer look finds that they do not.
+    recognised without decoding JSON, as in ``Answer``.
     """
 
-    __slots__ = ("_keep_usage", "_tail", "done", "failed", "tokens", "usage")
+    __slots__ = ("_keep_usage", "_tail", "answer", "done", "failed", "tokens", "usage")
 
     def __init__(self, *, keep_usage: bool) -> None:
         self._keep_usage = keep_usage
         self._tail = b""
+        self.answer = Answer()
         self.tokens = 0
         """Pieces of text so far: what engines send one token at a time."""
         self.usage: Usage | None = None
@@ -69,7 +69,7 @@ class EventFilter:
         whole, self._tail = (data, b"") if end == 1 else (data[:end], data[end:])
         if self.failed:
             return b""
-        self.tokens += len(_TEXT.findall(whole))
+        self.tokens += self.answer.take(whole)
         if b'"usage"' in whole or b"[DONE]" in whole or b'"error"' in whole:
             return b"".join([self._look(event) for event in whole.split(b"\n\n") if event])
         return whole
