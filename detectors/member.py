@@ -15,7 +15,7 @@ from detectors.settings import DetectorSettings
 from streams.errors import InvalidParameterError
 from streams.packing import pack, unpack
 
-FIXED: Final = frozenset({"burn_rate", "fellows", "limit", "resets", "rise", "together"})
+FIXED: Final = frozenset({"apart", "burn_rate", "fellows", "limit", "resets", "rise", "together"})
 """Banks whose boundary has a fixed meaning: not calibrated, never protected from learning."""
 PATCHY: Final = frozenset({"ensemble"})
 """Banks on several values that judge by those that are there."""

@@ -7,6 +7,7 @@ tests/conformance/test_banks.py then tests it like all the others.
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from detectors.banks.apart import ApartBank
 from detectors.banks.base import Bank
 from detectors.banks.burn_rate import BurnRateBank
 from detectors.banks.cusum import CusumBank
@@ -29,6 +30,7 @@ from detectors.banks.together import TogetherBank
 from detectors.banks.unrest import UnrestBank
 
 BANKS: Final[Mapping[str, Callable[..., Bank]]] = {
+    "apart": ApartBank,
     "burn_rate": BurnRateBank,
     "cusum": CusumBank,
     "ensemble": EnsembleBank,

@@ -165,6 +165,7 @@ def test_a_state_of_another_schema_is_refused(bank: Bank) -> None:
 
 
 WRONG: dict[str, tuple[dict[str, object], ...]] = {
+    "apart": ({"of": "median"}, {"half_life_s": 0}, {"evidence": 0}, {"least": 0}, {"past_s": 1}),
     "burn_rate": ({"objective": 1}, {"pairs": []}),
     "cusum": ({"ratio": 1}, {"evidence": 0}, {"spread": 0}, {"floor": 0}),
     "ensemble": (
