@@ -33,6 +33,8 @@ class Service:
     tenants: Sequence[str]
     answer: float = 1.0
     """Tokens of an answer for each that it has in a trace."""
+    text: bool = True
+    """Its answers are text, which the gateway looks at."""
 
 
 CODEX: Final = Service(
@@ -57,6 +59,7 @@ SORA: Final = Service(
     slo_queue_s=120.0,
     tenants=("elm", "fern"),
     answer=1.5,
+    text=False,
 )
 """A token of its own stands for a step of a video's making."""
 REPLICAS: Final = {CODEX.name: (6, 11), SORA.name: (3, 6)}

@@ -16,13 +16,15 @@ Bools = npt.NDArray[np.bool_]
 class Demand:
     """One entry per request, sorted by ``at_s``, seconds from the start of the run.
 
-    invalid: the gateway refuses it. tries: how often it was sent before.
+    limit: tokens the answer may have at most. invalid: the gateway refuses it. tries: how often it
+    was sent before.
     """
 
     at_s: Floats
     tenant: Ints
     prompt: Floats
     output: Floats
+    limit: Floats
     invalid: Bools
     tries: Ints
 
@@ -60,6 +62,7 @@ class Demand:
             tenant=self.tenant[index],
             prompt=self.prompt[index],
             output=self.output[index],
+            limit=self.limit[index],
             invalid=self.invalid[index],
             tries=self.tries[index],
         )

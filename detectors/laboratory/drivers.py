@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 
+from detectors.laboratory.answers import LONGEST
 from detectors.laboratory.cluster import CLUSTER, Cluster
 from detectors.laboratory.demand import Demand
 from streams.schemas.telemetry import Change, ChangeKind
@@ -49,6 +50,14 @@ class Drivers:
     """Tokens of KV cache that nobody frees."""
     rss_leaked_bytes: Floats = field(init=False)
     cpu_extra: Floats = field(init=False)
+    empty_ratio: Floats = field(init=False)
+    """Share of answers that end at once and show nothing,"""
+    loop_ratio: Floats = field(init=False)
+    """and of those that say the same until they reach their limit."""
+    answer_scale: Floats = field(init=False)
+    """1 is usual, 0.5 answers of half the length."""
+    answer_cap: Floats = field(init=False)
+    """Tokens at which the replica cuts answers, whatever the client asked for."""
 
     cooling: Floats = field(init=False)
     """By GPU: 1 is usual, 0.5 twice as far above the room for the same power."""
@@ -77,7 +86,9 @@ class Drivers:
             setattr(self, name, np.ones(shape))
         for name in ("before_prefill_s", "error_ratio", "kv_leaked", "rss_leaked_bytes"):
             setattr(self, name, np.zeros(shape))
-        self.cpu_extra = np.zeros(shape)
+        for name in ("cpu_extra", "empty_ratio", "loop_ratio"):
+            setattr(self, name, np.zeros(shape))
+        self.answer_scale, self.answer_cap = np.ones(shape), np.full(shape, np.inf)
         self.prefix_hits = np.full(shape, 0.45)
         self._of_gpus((self.seconds, self.cluster.replica_of_gpu.size))
         pools = self.seconds, len(self.cluster.services)
@@ -130,6 +141,7 @@ class Drivers:
             tenant=np.full(count, tenant),
             prompt=np.full(count, 600.0),
             output=np.full(count, 120.0),
+            limit=np.full(count, LONGEST),
             invalid=np.full(count, invalid),
             tries=np.zeros(count, np.int64),
         )

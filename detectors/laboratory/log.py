@@ -5,16 +5,22 @@ from typing import Final
 
 import numpy as np
 
+from detectors.laboratory.answers import found_at_the_end
 from detectors.laboratory.demand import Demand
 from detectors.laboratory.drivers import Drivers
+from detectors.laboratory.flights import Of
 from detectors.laboratory.hardware import BOARD_W, MEMORY_MHZ, SM_MHZ, Hardware
 from detectors.laboratory.noise import Noise
 from detectors.laboratory.readings import Readings, Spread
-from detectors.laboratory.serving import Of, Served
+from detectors.laboratory.serving import Served
 from streams.windows.table import Floats, Ints
 
 COUNTS: Final = ("arrived", "finished", "failed", "rejected", "cancelled")
 SPREADS: Final = ("queue_s", "ttft_s", "inter_token_s", "duration_s")
+OF_ANSWERS: Final = frozenset(
+    {"answers", "answer_tokens", "ends", "truncated", "texts", "empty", "stretches", "repeated"}
+)
+"""What the gateway finds in answers."""
 BASE_RSS_BYTES: Final = 6e9
 GIB: Final = 2.0**30
 
@@ -80,6 +86,9 @@ class Log:
             prefix_hit_ratio=served.hit_ratio,
             output_tokens=served.tokens,
             preemptions=served.preempted,
+            stretches=cluster.per_replica("text") * served.stretches[0],
+            repeated=cluster.per_replica("text") * served.stretches[1],
+            **found_at_the_end(served.ended["finished"], cluster),
         )
 
     def _engine(self, second: int, **values: Floats | Ints) -> None:
@@ -129,8 +138,8 @@ class Log:
         )
         engine["up"] = drivers.up.copy()
         silent = drivers.up <= 0
-        of_gateway_and_process = {"up", "in_flight", "stalled_s", "cpu_ratio", "rss_bytes"}
-        for name in engine.keys() - of_gateway_and_process:
+        of_process = {"up", "in_flight", "stalled_s", "cpu_ratio", "rss_bytes"}
+        for name in engine.keys() - of_process - OF_ANSWERS:
             counts = name.endswith("tokens") or name in {"finished", "failed", "preemptions"}
             engine[name][silent] = 0.0 if counts else np.nan
         engine["scrape_s"][silent] = 0.8

@@ -1,13 +1,14 @@
 """A second of requests in, what replicas do of them out: waiting, prefill, tokens, ends."""
 
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final
 
 import numpy as np
 
+from detectors.laboratory.answers import Speech, begun, found_while_written
 from detectors.laboratory.cluster import Cluster
 from detectors.laboratory.demand import Demand
+from detectors.laboratory.flights import Of
 from detectors.laboratory.groups import greatest, mean, sums, sums_before
 from streams.windows.table import Floats, Ints
 
@@ -17,27 +18,6 @@ PREFILL_SHARE: Final = 0.8
 """Of a second that prefill may take from decoding."""
 KV_FULL: Final = 0.97
 """Share of the KV cache from which on nothing more is read."""
-
-
-class Of(IntEnum):
-    """Columns of a request in flight; times in seconds of the run."""
-
-    TENANT = 0
-    REPLICA = 1
-    """-1 while it waits in the gateway."""
-    PROMPT = 2
-    OUTPUT = 3
-    PREFILL = 4
-    """Tokens of the prompt that are still to be read."""
-    DONE = 5
-    ARRIVED = 6
-    STARTED = 7
-    FIRST = 8
-    """NaN until the first token."""
-    BYTE = 9
-    """When the last byte came, or it was started."""
-    ENDED = 10
-    TRIES = 11
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +32,7 @@ class Pace:
     routed: Floats
     hits: Floats
     kv_leaked: Floats
+    speech: Speech
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +55,8 @@ class Served:
     kv_use_ratio: Floats
     preempted: Floats
     stalled_s: Floats
+    stretches: Floats
+    """[stretches of answers that were written, those of them that repeat themselves]."""
     queued: Floats
     """By pool."""
 
@@ -93,6 +76,7 @@ class Serving:
         new[:, Of.TENANT], new[:, Of.ARRIVED] = demand.tenant, demand.at_s
         new[:, Of.PROMPT], new[:, Of.OUTPUT] = demand.prompt, np.maximum(demand.output, 1)
         new[:, Of.REPLICA], new[:, Of.FIRST], new[:, Of.TRIES] = -1, np.nan, demand.tries
+        new[:, Of.LIMIT] = demand.limit
         self._flights = np.concatenate([self._flights, new])
 
     def begin_anew(self, passed_s: float) -> None:
@@ -144,6 +128,7 @@ class Serving:
             flights[lucky, Of.REPLICA] = turns
             flights[lucky, Of.STARTED] = np.maximum(at_s, flights[lucky, Of.ARRIVED])
             flights[lucky, Of.BYTE] = flights[lucky, Of.STARTED]
+            flights[lucky] = begun(flights[lucky], turns, pace.speech)
             hits = pace.hits[turns]
             flights[lucky, Of.PREFILL] = np.maximum(flights[lucky, Of.PROMPT] * (1 - hits), 1)
         return self._unlucky(at_s, pace, queue)
@@ -171,6 +156,7 @@ class Serving:
         crowd = 1 + self._cluster.per_replica("crowd") * np.maximum(batch - 1, 0)
         token_s = self._cluster.per_replica("token_s") * crowd / pace.decode * noise
         token_s = token_s / (1 - 0.6 * prefill_ratio)
+        done = mine[:, Of.DONE].copy()
         tokens, finished = self._decode(at_s, mine, replica, token_s, pace.up)
         flights[held] = mine
         cached = np.bincount(
@@ -191,6 +177,7 @@ class Serving:
             "ttft_s": ttft,
             "kv_use_ratio": self._kv_use(pace),
             "preempted": preempted,
+            "stretches": found_while_written(mine, done, replica, size),
             "stalled_s": greatest(replica, at_s + 1 - mine[:, Of.BYTE], size),
         }
         gone = np.zeros(len(flights), np.bool_)

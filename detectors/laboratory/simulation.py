@@ -4,14 +4,16 @@ from typing import Final
 
 import numpy as np
 
+from detectors.laboratory.answers import Speech
 from detectors.laboratory.cluster import Cluster
 from detectors.laboratory.demand import Demand
 from detectors.laboratory.drivers import Drivers
+from detectors.laboratory.flights import Of
 from detectors.laboratory.hardware import GpuDrive, Hardware
 from detectors.laboratory.log import Log
 from detectors.laboratory.noise import Noise
 from detectors.laboratory.readings import Readings
-from detectors.laboratory.serving import Of, Pace, Served, Serving
+from detectors.laboratory.serving import Pace, Served, Serving
 from streams.windows.table import Floats
 
 ASIDE_AFTER: Final = 3
@@ -87,6 +89,12 @@ class Simulation:
             routed=drivers.routed[second] * (self._down < ASIDE_AFTER),
             hits=np.minimum(drivers.prefix_hits[second] * noise.hits[second], 0.98),
             kv_leaked=drivers.kv_leaked[second],
+            speech=Speech(
+                empty_ratio=drivers.empty_ratio[second],
+                loop_ratio=drivers.loop_ratio[second],
+                scale=drivers.answer_scale[second],
+                cap=drivers.answer_cap[second],
+            ),
         )
 
     def _of_replicas(self, gpus: Floats) -> Floats:
@@ -137,6 +145,7 @@ def _coming_again(
             tenant=tenant[index],
             prompt=lost[index, Of.PROMPT],
             output=lost[index, Of.OUTPUT],
+            limit=lost[index, Of.LIMIT],
             invalid=np.zeros(index.size, np.bool_),
             tries=lost[index, Of.TRIES].astype(np.int64) + 1,
         )

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from detectors.laboratory.answers import LONGEST
 from detectors.laboratory.cluster import Cluster, Service
 from detectors.laboratory.demand import Demand, together
 from detectors.laboratory.trial import Traffic
@@ -160,18 +161,25 @@ class PoolTraffic:
         at_s, prompt, output = self._trace.cut(self._begin_s + begin_s, seconds, self._factor, rng)
         shares = np.array(TENANT_SHARES[: self._tenants.size])
         order = np.argsort(at_s, kind="stable")
+        tenant = rng.choice(self._tenants, at_s.size, p=shares / shares.sum())
+        output = np.clip(output[order] * self._output, 2, LONGEST)
+        invalid = rng.random(at_s.size) < INVALID_RATIO
+        cut = rng.random(at_s.size) < np.array(CUT_RATIOS)[tenant - self._tenants[0]]
         return Demand(
             at_s=at_s[order],
-            tenant=rng.choice(self._tenants, at_s.size, p=shares / shares.sum()),
+            tenant=tenant,
             prompt=np.clip(prompt[order], 4, 6_000),
-            output=np.clip(output[order] * self._output, 2, 1_500),
-            invalid=rng.random(at_s.size) < INVALID_RATIO,
+            output=output,
+            limit=np.where(cut, output, LONGEST),
+            invalid=invalid,
             tries=np.zeros(at_s.size, np.int64),
         )
 
 
 INVALID_RATIO: Final = 0.003
 """Clients make mistakes."""
+CUT_RATIOS: Final = (0.02, 0.1, 0.3, 0.05)
+"""Share of each tenant's answers that ended where they do because the client allowed no more."""
 
 
 def azure_or_servegen(rng: np.random.Generator, cluster: Cluster) -> Traffic:
