@@ -7,11 +7,11 @@ in the series' own terms and in absolute ones before anybody is told.
 from collections.abc import Mapping
 from typing import Any, Final
 
+from detectors.answers import ANSWERS, POOL
 from detectors.settings import DetectorSettings
 from detectors.telemetry import TELEMETRY
 from streams.clock_events import mask_of
 
-POOL: Final = ("cluster", "pool")
 CLIENT: Final = ("cluster", "pool", "tenant")
 
 HOT: Final = mask_of(["sw_thermal"])
@@ -56,14 +56,7 @@ _REPLICAS: Final = (
     ),
     _rule("resets", "engine", "restarts_per_s", options={"limit": 3, "over_s": 600}),
     _rule("limit", "engine", "stalled_s_max", after_s=2, options={"limit": 4.0}),
-    # Half of the golden prompts: one that a model does not know is no fault of a GPU.
-    _rule(
-        "limit",
-        "engine",
-        "golden_ratio_min",
-        direction="below",
-        options={"limit": 0.5, "normal": 1.0},
-    ),
+    *ANSWERS,
     # Both relative to what replicas of the pool show at the same number of requests in flight.
     _detector(
         "cusum",

@@ -270,6 +270,7 @@ _TITLES: Final = {
     "replica_slow": "{name} is slow",
     "replica_stalled": "{name} lets requests wait",
     "replica_wrong": "{name} answers wrongly",
+    "replica_differs": "{name} answers otherwise than its fellows",
     "memory_leak": "Memory of {name} leaks",
     "kv_exhausted": "The KV cache of {name} is full",
     "prefix_cache": "The prefix cache of {name} does not help any more",

@@ -127,14 +127,13 @@ def is_convincing(explanation: Explanation) -> bool:
     Yes for a reported fault and for an anomaly of fixed meaning, at once. Learned anomalies must
     persist, and one of them is clear, or there is a second, independent witness.
     """
-    proper = [a for a in explanation.anomalies if a.id in explanation.proper]
-    if explanation.certain or any(is_fixed(a) for a in proper):
+    unknown = explanation.cause.kind == "unknown"
+    told = [a for a in explanation.anomalies if not unknown or _may_hurt(a)]
+    if explanation.certain or any(is_fixed(a) for a in told if a.id in explanation.proper):
         return True
     vague = explanation.cause.kind in VAGUE_KINDS
     persists_s = VAGUE_PERSISTS_S if vague else PERSISTS_S
-    lasting = [a for a in explanation.anomalies if lasted_s(a) >= persists_s]
-    if explanation.cause.kind == "unknown":
-        lasting = [a for a in lasting if _may_hurt(a)]
+    lasting = [a for a in told if lasted_s(a) >= persists_s]
     proper = [a for a in lasting if a.id in explanation.proper]
     if not proper:
         return False
@@ -146,10 +145,13 @@ def _may_hurt(anomaly: Anomaly) -> bool:
     """Whether it is worth waking somebody although nobody knows what it means.
 
     More traffic that is no surge is only more traffic; a replica that works harder or more slowly
-    than usual, without being slow among its fellows, is noise until users feel it.
+    than usual, without being slow among its fellows, is noise until users feel it. Answers of a
+    whole pool that are longer or shorter than they used to be are what clients ask for.
     """
     family = family_of(anomaly)
-    return family is not Family.DEMAND and not (anomaly.labels.get("replica") and family in STRAIN)
+    if anomaly.labels.get("replica"):
+        return family not in {*STRAIN, Family.DEMAND}
+    return family not in {Family.ANSWERS, Family.DEMAND}
 
 
 def _independent(anomalies: Sequence[Anomaly], *, vague: bool) -> bool:

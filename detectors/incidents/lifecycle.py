@@ -21,6 +21,7 @@ _OWN_INCIDENT: Final = {
     "traffic_surge",
     "gpu_fault",
     "replica_wrong",
+    "replica_differs",
 }
 """Causes that stand on their own; all others are taken for after-effects of an incident that is
 open in the same pool."""

@@ -47,6 +47,14 @@ _FAMILIES: Final[Mapping[str, Family]] = {
     "duration_s": Family.LATENCY,
     "scrape_s": Family.LATENCY,
     "golden_ratio": Family.ANSWERS,
+    "corrupted": Family.ANSWERS,
+    "repeated": Family.ANSWERS,
+    "repeated_ratio": Family.ANSWERS,
+    "empty": Family.ANSWERS,
+    "empty_ratio": Family.ANSWERS,
+    "truncated": Family.ANSWERS,
+    "answer_tokens": Family.ANSWERS,
+    "tokens_per_answer": Family.ANSWERS,
 }
 """By the feature a value is derived from; what is not named here is WORK."""
 
@@ -63,7 +71,7 @@ _FIXED_MEANING: Final = frozenset(
     }
 )
 _FIXED_DETECTORS: Final = frozenset(
-    {"burn_rate", "limit", "resets", "rise", "together", *_OF_TELEMETRY}
+    {"apart", "burn_rate", "limit", "resets", "rise", "together", *_OF_TELEMETRY}
 )
 """Banks whose boundaries are known facts rather than learned habits."""
 

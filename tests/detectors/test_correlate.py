@@ -257,6 +257,42 @@ STUCK: dict[str, Any] = {"detector": "flat_line", "sentence": "running_mean is 7
             "codex-1",
             id="wrong-though-quick",
         ),
+        pytest.param(
+            scene(of("codex-1", "repeated_per_s", detector="apart")),
+            "replica_wrong",
+            "codex-1",
+            id="says-the-same-again-and-again",
+        ),
+        pytest.param(
+            scene(of("codex-1", "corrupted_per_s", detector="limit")),
+            "replica_wrong",
+            "codex-1",
+            id="computes-nan",
+        ),
+        pytest.param(
+            scene(of("codex-1", "answer_tokens_per_s", detector="apart")),
+            "replica_differs",
+            "codex-1",
+            id="briefer-than-its-fellows",
+        ),
+        pytest.param(
+            scene(
+                *(of(f"codex-{n}", "empty_ratio", detector="limit") for n in (1, 2, 3)),
+                facts=speeds(codex_1=0.1, codex_2=0.1, codex_3=0.1, codex_4=0.1),
+            ),
+            "replica_wrong",
+            "codex",
+            id="a-model-that-says-nothing",
+        ),
+        pytest.param(
+            scene(
+                anomaly("answer_tokens_per_s", detector="apart"),
+                changes=(change("deployed", ago_s=60),),
+            ),
+            "change",
+            "codex",
+            id="briefer-after-a-deploy",
+        ),
         pytest.param(scene(slow("codex-1", actual=0.14)), "unknown", "codex-1", id="hardly-slow"),
         pytest.param(
             scene(slow("codex-1"), slow("codex-2", actual=0.25)),
@@ -517,6 +553,16 @@ def test_sentences_carry_the_numbers() -> None:
             scene(of("codex-2", "rss_bytes_max", detector="rise", lasts_s=2)),
             False,
             id="memory-may-grow-a-while",
+        ),
+        pytest.param(
+            scene(of("codex-2", "empty_per_s", detector="apart")),
+            True,
+            id="empty-answers-are-wrong",
+        ),
+        pytest.param(
+            scene(anomaly("answer_tokens_per_s", detector="apart", lasts_s=60, peak_score=9.0)),
+            False,
+            id="clients-may-ask-for-briefer-answers",
         ),
     ],
 )

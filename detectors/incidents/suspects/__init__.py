@@ -9,8 +9,9 @@ from typing import Final
 
 from detectors.incidents.scene import Scene
 from detectors.incidents.suspects.ailing import ailing
+from detectors.incidents.suspects.answers import wrong_answers
 from detectors.incidents.suspects.base import Suspect
-from detectors.incidents.suspects.other import faulty_gpu, recent_change, wrong_answers
+from detectors.incidents.suspects.other import faulty_gpu, recent_change
 from detectors.incidents.suspects.silent import lost_or_frozen
 from detectors.incidents.suspects.slow import slow_replica, slower_than_fellows, stalling
 from detectors.incidents.suspects.telemetry import metric_stuck, silent_metrics

@@ -6,6 +6,7 @@ from typing import Final
 
 from detectors.incidents.scene import Family, Scene, family_of, feature_of
 from detectors.incidents.suspects.base import (
+    OF_THE_POOL,
     Follows,
     Suspect,
     follows_from_replica,
@@ -33,8 +34,6 @@ _AILMENTS: Final[Mapping[str, _Ailment]] = {
     "prefix_hit_ratio": _Ailment(direction="below", cause="prefix_cache", weight=0.6),
 }
 """By the feature that shows it."""
-OF_THE_POOL: Final = 0.5
-"""Share of a pool's replicas from which on it is no matter of single ones."""
 
 
 def ailing(scene: Scene) -> Iterator[Suspect]:

@@ -10,6 +10,8 @@ from streams.schemas.incidents import Cause, Subject
 
 STRAIN: Final = frozenset({Family.BACKLOG, Family.LATENCY, Family.STALLS, Family.WORK})
 """What shows wherever there is more to do than can be done, whatever the reason."""
+OF_THE_POOL: Final = 0.5
+"""Share of a pool's replicas from which on it is no matter of single ones."""
 
 Follows = Callable[[Anomaly], bool]
 """Whether an anomaly follows from a cause, although it does not speak for it by itself."""

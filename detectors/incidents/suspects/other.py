@@ -49,21 +49,6 @@ def faulty_gpu(scene: Scene) -> Iterator[Suspect]:
         yield suspect(scene, cause, own, follows_from_replica(replica) if replica else nothing)
 
 
-def wrong_answers(scene: Scene) -> Iterator[Suspect]:
-    """A replica that fails questions with a known answer; it may be as quick as ever."""
-    wrong = scene.of(Family.ANSWERS)
-    for replica in sorted({a.labels.get("replica", "") for a in wrong}):
-        own = [a for a in wrong if is_of_replica(a, replica)]
-        worst = min(own, key=lambda a: (a.actual, a.id))
-        cause = Cause(
-            kind="replica_wrong",
-            subject=Subject(kind="replica", name=replica),
-            weight=0.9,
-            sentence=f"{replica} answers {worst.actual:.0%} of the golden prompts rightly",
-        )
-        yield suspect(scene, cause, own)
-
-
 def recent_change(scene: Scene) -> Iterator[Suspect]:
     first_us = min((a.started_at_us for a in scene.anomalies), default=0)
     for change in scene.changes:
