@@ -10,14 +10,15 @@ from typing import Final
 
 STRETCH_BYTES: Final = 1_024
 """About 250 tokens: so soon an answer that goes round in circles is noticed while it still does."""
-LEAST_BYTES: Final = 128
+LEAST_BYTES: Final = 32
 """What is left at the end of an answer and is shorter says nothing of repetition."""
 HELD_BYTES: Final = 8 * STRETCH_BYTES
 """Of what comes at once only the last so much is judged: 0.1 ms."""
 REPEATS: Final = 1 / 8
-"""A stretch that can be packed into this share of its size repeats itself. Prose packs into half of
-it, tables and code into a third, the dullest JSON into 0.14; a sentence again and again into 0.1
-(docs/benchmarks.md)."""
+FRAME_BYTES: Final = 4
+"""A stretch that can be packed into this share of its size, and so many bytes more, repeats itself.
+Prose packs into half of it, tables and code into a third, the dullest JSON into 0.14; a sentence
+again and again into 0.1 (docs/benchmarks.md)."""
 
 # Text that is not empty: neither the opening event with the role nor the closing one has any.
 _TEXT: Final = re.compile(
@@ -73,12 +74,12 @@ class Answer:
 def repeats(stretch: bytes) -> bool:
     """Whether it says the same again and again, as a compressor finds.
 
-    >>> repeats(b"The tide rises. " * 20), repeats(b"!" * 128)
+    >>> repeats(b"The tide rises. " * 20), repeats(b"!" * 32)
     (True, True)
     >>> repeats(b"The tide rises in the bay, and the boats that lay on the sand are afloat. " * 2)
     False
     """
-    return len(zlib.compress(stretch, 1, -zlib.MAX_WBITS)) <= REPEATS * len(stretch)
+    return len(zlib.compress(stretch, 1, -zlib.MAX_WBITS)) <= REPEATS * len(stretch) + FRAME_BYTES
 
 
 @dataclass(slots=True)
