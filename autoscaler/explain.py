@@ -97,6 +97,11 @@ def _seen(situation: Situation) -> Iterator[str]:
         f"a replica ordered now takes its first request in {situation.horizon_s:.3g} s; "
         f"requests may wait {situation.slo_queue_s:g} s, {situation.missed} missed that just now"
     )
+    if situation.deadline_s:
+        yield (
+            f"jobs must have ended within {situation.deadline_s:g} s; the most urgent "
+            f"{situation.urgent_jobs} take {situation.urgent:.3g} slots from now on"
+        )
     yield f"the pool has been watched for {situation.watched_s:.0f} s without a gap"
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from autoscaler.deadlines import Backlog
 from autoscaler.demand import DemandMeter, Glimpse, PoolSecond
 from autoscaler.explore import Exploration
 from autoscaler.growth import GrowthWatch
@@ -60,7 +61,7 @@ class PoolMemory:
         self.status: PoolStatus | None = None
         self._meter = DemandMeter()
         self._outlook = Outlook(
-            slo_queue_s=pool.slo_queue_s, miss_budget_ratio=scaling.miss_budget_ratio
+            slo_queue_s=pool.longest_wait_s, miss_budget_ratio=scaling.miss_budget_ratio
         )
         self.replica = ReplicaMemory(pool.start_delay_s)
         self._growth = GrowthWatch()
@@ -75,6 +76,7 @@ class PoolMemory:
         self._glimpse = Glimpse()
         self._exploration = Exploration()
         self._idle = Idle()
+        self._backlog = Backlog(pool.deadline_s)
         self._missed = 0
         self._seen_through_us = 0
 
@@ -107,6 +109,8 @@ class PoolMemory:
         self._idle.see(seconds)
         for second in self._meter.add(seconds):
             self._missed += second.missed
+            if self._pool.deadline_s:
+                self._backlog.see(second)
             if second.gauged:
                 self._watch(second.window_us + SECOND_US)
             end_us = second.window_us + SECOND_US
@@ -156,7 +160,7 @@ class PoolMemory:
             slots=self.slots,
             service_s=self._service_s(),
             lead_s=self.replica.lead_s(),
-            slo_queue_s=self._pool.slo_queue_s,
+            slo_queue_s=self._pool.longest_wait_s,
             target_ratio=self._scaling.target_ratio,
             scale_down_after_s=self._scaling.scale_down_after_s,
             low=self._pool.min_replicas,
@@ -167,6 +171,7 @@ class PoolMemory:
         """The pool at ``now_us`` (the end of the newest closed interval)."""
         forecast = self._outlook.forecast(self._horizon_s())
         in_flight, queued = self._meter.held()
+        urgent = self._backlog.urgent(now_us, service_s=self._service_s(), lead_s=self._horizon_s())
         return Situation(
             cluster=status.cluster,
             pool=status.pool,
@@ -192,7 +197,11 @@ class PoolMemory:
             mix=self.replica.mix(),
             identified=self._outlook.service.identified,
             horizon_s=forecast.horizon_s,
-            slo_queue_s=self._pool.slo_queue_s,
+            slo_queue_s=self._pool.longest_wait_s,
+            deadline_s=self._pool.deadline_s,
+            urgent=urgent.slots,
+            urgent_jobs=urgent.jobs,
+            urgent_within_s=urgent.within_s,
             missed=self._missed,
             miss_budget_ratio=self._scaling.miss_budget_ratio,
             data_age_s=_age_s(self._gauged_us, now_us),
