@@ -5,7 +5,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from detectors.banks.base import Cells, Floats, bounded, cleared, grown
+from detectors.banks.base import Bools, Cells, Floats, bounded, cleared, grown
+from detectors.moments import weighted
 
 WEEK_S: Final = 604_800.0
 CLUSTER_S: Final = 10.0
@@ -58,10 +59,29 @@ class Calibration:
 
     def __init__(self, *, members: int, half_life_s: float = 1_800.0, step_s: float = 1.0) -> None:
         self._weight = 1 - 0.5 ** (step_s / half_life_s)
+        self.worth = np.ones(members)
+        """By member, how many times an equal share of alpha it gets."""
         self.state = CalibrationState(*(np.zeros((0, members)) for _ in range(4)))
 
     def admit(self, row: int) -> None:
         self.state = cleared(self.state, row)
+
+    @staticmethod
+    def merged(state: CalibrationState) -> CalibrationState:
+        """A state of one row, as if one series had shown what all rows have."""
+        share = weighted(state.seen, state.share)
+        sums = (one.sum(axis=0, keepdims=True) for one in (state.seen, state.tail, state.excess))
+        seen, tail, excess = sums
+        return CalibrationState(seen, share, tail, excess)
+
+    def inherit(self, row: int, kin: CalibrationState, members: Bools) -> None:
+        """What its kin show counts as ``BELIEF`` scores of its own, and as many in its tail."""
+        state, mine = self.state, np.flatnonzero(members & (kin.seen[0] >= BELIEF))
+        part = np.minimum(1.0, BELIEF / np.maximum(kin.tail[0, mine], 1e-9))
+        state.seen[row, mine] = BELIEF
+        state.share[row, mine] = kin.share[0, mine]
+        state.tail[row, mine] = kin.tail[0, mine] * part
+        state.excess[row, mine] = kin.excess[0, mine] * part
 
     def tail_probability(self, cells: Cells, raw: Floats, alpha: float) -> Floats:
         """How likely the series shows a raw score as high as this one or higher."""
@@ -71,14 +91,17 @@ class Calibration:
         return inside * beyond
 
     def score(self, cells: Cells, raw: Floats, alpha: float) -> Floats:
-        """1.0 where the tail probability is ``alpha``, or where the raw score is 1.0 if later."""
+        """1.0 where the tail probability is the member's share of ``alpha``, or where the raw score
+        is 1.0 if later.
+        """
         rarity = np.log(np.maximum(self.tail_probability(cells, raw, alpha), 1e-300))
-        return bounded(np.minimum(rarity / np.log(alpha), raw))
+        return bounded(np.minimum(rarity / np.log(alpha * self.worth[cells[1]]), raw))
 
     def boundary(self, cells: Cells, alpha: float) -> Floats:
         """The raw score at which the score is 1.0; at least 1."""
         share, excess = self._fit(cells, alpha)
-        return np.maximum(1.0, TAIL_FROM + excess * np.log(share / alpha))
+        mine = alpha * self.worth[cells[1]]
+        return np.maximum(1.0, TAIL_FROM + excess * np.log(share / mine))
 
     def learn(self, cells: Cells, raw: Floats, weights: Floats) -> None:
         state = self.state = grown(self.state, cells[0])

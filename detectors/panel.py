@@ -12,6 +12,7 @@ from detectors.calibrate import alpha_for
 from detectors.episodes import Episodes, EpisodesState, Hits, HitsState, anomaly_id
 from detectors.grace import Grace
 from detectors.jury import Judged, Jury, JuryState
+from detectors.kin import ALIKE, families, inherit, known
 from detectors.roster import Roster, RosterState
 from detectors.sentence import sentence
 from detectors.settings import DetectionSettings, DetectorSettings
@@ -117,11 +118,16 @@ class Panel:
     def step(self, window: Table | None, at_us: int, grace: Grace) -> list[Anomaly]:
         """The window that starts at ``at_us``; None when no series of the kind was seen in it."""
         found: list[Anomaly] = []
+        grace.worth.advance(at_us)
         alpha = alpha_for(self._settings.false_pages_per_week, self._judgements())
         for group in self._groups:
             view = self._view(group, window, at_us, grace)
+            group.jury.calibration.worth = grace.worth.shares(
+                [member.settings for member in group.jury.members]
+            )
             self._judge(group, view, alpha, grace.verdicts)
             found.extend(group.episodes.settle(at_us + self._interval_us))
+        grace.worth.hear(found)
         return found
 
     def _group(self, by: tuple[str, ...], detectors: Sequence[DetectorSettings]) -> _Group:
@@ -148,6 +154,7 @@ class Panel:
         for row in new:
             group.jury.admit(row, group.roster.labels[row])
             group.hits.admit(row)
+        self._begin(group, new)
         known = rows >= 0
         values = {name: column[known] for name, column in now.values.items()}
         view = View(
@@ -161,6 +168,12 @@ class Panel:
         if SILENT.name in values:
             view = with_silent(view, group.roster, grace, step_us)
         return with_lost(view, group.roster, grace) if LOST_VALUE in values else view
+
+    def _begin(self, group: _Group, new: Sequence[int]) -> None:
+        names = ALIKE.get(self._kind)
+        for _, newcomers, kin in families(group.roster, names, new) if new and names else ():
+            if kin.size:
+                inherit(group.jury, newcomers, known(group.jury, kin))
 
     def _judge(self, group: _Group, view: View, alpha: float, verdicts: Verdicts) -> None:
         def tolerances(rows: Rows, settings: DetectorSettings) -> Floats | float:
@@ -221,6 +234,7 @@ class Panel:
             direction="above" if judged.above[index] else "below",
             detector=settings.kind,
             p=group.jury.tail_probability((row, number), raw, moment.alpha),
+            worth=float(group.jury.calibration.worth[number]),
             carried_by={f"{self._kind}.{of}": part for of, part in carried.items()},
             sentence=sentence(value, actual, lower, upper),
         )
