@@ -8,7 +8,7 @@ from detectors.incidents.case import Case, incident_id, resolved
 from detectors.state import Ledger
 from streams.clock import SECOND_US
 from streams.codec import decode_record
-from streams.complaints import KINDS, Kind
+from streams.complaints import KINDS
 from streams.conduct import Complaint, Conduct, Reached
 from streams.schemas.base import Record
 from streams.schemas.incidents import Cause, Command, Incident, Subject
@@ -23,7 +23,7 @@ MAX_CAUSES: Final = 4
 _WATCHED: Final = frozenset({"engine", "gpu"})
 """Who falls silent here is missed by WATCH, which knows fellows and changes."""
 
-_TITLES: Final[Mapping[Kind, str]] = {
+_TITLES: Final[Mapping[str, str]] = {
     "unit": "Values on {source} are in another unit",
     "clock": "Clocks of senders to {source} are off",
     "late": "Records come too late to {source}",
@@ -34,7 +34,7 @@ _TITLES: Final[Mapping[Kind, str]] = {
     "repeated": "Frames come to {source} again and again",
 }
 
-Where = tuple[str, Kind]
+Where = tuple[str, str]
 """Source and kind of complaint: so few incidents there are at most, however many send badly."""
 
 

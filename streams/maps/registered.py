@@ -50,15 +50,9 @@ class Registered:
         self._known: dict[int, Read | Reject] = {}
 
     def missing(self, values: Sequence[bytes | None]) -> set[int]:
-        """Ids that are not known, the first few; what was refused before is asked again."""
+        """Ids that are not known, a few at a time; what was refused before is asked again."""
         self._known = {at: one for at, one in self._known.items() if not isinstance(one, Reject)}
-        found: set[int] = set()
-        for value in values:
-            if value and len(value) >= _HEADER.size and len(found) < MAX_NEW_IDS:
-                magic, number = _HEADER.unpack_from(value)
-                if magic == 0 and number not in self._known:
-                    found.add(number)
-        return found
+        return set(sorted(ids_in(values) - self._known.keys())[:MAX_NEW_IDS])
 
     def learn(self, number: int, schema: Schema | Reject) -> None:
         """From now on the id means this; a Reject is what becomes of its messages."""
@@ -91,6 +85,12 @@ class Registered:
         except _BROKEN as exc:
             detail = f"schema {number} cannot be used ({shortened(str(exc))})"
             return Reject("unknown_schema", detail)
+
+
+def ids_in(values: Sequence[bytes | None]) -> set[int]:
+    """The schemas that these messages name."""
+    long = (value for value in values if value and len(value) >= _HEADER.size)
+    return {number for magic, number in map(_HEADER.unpack_from, long) if magic == 0}
 
 
 def avro() -> Registered:

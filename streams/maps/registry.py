@@ -2,7 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import quote
 
 import aiohttp
@@ -31,6 +31,13 @@ class _Answer(msgspec.Struct):
     references: list[_Reference] = []
 
 
+class Learner(Protocol):
+    """What has to know what numbers mean, as ``Registered`` does."""
+
+    def missing(self, values: Sequence[bytes | None]) -> set[int]: ...
+    def learn(self, number: int, schema: Schema | Reject) -> None: ...
+
+
 class Registry:
     """Asks for what is not known; the answers never change, so nobody asks twice."""
 
@@ -39,7 +46,7 @@ class Registry:
             raise InvalidParameterError("stream.registry.url", "", "the address of the registry")
         self._settings = settings
 
-    async def teach(self, format_: Registered, values: Sequence[bytes | None]) -> None:
+    async def teach(self, format_: Learner, values: Sequence[bytes | None]) -> None:
         """Let the format know all schemas of these messages.
 
         An id that the registry does not know makes dead letters of its messages. Raises

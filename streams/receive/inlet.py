@@ -12,7 +12,7 @@ from streams.receive.bodies import BodyError
 from streams.receive.genai import Naming, Span, events
 from streams.receive.pages import HOLD_US, Pages
 from streams.receive.points import HistogramPoint, Point
-from streams.schemas.telemetry import Change, EngineSample, RequestEvent
+from streams.schemas.telemetry import Change, RequestEvent
 from streams.sources.base import as_out
 from streams.sources.loads import EngineLoads
 from streams.stage import Out
@@ -93,9 +93,7 @@ class Inlet:
 
     def flush(self, now_us: int) -> None:
         for sample in self._pages.due(now_us):
-            self._backlog.append(as_out(sample))
-            if isinstance(sample, EngineSample):
-                self._backlog += map(as_out, self._loads.seen(sample))
+            self._backlog += map(as_out, self._loads.with_changes(sample))
         if self._backlog and self._publisher.offer(*self._backlog):
             self._backlog = []
         if self._backlog:

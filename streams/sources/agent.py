@@ -15,7 +15,7 @@ from streams.metrics import serve_metrics
 from streams.publisher import Publisher
 from streams.reader import TopicReader
 from streams.schemas.scaling import ReplicaStatus
-from streams.schemas.telemetry import Change, EngineSample
+from streams.schemas.telemetry import Change
 from streams.settings import StreamSettings
 from streams.sources import SOURCES
 from streams.sources.aim import Aim
@@ -151,9 +151,7 @@ async def _run(
                 publisher.offer(*map(as_out, changes))
 
             def scraped(reading: Reading) -> None:
-                publisher.offer(as_out(reading))
-                if isinstance(reading, EngineSample):
-                    told(*loads.seen(reading))
+                publisher.offer(*map(as_out, loads.with_changes(reading)))
 
             scraper = Scraper(scrape, shown, scraped, clock)
             aim = Aim(discoveries, scraper.aim)

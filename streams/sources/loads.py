@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
+
+import msgspec
 
 from streams.clock import SECOND_US
 from streams.schemas.telemetry import Change, ChangeKind, EngineSample
@@ -15,6 +17,7 @@ AGAIN_US: Final = 60 * SECOND_US
 MAX_ADAPTERS: Final = 256
 """Of one replica; when more have served, those are no news any more."""
 
+R = TypeVar("R", bound=msgspec.Struct)
 _What = tuple[str, ChangeKind, str]
 """(word for the id, kind of the change, sentence)"""
 
@@ -43,6 +46,12 @@ class EngineLoads:
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
         self._told_us: dict[tuple[str, str], int] = {}
+
+    def with_changes(self, record: R) -> Iterator[R | Change]:
+        """The record, and what changed if it is a sample of an engine."""
+        yield record
+        if isinstance(record, EngineSample):
+            yield from self.seen(record)
 
     def seen(self, sample: EngineSample) -> list[Change]:
         """Only what an engine itself says counts."""

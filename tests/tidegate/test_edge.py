@@ -15,6 +15,7 @@ from streams.batch import Message
 from streams.codec import decode_block, decode_record
 from streams.schemas.incidents import Incident
 from streams.schemas.system import Quality
+from streams.schemas.telemetry import Change
 from streams.stage import Out
 from streams.windows.blocks import decode_table
 from tests.tidegate.edge_site import (
@@ -105,6 +106,33 @@ async def test_what_happened_while_the_line_was_down_arrives_as_it_was(tmp_path:
         ("resolved", SITE, "chat-1 is frozen"),
     ]
     assert found[0].opened_at_us - BEGAN_US == 13_000_000
+
+
+LOST = Change(
+    id="k8s/chat-1/lost", at_us=clock_us(10), kind="replica_lost", cluster=SITE, pool="chat",
+    replica="chat-1", summary="chat-1 ended: OOMKilled",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("dies_at", [None, 10, 11, 14])
+async def test_what_was_changed_at_the_site_is_named_there(
+    tmp_path: Path, dies_at: int | None
+) -> None:
+    centre, path, site = ListCentre(), tmp_path / "site.sqlite", site_settings(snapshot_s=3)
+    spool, memory = opened(path, site)
+    for second in range(SECONDS):
+        told = [Out(topic="changes", key=LOST.id, value=LOST)] if second == 10 else []
+        memory.step([*readings(second), *told], clock_us(second))
+        if second == dies_at:
+            spool.close()
+            spool, memory = opened(path, site)
+    await sent(spool, centre)
+    spool.close()
+
+    incidents = [out.value for out in centre.arrived if out.topic == "incidents"]
+    first = decode_record(incidents[0], Incident) if isinstance(incidents[0], bytes) else None
+    assert first is not None
+    assert (first.title, first.changes) == ("chat-1 died", (LOST.id,))
 
 
 async def test_blocks_say_whose_they_are_and_hold_up_nobody_at_the_centre(

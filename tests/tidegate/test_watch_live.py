@@ -93,3 +93,18 @@ def test_records_that_come_after_their_time_are_taken_where_the_clock_stands() -
     live.take([EngineSample(at_us=START_US, pool="M", replica="a", up=1.0)])
     live.until(START_US + 11 * SECOND_US)
     assert live.known_us == SECOND_US
+
+
+def test_an_engine_that_was_started_anew_before_it_got_slow_is_asked_about_that_too() -> None:
+    live = Live(settings_for(Settings(), Past(1)))  # type: ignore[arg-type]
+    second = range(START_US + 300 * SECOND_US, START_US + 301 * SECOND_US)
+    slow = samples(1, 7, lambda name, minute: 5.0 if (name == "b" and minute >= 5.05) else 1.0)
+    live.take(
+        one.but(engine="vllm", restarts=int(one.replica == "b" and one.at_us in second))
+        for one in slow
+    )
+    told = [one for one in live.through() if one.topic == "incidents"]
+
+    found = [decode_record(one.value or b"", Incident) for one in told]
+    said = [cause.sentence for one in found for cause in one.causes if cause.kind == "change"]
+    assert said[0].startswith("b was started anew and loaded its model, ")

@@ -11,12 +11,16 @@ from streams.clock import Clock, system_clock
 from streams.errors import InvalidParameterError
 from streams.log import get_logger
 from streams.metrics import serve_metrics
+from streams.schemas.telemetry import Change
 from streams.series import shard_of
 from streams.sources.agent import Agent, Replicas, sources_here
 from streams.sources.aim import Aim
 from streams.sources.base import as_out
 from streams.sources.discovery import discovery
+from streams.sources.kubernetes.changes import KubernetesChanges
+from streams.sources.loads import EngineLoads
 from streams.sources.scrape import Scraper, accesses
+from streams.sources.target_meter import Reading
 from streams.stage import Out
 from streams.together import stop_on_signals, until_one_ends
 from tidegate.edge.centre import Centre
@@ -84,11 +88,20 @@ async def _look(settings: Settings, read: Read, clock: Clock) -> None:
     site, scrape = settings.edge.site, settings.scrape
     sources = list(sources_here(site, socket.gethostname()))
     shown = await asyncio.to_thread(accesses, scrape)
-    scraper = Scraper(scrape, shown, lambda one: read.offer(as_out(one)), clock)
+    loads = EngineLoads()
+
+    def told(*changes: Change) -> None:
+        read.offer(*map(as_out, changes))
+
+    def scraped(reading: Reading) -> None:
+        read.offer(*map(as_out, loads.with_changes(reading)))
+
+    scraper = Scraper(scrape, shown, scraped, clock)
+    changes = KubernetesChanges(scrape, site, told, clock)
     found = [discovery(each, site, scrape) for each in scrape.targets]
     agent, aim = Agent(Replicas(), sources, read.offer), Aim(found, scraper.aim)
     try:
-        await until_one_ends(agent.run(clock), scraper.run(), aim.run())
+        await until_one_ends(agent.run(clock), scraper.run(), aim.run(), changes.run())
     finally:
         for source in sources:
             await source.close()

@@ -20,7 +20,7 @@ from streams.ticked import held_us, intervals_us
 from streams.ticks import Inputs, Progress
 from tidegate.settings import Settings
 
-READ_HERE: Final = ("engine", "gpu")
+READ_HERE: Final = ("engine", "gpu", "changes")
 """Raw topics of a site; each has one partition."""
 TOLD: Final = frozenset({"windows", "anomalies", "incidents", "quality", "dead-letters"})
 
@@ -69,7 +69,8 @@ class Site:
         partials = [out for out in self._ingested(records) if self._is_to_tell(out)]
         watched = self._watch.step(self._messages(partials, "partials"))
         found = [out for out in [*partials, *watched] if out.topic in TOLD]
-        return [*found, *self._responded([*partials, *watched])]
+        changes = [out for out in records if out.topic == "changes"]
+        return [*found, *self._responded([*changes, *partials, *watched])]
 
     def save(self) -> bytes:
         # Between steps nothing is held: RESPOND has stepped to where the windows are.
@@ -129,7 +130,7 @@ class Site:
         return out.topic != STATE_TOPIC
 
     def _responded(self, found: Sequence[Out]) -> Iterator[Out]:
-        for topic in ("quality", "windows", "anomalies"):
+        for topic in ("changes", "quality", "windows", "anomalies"):
             for message in self._messages(found, topic):
                 self._inputs.add(message, self.clock_us)
         while ticks := self._inputs.due(self.clock_us):

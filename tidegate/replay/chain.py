@@ -11,6 +11,9 @@ from detectors.watch import Watch
 from streams.batch import Message, RecordBatch
 from streams.inputs import INPUTS, inputs
 from streams.intake import Ingest
+from streams.maps.reading import MapDecoder
+from streams.maps.registered import Registered
+from streams.maps.schemas import SCHEMAS, Told
 from streams.settings import StreamSettings
 from streams.stage import Out, Thinker
 from streams.ticked import held_us, intervals_us
@@ -36,6 +39,7 @@ class Chain:
         stream, detection = settings.stream, settings.detection
         self._stream = stream
         self._inputs = inputs(stream)
+        self._schemas: list[Told] = []
         self._sources = {source: _Source(*source, stream) for source in sources}
         size = stream.topics.block_bytes
         self._shards = [
@@ -71,6 +75,8 @@ class Chain:
     def _ingested(self, messages: Iterable[Message], clock_us: int) -> list[Message]:
         by_source: defaultdict[Source, list[Message]] = defaultdict(list)
         for message in messages:
+            if message.topic == SCHEMAS:
+                self._learn(Told.of(message))
             if message.topic in self._inputs:
                 by_source[message.topic, message.partition].append(message)
         for source in by_source.keys() - self._sources.keys():
@@ -80,9 +86,16 @@ class Chain:
             out += self._sources[key].step(by_source[key], clock_us)
         return self._written(out, clock_us)
 
+    def _learn(self, told: Told) -> None:
+        self._schemas.append(told)
+        for source in self._sources.values():
+            source.learn(told)
+
     def _expect(self, source: Source) -> None:
         """Also in this very step, windows wait for it."""
-        self._sources[source] = _Source(*source, self._stream)
+        self._sources[source] = new = _Source(*source, self._stream)
+        for told in self._schemas:
+            new.learn(told)
         for watch in self._shards:
             watch.merge.expect(source)
 
@@ -104,6 +117,11 @@ class _Source:
         self._partition = partition
         self._next = 0
         self._ingest = Ingest(topic, partition, settings)
+
+    def learn(self, told: Told) -> None:
+        decoder = self._ingest.decoder
+        if isinstance(decoder, MapDecoder) and isinstance(decoder.format, Registered):
+            decoder.format.learn(told.number, told.schema)
 
     def step(self, messages: Sequence[Message], clock_us: int) -> list[Out]:
         if not messages:

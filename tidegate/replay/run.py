@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, Self
 
+import msgspec
+
 from streams.batch import Message
 from streams.clock import SECOND_US
 from streams.connection import wait_for_broker
 from streams.errors import CorruptMessageError, InvalidParameterError
 from streams.inputs import INPUTS, inputs
+from streams.maps.schemas import SCHEMAS, with_schemas
 from streams.ordered import read_ordered
 from streams.recording import RecordingWriter, read_recording
 from streams.settings import StreamSettings
@@ -68,7 +71,8 @@ async def record(path: Path, settings: StreamSettings, *, from_us: int, until_us
     except OSError as exc:
         raise InvalidParameterError("FILE", str(path), f"writable ({exc.strerror})") from exc
     with writer:
-        async for message in read_ordered(settings, _recorded(settings), since_us=from_us or None):
+        read = read_ordered(settings, _recorded(settings), since_us=from_us or None)
+        async for message in with_schemas(read, settings):
             if message.timestamp_us < until_us:
                 writer.write(message)
     return writer.entries
@@ -130,7 +134,9 @@ class Result:
 
 async def _messages(options: Options, settings: StreamSettings) -> AsyncIterator[Message]:
     async for message in _source(options, settings):
-        if options.from_us <= message.timestamp_us < options.until_us:
+        if message.topic == SCHEMAS and message.timestamp_us < options.from_us:
+            yield msgspec.structs.replace(message, timestamp_us=options.from_us)
+        elif options.from_us <= message.timestamp_us < options.until_us:
             yield message
 
 
@@ -140,10 +146,13 @@ async def _source(options: Options, settings: StreamSettings) -> AsyncIterator[M
             yield message
         return
     prefix, topics = named(options.source)
+    if options.source in {one.topic for one in settings.maps}:
+        topics = (f"/{options.source}",)
     topics = _recorded(settings) if topics == RECORDED else topics
     names = settings.topics.model_copy(update={"prefix": prefix})
     at_broker = settings.model_copy(update={"topics": names})
-    async for message in read_ordered(at_broker, topics, since_us=options.from_us or None):
+    read = read_ordered(at_broker, topics, since_us=options.from_us or None)
+    async for message in with_schemas(read, at_broker):
         yield message
 
 

@@ -9,16 +9,22 @@ import msgspec
 
 from streams.batch import Message
 from streams.codec import encode_record
-from streams.schemas.telemetry import EngineSample, GpuSample, RequestEvent
+from streams.schemas.telemetry import Change, EngineSample, GpuSample, RequestEvent
 from streams.sinks.embedded import EmbeddedSink
 from streams.sinks.stage import SINK_TOPICS, message_points
+from streams.sources.loads import EngineLoads
 from tidegate.replay.chain import Chain
 from tidegate.settings import Settings
 from tidegate.watch.detection import FIRST_LOOK
 from tidegate.watch.feed import Feed
 
-_TOPICS: Final = {EngineSample: "engine", GpuSample: "gpu", RequestEvent: "requests"}
-Stamped = EngineSample | GpuSample | RequestEvent
+_TOPICS: Final = {
+    EngineSample: "engine",
+    GpuSample: "gpu",
+    RequestEvent: "requests",
+    Change: "changes",
+}
+Stamped = EngineSample | GpuSample | RequestEvent | Change
 
 
 def settings_for(settings: Settings, feed: Feed) -> Settings:
@@ -51,6 +57,7 @@ class Live:
 
     def __init__(self, settings: Settings) -> None:
         self._chain = Chain(settings, [(topic, 0) for topic in _TOPICS.values()])
+        self._loads = EngineLoads()
         self._held: list[Message] = []
         self._counts: defaultdict[str, int] = defaultdict(int)
         self._clock_us = self._first_us = 0
@@ -61,15 +68,19 @@ class Live:
         return self._clock_us - self._first_us if self._first_us else 0
 
     def take(self, records: Iterable[msgspec.Struct]) -> None:
-        """Those of a kind in the order of their time."""
-        for record in records:
-            assert isinstance(record, Stamped)  # noqa: S101
-            topic = _TOPICS[type(record)]
-            stamp_us = max(record.at_us, self._clock_us)
-            self._first_us = self._first_us or stamp_us
-            offset = self._counts[topic]
-            self._counts[topic] += 1
-            self._held.append(Message(topic, 0, offset, stamp_us, b"", encode_record(record)))
+        """Those of a kind in the order of their time; what changed shows in those of engines."""
+        for each in records:
+            for record in self._loads.with_changes(each):
+                self._hold(record)
+
+    def _hold(self, record: msgspec.Struct) -> None:
+        assert isinstance(record, Stamped)  # noqa: S101
+        topic = _TOPICS[type(record)]
+        stamp_us = max(record.at_us, self._clock_us)
+        self._first_us = self._first_us or stamp_us
+        offset = self._counts[topic]
+        self._counts[topic] += 1
+        self._held.append(Message(topic, 0, offset, stamp_us, b"", encode_record(record)))
 
     def until(self, clock_us: int) -> list[Message]:
         """Everything that is written because it is ``clock_us`` by now."""
@@ -82,7 +93,9 @@ class Live:
     def through(self) -> list[Message]:
         """Up to and with everything taken so far: a past is as good as over when it is known."""
         newest_us = max((one.timestamp_us for one in self._held), default=self._clock_us - 1)
-        return self.until(newest_us + 1)
+        told = self.until(newest_us + 1)
+        # With nothing more to read, a source whose last record is older holds up no window.
+        return [*told, *self.until(newest_us + 1)]
 
 
 class Store:

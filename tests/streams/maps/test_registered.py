@@ -1,104 +1,19 @@
 """Avro and Protobuf with a stand-in for a Schema Registry that speaks its REST interface."""
 
-import asyncio
-import struct
 from base64 import b64encode
-from collections.abc import AsyncIterator
-from io import BytesIO
 from typing import Any
 
 import msgspec
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import SecretStr
 
 from streams.errors import InvalidParameterError, RegistryUnavailableError
 from streams.maps.registered import Registered, Schema, avro, protobuf
 from streams.maps.registry import Registry, teach
 from streams.maps.settings import RegistrySettings
 from streams.windows.check import Reject
-
-MODEL = {"type": "record", "name": "acme.Model", "fields": [{"name": "name", "type": "string"}]}
-REQUEST = {
-    "type": "record",
-    "name": "acme.Request",
-    "fields": [
-        {"name": "ts", "type": {"type": "long", "logicalType": "timestamp-millis"}},
-        {"name": "model", "type": ["null", "acme.Model"]},
-        {"name": "tokens", "type": "int"},
-    ],
-}
-USER, PASSWORD = "reader", "open-sesame"
-LOGIN = "Basic " + b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-
-
-class StandIn:
-    """What `GET /schemas/ids/{id}` and `GET /subjects/{s}/versions/{v}` answer."""
-
-    def __init__(self) -> None:
-        self.schemas: dict[str, dict[str, Any]] = {}
-        self.asked: list[str] = []
-        self.status = 200
-        self.slow = asyncio.Event()
-        self.slow.set()
-
-    async def answer(self, request: web.Request) -> web.Response:
-        self.asked.append(request.path)
-        await self.slow.wait()
-        if request.headers.get("Authorization") != LOGIN:
-            return web.json_response({"error_code": 401, "message": "Unauthorized"}, status=401)
-        if self.status != 200:
-            return web.json_response({"error_code": 50001, "message": "no"}, status=self.status)
-        found = self.schemas.get(request.path)
-        if found is None:
-            return web.json_response({"error_code": 40403, "message": "none"}, status=404)
-        return web.json_response(found)
-
-
-@pytest.fixture
-async def stand_in() -> StandIn:
-    return StandIn()
-
-
-@pytest.fixture
-async def settings(stand_in: StandIn) -> AsyncIterator[RegistrySettings]:
-    app = web.Application()
-    app.router.add_get("/{path:.*}", stand_in.answer)
-    async with TestServer(app) as server:
-        yield RegistrySettings(
-            url=str(server.make_url("/")),
-            username=USER,
-            password=SecretStr(PASSWORD),
-            timeout_s=0.5,
-        )
-
-
-def framed(number: int, payload: bytes) -> bytes:
-    return struct.pack(">bI", 0, number) + payload
-
-
-@pytest.fixture
-def avro_topic(stand_in: StandIn) -> bytes:
-    """A message; its schema refers to another."""
-    fastavro = pytest.importorskip("fastavro", reason="pip install tidegate[avro]")
-    model = {"name": "acme.Model", "subject": "acme.Model", "version": 3}
-    stand_in.schemas["/schemas/ids/7"] = {
-        "schema": msgspec.json.encode(REQUEST).decode(),
-        "references": [model],
-    }
-    stand_in.schemas["/subjects/acme.Model/versions/3"] = {
-        "subject": "acme.Model", "id": 6, "version": 3,
-        "schema": msgspec.json.encode(MODEL).decode(),
-    }  # fmt: skip
-    named: dict[str, Any] = {}
-    fastavro.parse_schema(MODEL, named)
-    out = BytesIO()
-    document = {"ts": 1_700_000_000_250, "model": {"name": "codex"}, "tokens": 5}
-    fastavro.schemaless_writer(out, fastavro.parse_schema(REQUEST, named), document)
-    return framed(7, out.getvalue())
+from tests.streams.maps.registry import MODEL, StandIn, framed
 
 
 async def documents(format_: Registered, settings: RegistrySettings, *values: bytes) -> list[Any]:
