@@ -105,9 +105,9 @@ class Member:
 
     def known(self, kin: Rows) -> Any:
         """What series of a kind have shown, as one; None where that does not add up."""
-        bank = self._bank
-        able = self.settings.pooled and isinstance(bank, Mergeable)
-        return bank.merged(picked(bank.state, kin)) if able else None
+        if not (self.settings.pooled and isinstance(self._bank, Mergeable)):
+            return None
+        return self._bank.merged(picked(self._bank.state, kin))
 
     def inherit(self, rows: Iterable[int], known: Any) -> None:
         """Newcomers of that kind begin with it."""
