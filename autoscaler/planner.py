@@ -6,6 +6,7 @@ from typing import Final
 from autoscaler.allocation.market import Market
 from autoscaler.concerns import Concerns
 from autoscaler.demand import PoolKey, pool_seconds
+from autoscaler.learned import Learned, dumped, meaning, take_up
 from autoscaler.pool_memory import Circumstances, PoolMemory
 from autoscaler.priors import Priors
 from autoscaler.replica_seconds import replica_seconds
@@ -27,9 +28,9 @@ from streams.windows.table import Table
 class Planner:
     """Decides for every pool of its cluster, every ``decide_every_s`` of event time.
 
-    A pool is decided for once its driver has spoken of it. Kept between runs are the rules of
-    people and the open concerns; demand and capacity are learned anew, and until a pool has been
-    watched for ``scale_down_after_s``, nothing of it is taken away.
+    A pool is decided for once its driver has spoken of it. Kept step by step are the rules of
+    people and the open concerns, and now and then all that was learned (``remember``). What was not
+    is learned anew; until it has been watched for ``scale_down_after_s``, a pool does not shrink.
     """
 
     inputs: tuple[str, ...] = ("windows", "incidents", "anomalies", "pools", "commands", "changes")
@@ -55,6 +56,25 @@ class Planner:
     def restore(self, state: Mapping[str, bytes]) -> None:
         self._rules.restore(state)
         self._concerns.restore(state)
+        self._told = False
+
+    def remember(self) -> bytes:
+        return dumped(self._learned())
+
+    def recall(self, memory: bytes) -> list[str]:
+        learned, lost = take_up(self._learned(), memory)
+        self.restore(learned.state)
+        self._decided_us = learned.decided_us
+        return lost
+
+    def _learned(self) -> Learned:
+        return Learned(
+            decided_us=self._decided_us,
+            state=self._rules.whole() | self._concerns.whole(),
+            pools=self._pools,
+            meanings={key: meaning(one, self._scaling) for key, one in self._settings.items()},
+            doubts=self._market.doubts,
+        )
 
     def step(self, tick: Tick) -> Outcome:
         """Take in what arrived, end what has run out, and decide if it is time to."""
