@@ -80,9 +80,7 @@ class Plain:
         if isinstance(value, (np.ndarray, np.generic)):
             return _array(value)
         if kind is deque or kind in _ROWS.values():
-            rows = [
-                each if type(each) in _SCALARS else self._plain(each, above) for each in value
-            ]
+            rows = [each if type(each) in _SCALARS else self._plain(each, above) for each in value]
             return ["deque", value.maxlen, rows] if kind is deque else [kind.__name__, rows]
         if kind in _TABLES.values():
             pairs = [[self._plain(k, above), self._plain(v, above)] for k, v in value.items()]

@@ -1,6 +1,6 @@
 """Ticks in, decisions and rules out: the thinking of PLAN."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from autoscaler.allocation.market import Market
@@ -18,6 +18,7 @@ from model_backend.settings import BackendSettings
 from streams.clock import SECOND_US
 from streams.errors import InvalidParameterError, OutdatedError
 from streams.schemas.anomalies import Anomaly
+from streams.schemas.comparison import Comparison
 from streams.schemas.incidents import Command, Incident, Rule
 from streams.schemas.scaling import Decision, PoolStatus, ReplicaStatus
 from streams.schemas.telemetry import Change
@@ -93,6 +94,7 @@ class Planner:
             Out(topic="decisions", key=f"{decision.cluster}/{decision.pool}", value=decision)
             for decision in self._decisions(tick)
         ]
+        out += [Out(topic="comparisons", key=day.id, value=day) for day in self._days(tick.now_us)]
         kept = self._rules.state(rules) if rules or commands else {}
         return Outcome(out=out, state=kept | self._concerns.take_changes())
 
@@ -189,6 +191,10 @@ class Planner:
             self._pools[decision.cluster, decision.pool].decided(decision)
             for decision in self._market.decide(situations)
         ]
+
+    def _days(self, now_us: int) -> Iterator[Comparison]:
+        for key, memory in sorted(self._pools.items()):
+            yield from memory.days.told(*key, now_us)
 
     def _situation(
         self, key: PoolKey, memory: PoolMemory, status: PoolStatus, tick: Tick

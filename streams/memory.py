@@ -12,10 +12,10 @@ from streams.codec import encode_record
 from streams.errors import SnapshotError
 from streams.log import get_logger
 from streams.packing import pack, unpack
+from streams.progress import Progress
 from streams.settings import StreamSettings
 from streams.snapshots import Snapshot, Taken, check_manifest, manifests, snapshot_of, state_of
 from streams.stage import Thinker
-from streams.ticks import Progress
 
 log = get_logger(__name__)
 

@@ -15,11 +15,12 @@ from streams.lag import watch_lag
 from streams.memory import MemoryKeeper
 from streams.ownership import Owned, attach_owned
 from streams.peek import peek
+from streams.progress import Progress
 from streams.reader import TopicReader
 from streams.schemas.system import DeadLetter
 from streams.settings import StreamSettings, WindowSettings
 from streams.stage import Out, Outcome, Thinker, Tick
-from streams.ticks import STALL_US, Inputs, Progress
+from streams.ticks import STALL_US, Inputs
 from streams.together import until_one_ends
 
 OFFSETS: Final = "offsets"

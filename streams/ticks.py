@@ -6,13 +6,10 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 from typing import Final
 
-import msgspec
-
 from streams.arrivals import BLOCKS, read
 from streams.batch import Message
 from streams.clock import SECOND_US
-from streams.errors import CorruptMessageError
-from streams.schemas.base import Record
+from streams.progress import Consumed, Place, Progress, Source
 from streams.schemas.system import DeadLetter
 from streams.stage import Arrival, Tick
 
@@ -38,57 +35,6 @@ MAX_HELD: Final = 100_000
 """Arrivals held; when full, no records but only blocks are read on."""
 MAX_EARLY: Final = 1_000
 """Early arrivals held; when full, the oldest go: newer ones say more."""
-
-Source = tuple[str, int]
-"""Topic and partition."""
-
-
-class Place(msgspec.Struct, frozen=True, array_like=True):
-    """How far a partition has been consumed: everything below ``low``, and ``done`` above it."""
-
-    low: int
-    done: tuple[int, ...] = ()
-
-
-class Progress(Record, frozen=True, kw_only=True):
-    """What a restart has to know of the inputs; kept with the state, in the same transaction."""
-
-    now_us: int = 0
-    """The last tick."""
-    arrived_us: int = 0
-    """The last tick that had arrivals; 0 for none."""
-    places: dict[str, Place] = msgspec.field(default_factory=dict)
-    """`topic/partition` -> place."""
-
-    @classmethod
-    def load(cls, data: bytes | None) -> "Progress":
-        """Raises CorruptMessageError if ``data`` is not what ``dump`` wrote."""
-        try:
-            return msgspec.json.decode(data, type=cls) if data else cls()
-        except msgspec.MsgspecError as exc:
-            raise CorruptMessageError(f"offsets of the inputs: {exc}") from exc
-
-    def dump(self) -> bytes:
-        return msgspec.json.encode(self)
-
-    def starts(self) -> dict[Source, int]:
-        """Where to read on."""
-        pairs = ((name.rpartition("/"), place) for name, place in self.places.items())
-        return {(topic, int(partition)): place.low for (topic, _, partition), place in pairs}
-
-
-class _Consumed:
-    """What an earlier run had consumed by its last tick."""
-
-    def __init__(self, progress: Progress) -> None:
-        self.until_us = progress.now_us
-        self._places = {
-            name: (place.low, frozenset(place.done)) for name, place in progress.places.items()
-        }
-
-    def has(self, source: Source, offset: int) -> bool:
-        low, done = self._places.get(f"{source[0]}/{source[1]}", (0, frozenset()))
-        return offset < low or offset in done
 
 
 class _Partition:
@@ -143,7 +89,7 @@ class Inputs:
         committed: Progress | None = None,
     ) -> None:
         progress = progress or Progress()
-        self._consumed = _Consumed(committed or progress)
+        self._consumed = Consumed(committed or progress)
         self.now_us = progress.now_us
         self._arrived_us = progress.arrived_us
         self._stall_us = stall_us

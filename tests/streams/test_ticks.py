@@ -6,9 +6,10 @@ from streams import ticks
 from streams.batch import Message
 from streams.codec import BlockHeader, encode_block, encode_record
 from streams.errors import CorruptMessageError
+from streams.progress import Place, Progress
 from streams.schemas.telemetry import Change
 from streams.stage import Arrival, Tick
-from streams.ticks import Inputs, Place, Progress
+from streams.ticks import Inputs
 
 SECOND = 1_000_000
 START = 1_000 * SECOND
