@@ -29,6 +29,9 @@ class Concerns:
         self._changes: dict[str, bytes | None] = {}
 
     def restore(self, state: Mapping[str, bytes]) -> None:
+        """Instead of what is there."""
+        for table in (self._incidents, self._floods, self._changes):
+            table.clear()
         for key, value in state.items():
             if key.startswith(INCIDENT_PREFIX):
                 incident = decode_record(value, Incident)
@@ -36,6 +39,12 @@ class Concerns:
             elif key.startswith(FLOOD_PREFIX):
                 anomaly = decode_record(value, Anomaly)
                 self._floods[anomaly.id] = anomaly
+
+    def whole(self) -> dict[str, bytes]:
+        """All that there is to keep."""
+        incidents = {INCIDENT_PREFIX + name: row for name, row in self._incidents.items()}
+        floods = {FLOOD_PREFIX + name: row for name, row in self._floods.items()}
+        return {key: encode_record(row) for key, row in (incidents | floods).items()}
 
     def take_changes(self) -> dict[str, bytes | None]:
         """What to keep or forget since the last call."""

@@ -1,6 +1,7 @@
 """Requests by class and seconds of replicas in, the tokens of those that come now out. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from autoscaler.demand import MAX_CLASSES, PoolSecond
@@ -39,13 +40,17 @@ class FadingMean:
         return self._total / self.weight if self.weight else 0.0
 
 
+def _of_class() -> FadingMean:
+    return FadingMean(CLASS_HALF)
+
+
+@dataclass(slots=True)
 class _Class:
     """Requests of one model and route."""
 
-    def __init__(self) -> None:
-        self.prompt = FadingMean(CLASS_HALF)
-        self.output = FadingMean(CLASS_HALF)
-        self.recent = 0.0
+    prompt: FadingMean = field(default_factory=_of_class)
+    output: FadingMean = field(default_factory=_of_class)
+    recent: float = 0.0
 
 
 class MixMeter:

@@ -1,11 +1,12 @@
 """Ticks in, decisions and rules out: the thinking of PLAN."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from autoscaler.allocation.market import Market
 from autoscaler.concerns import Concerns
 from autoscaler.demand import PoolKey, pool_seconds
+from autoscaler.learned import Learned, dumped, meaning, take_up
 from autoscaler.pool_memory import Circumstances, PoolMemory
 from autoscaler.priors import Priors
 from autoscaler.replica_seconds import replica_seconds
@@ -17,6 +18,7 @@ from model_backend.settings import BackendSettings
 from streams.clock import SECOND_US
 from streams.errors import InvalidParameterError, OutdatedError
 from streams.schemas.anomalies import Anomaly
+from streams.schemas.comparison import Comparison
 from streams.schemas.incidents import Command, Incident, Rule
 from streams.schemas.scaling import Decision, PoolStatus, ReplicaStatus
 from streams.schemas.telemetry import Change
@@ -27,9 +29,9 @@ from streams.windows.table import Table
 class Planner:
     """Decides for every pool of its cluster, every ``decide_every_s`` of event time.
 
-    A pool is decided for once its driver has spoken of it. Kept between runs are the rules of
-    people and the open concerns; demand and capacity are learned anew, and until a pool has been
-    watched for ``scale_down_after_s``, nothing of it is taken away.
+    A pool is decided for once its driver has spoken of it. Kept step by step are the rules of
+    people and the open concerns, and now and then all that was learned (``remember``). What was not
+    is learned anew; until it has been watched for ``scale_down_after_s``, a pool does not shrink.
     """
 
     inputs: tuple[str, ...] = ("windows", "incidents", "anomalies", "pools", "commands", "changes")
@@ -55,6 +57,25 @@ class Planner:
     def restore(self, state: Mapping[str, bytes]) -> None:
         self._rules.restore(state)
         self._concerns.restore(state)
+        self._told = False
+
+    def remember(self) -> bytes:
+        return dumped(self._learned())
+
+    def recall(self, memory: bytes) -> list[str]:
+        learned, lost = take_up(self._learned(), memory)
+        self.restore(learned.state)
+        self._decided_us = learned.decided_us
+        return lost
+
+    def _learned(self) -> Learned:
+        return Learned(
+            decided_us=self._decided_us,
+            state=self._rules.whole() | self._concerns.whole(),
+            pools=self._pools,
+            meanings={key: meaning(one, self._scaling) for key, one in self._settings.items()},
+            doubts=self._market.doubts,
+        )
 
     def step(self, tick: Tick) -> Outcome:
         """Take in what arrived, end what has run out, and decide if it is time to."""
@@ -73,6 +94,7 @@ class Planner:
             Out(topic="decisions", key=f"{decision.cluster}/{decision.pool}", value=decision)
             for decision in self._decisions(tick)
         ]
+        out += [Out(topic="comparisons", key=day.id, value=day) for day in self._days(tick.now_us)]
         kept = self._rules.state(rules) if rules or commands else {}
         return Outcome(out=out, state=kept | self._concerns.take_changes())
 
@@ -169,6 +191,10 @@ class Planner:
             self._pools[decision.cluster, decision.pool].decided(decision)
             for decision in self._market.decide(situations)
         ]
+
+    def _days(self, now_us: int) -> Iterator[Comparison]:
+        for key, memory in sorted(self._pools.items()):
+            yield from memory.days.told(*key, now_us)
 
     def _situation(
         self, key: PoolKey, memory: PoolMemory, status: PoolStatus, tick: Tick

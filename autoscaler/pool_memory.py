@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from autoscaler.comparison import DayByDay
 from autoscaler.deadlines import Backlog
 from autoscaler.demand import DemandMeter, Glimpse, PoolSecond
 from autoscaler.explore import Exploration
+from autoscaler.fleet import terms_of
 from autoscaler.growth import GrowthWatch
 from autoscaler.highest import Highest
 from autoscaler.idle import Idle
@@ -17,16 +19,10 @@ from autoscaler.replica_memory import ReplicaMemory
 from autoscaler.replica_seconds import ReplicaSecond
 from autoscaler.schedules.calendar import NOTHING_SCHEDULED, Calendar, Moment
 from autoscaler.settings import ScalingSettings
-from autoscaler.shadow import Reactive, Terms
 from autoscaler.situation import Block, Order, Situation
 from model_backend.settings import PoolSettings
 from streams.clock import SECOND_US
-from streams.schemas.scaling import (
-    Decision,
-    Ladder,
-    PoolStatus,
-    ReplicaStatus,
-)
+from streams.schemas.scaling import Decision, Ladder, PoolStatus, ReplicaStatus
 from streams.schemas.telemetry import Change
 
 PIPELINE_S: Final = 4.0
@@ -67,7 +63,7 @@ class PoolMemory:
         )
         self.replica = ReplicaMemory(pool.start_delay_s)
         self._growth = GrowthWatch()
-        self._reactive: Reactive | None = None
+        self.days = DayByDay()
         self._replicas: dict[str, ReplicaStatus] = {}
         self._failed_starts: deque[int] = deque(maxlen=100)
         self._proposals = Highest(round(scaling.scale_down_after_s * SECOND_US))
@@ -89,8 +85,7 @@ class PoolMemory:
         self.status = status
         if status.start_delay_s > 0:
             self.replica.lead.prior_s = status.start_delay_s
-        if self._reactive is None and status.ready:
-            self._reactive = Reactive(status.ready)
+        self.days.begin(status.ready)
 
     def see_replica(self, name: str, replica: ReplicaStatus | None) -> None:
         """None: it is forgotten by its driver."""
@@ -116,13 +111,12 @@ class PoolMemory:
                 self._backlog.see(second)
             if second.gauged:
                 self._watch(second.window_us + SECOND_US)
-            end_us = second.window_us + SECOND_US
             self._outlook.see(second, self.slots, trusted=trusted, scheduled=self._unusual)
             if trusted:
                 self.replica.see(second)
             self._growth.see([second])
-            if self._reactive is not None and self._outlook.service.known:
-                self._reactive.second(end_us, second.arrived, self._terms())
+            if self.status is not None and self._outlook.service.known:
+                self._compare(second, self.status)
 
     def see_replica_seconds(self, rows: Sequence[ReplicaSecond], *, usual: bool) -> None:
         """What engines said; usual: nothing is wrong with the pool but that much is asked of it."""
@@ -158,17 +152,16 @@ class PoolMemory:
             return self._meter.offered(self._service_s(), self._horizon_s(), suspects)
         return sum(self._meter.held())
 
-    def _terms(self) -> Terms:
-        return Terms(
+    def _compare(self, second: PoolSecond, status: PoolStatus) -> None:
+        """With what others would have done, or what would have been done as planned."""
+        terms = terms_of(
+            self._pool,
+            self._scaling,
             slots=self.slots,
             service_s=self._service_s(),
             lead_s=self.replica.lead_s(),
-            slo_queue_s=self._pool.longest_wait_s,
-            target_ratio=self._scaling.target_ratio,
-            scale_down_after_s=self._scaling.scale_down_after_s,
-            low=self._pool.min_replicas,
-            high=self._pool.max_replicas,
         )
+        self.days.second(second, status, terms, self._gpus_per_replica())
 
     def situation(self, now_us: int, status: PoolStatus, about: Circumstances) -> Situation:
         """The pool at ``now_us`` (the end of the newest closed interval)."""
@@ -300,11 +293,7 @@ class PoolMemory:
         if decision.desired > standing:
             gpus = (decision.desired - standing) * self._gpus_per_replica()
             self._ordered.append((decision.at_us, gpus))
-        if self._reactive is None:
-            return decision
-        return decision.but(
-            reactive=self._reactive.wanted, reactive_missed=self._reactive.take_missed()
-        )
+        return self.days.decided(decision)
 
 
 def _age_s(since_us: int | None, now_us: int) -> float:

@@ -41,6 +41,10 @@ class RuleBook:
         self._done: deque[str] = deque(maxlen=MAX_DONE)
 
     def restore(self, state: Mapping[str, bytes]) -> None:
+        """Instead of what is there."""
+        self._rules.clear()
+        self._calendars.clear()
+        self._done.clear()
         for key, value in state.items():
             if key.startswith(STATE_PREFIX):
                 rule = decode_record(value, Rule)
@@ -53,6 +57,10 @@ class RuleBook:
         for rule in changed:
             kept[STATE_PREFIX + rule.id] = None if rule.ended else encode_record(rule)
         return kept
+
+    def whole(self) -> dict[str, bytes]:
+        """All that there is to keep."""
+        return {key: value for key, value in self.state([*self._rules.values()]).items() if value}
 
     def of(self, pool: PoolKey) -> Sequence[Rule]:
         """What is in force for a pool."""

@@ -81,7 +81,11 @@ class Thinker(Protocol):
     """Topics it reads, without prefix; `windows` and `anomalies` arrive decoded and final only."""
 
     def restore(self, state: Mapping[str, bytes]) -> None:
-        """Take up the state of the last committed step; called once, before the first step."""
+        """Take up the state of the last committed step, instead of any that is there.
+
+        Called once: before the first step, or, where there was a memory to recall, before the first
+        step beyond those that were gone through again.
+        """
         ...
 
     def step(self, tick: Tick) -> Outcome:

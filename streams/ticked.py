@@ -12,13 +12,15 @@ from streams.batch import Message
 from streams.batched import App
 from streams.clock import SECOND_US, Clock, system_clock
 from streams.lag import watch_lag
+from streams.memory import MemoryKeeper
 from streams.ownership import Owned, attach_owned
 from streams.peek import peek
+from streams.progress import Progress
 from streams.reader import TopicReader
 from streams.schemas.system import DeadLetter
 from streams.settings import StreamSettings, WindowSettings
-from streams.stage import Out, Outcome, Thinker
-from streams.ticks import STALL_US, Inputs, Progress
+from streams.stage import Out, Outcome, Thinker, Tick
+from streams.ticks import STALL_US, Inputs
 from streams.together import until_one_ends
 
 OFFSETS: Final = "offsets"
@@ -50,7 +52,7 @@ def attach_ticked_stage(  # noqa: PLR0913  # the stage's whole description
     """
 
     async def run(owned: Owned) -> None:
-        stage = TickedStage(app.settings, owned, thinker(), clock, stall_us)
+        stage = TickedStage(app.settings, owned, thinker, clock, stall_us)
         await stage.run(early)
 
     attach_owned(app, stage=stage, control_topic=control_topic, run=run)
@@ -63,22 +65,29 @@ class TickedStage:
         self,
         settings: StreamSettings,
         owned: Owned,
-        thinker: Thinker,
+        thinker: Callable[[], Thinker],
         clock: Clock,
         stall_us: int | None,
     ) -> None:
         self._settings = settings
         self._stall_us = stall_us
         self._owned = owned
-        self._thinker = thinker
+        self._make = thinker
+        self._memory = MemoryKeeper(owned.stage, settings)
         self._clock = clock
         self._unwritten = Unwritten()
+        self._silently = False
+        """Going again through what an earlier run has written."""
         self._committed_at = 0.0
 
     async def run(self, early: str) -> None:
-        state = await self._owned.state()
-        progress = Progress.load(state.pop(OFFSETS, None))
-        self._thinker.restore(state)
+        self._state = await self._owned.state()
+        committed = Progress.load(self._state.pop(OFFSETS, None))
+        recalled = self._memory.recalled(self._make, self._state, committed)
+        self._thinker, progress = recalled
+        self._silently = progress.now_us < committed.now_us
+        if not self._silently:
+            self._thinker.restore(self._state)
         inputs = Inputs(
             self._thinker.inputs,
             self._settings.topics.shards,
@@ -86,6 +95,7 @@ class TickedStage:
             progress=progress,
             stall_us=self._stall_us,
             held_us=held_us(self._settings.windows),
+            committed=committed,
         )
         starts = progress.starts()
         async with TopicReader(self._settings, inputs.topics, positions=starts) as reader:
@@ -138,20 +148,34 @@ class TickedStage:
 
     async def _step_all(self, inputs: Inputs) -> None:
         while ticks := inputs.due(self._clock()):
+            began_s = asyncio.get_running_loop().time()
             for tick in ticks:
-                self._unwritten.add(self._thinker.step(tick))
+                self._step(tick, inputs.silent_until_us)
+            self._memory.worked_s += asyncio.get_running_loop().time() - began_s
             await self._commit(inputs)
             self._owned.vital.stir()
             await asyncio.sleep(0)
             self._show(inputs)
 
+    def _step(self, tick: Tick, silent_until_us: int) -> None:
+        if self._silently and tick.now_us > silent_until_us:
+            # Whatever came of going through it again: what people ordered is as it was written.
+            self._thinker.restore(self._state)
+            self._silently = False
+        outcome = self._thinker.step(tick)
+        if not self._silently:
+            self._unwritten.add(outcome)
+
     async def _commit(self, inputs: Inputs) -> None:
         now = asyncio.get_running_loop().time()
-        if not self._unwritten and now - self._committed_at < COMMIT_S:
+        idle = not self._unwritten and not self._memory.waits
+        if self._silently or (idle and now - self._committed_at < COMMIT_S):
             return
-        outcome = self._unwritten.taken({OFFSETS: inputs.progress().dump()})
-        await self._owned.commit(outcome)
+        progress = inputs.progress()
+        more = self._memory.next_objects() | {OFFSETS: progress.dump()}
+        await self._owned.commit(self._unwritten.taken(more))
         self._committed_at = now
+        await self._memory.committed(self._thinker, progress)
 
     def _show(self, inputs: Inputs) -> None:
         stage = self._owned.stage

@@ -6,13 +6,10 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 from typing import Final
 
-import msgspec
-
 from streams.arrivals import BLOCKS, read
 from streams.batch import Message
 from streams.clock import SECOND_US
-from streams.errors import CorruptMessageError
-from streams.schemas.base import Record
+from streams.progress import Consumed, Place, Progress, Source
 from streams.schemas.system import DeadLetter
 from streams.stage import Arrival, Tick
 
@@ -38,43 +35,6 @@ MAX_HELD: Final = 100_000
 """Arrivals held; when full, no records but only blocks are read on."""
 MAX_EARLY: Final = 1_000
 """Early arrivals held; when full, the oldest go: newer ones say more."""
-
-Source = tuple[str, int]
-"""Topic and partition."""
-
-
-class Place(msgspec.Struct, frozen=True, array_like=True):
-    """How far a partition has been consumed: everything below ``low``, and ``done`` above it."""
-
-    low: int
-    done: tuple[int, ...] = ()
-
-
-class Progress(Record, frozen=True, kw_only=True):
-    """What a restart has to know of the inputs; kept with the state, in the same transaction."""
-
-    now_us: int = 0
-    """The last tick."""
-    arrived_us: int = 0
-    """The last tick that had arrivals; 0 for none."""
-    places: dict[str, Place] = msgspec.field(default_factory=dict)
-    """`topic/partition` -> place."""
-
-    @classmethod
-    def load(cls, data: bytes | None) -> "Progress":
-        """Raises CorruptMessageError if ``data`` is not what ``dump`` wrote."""
-        try:
-            return msgspec.json.decode(data, type=cls) if data else cls()
-        except msgspec.MsgspecError as exc:
-            raise CorruptMessageError(f"offsets of the inputs: {exc}") from exc
-
-    def dump(self) -> bytes:
-        return msgspec.json.encode(self)
-
-    def starts(self) -> dict[Source, int]:
-        """Where to read on."""
-        pairs = ((name.rpartition("/"), place) for name, place in self.places.items())
-        return {(topic, int(partition)): place.low for (topic, _, partition), place in pairs}
 
 
 class _Partition:
@@ -113,6 +73,8 @@ class Inputs:
     stall_us: after how long without a tick they come by the clock; None: never, so that every tick
         has all its arrivals.
     held_us: how long before its stamp a record counts at the earliest, see ``arrivals.read``.
+    committed: how far an earlier run came beyond ``progress``. Its ticks come again, with what it
+        had consumed and nothing else: the rest comes with the first tick after its last.
     """
 
     def __init__(  # noqa: PLR0913  # what never changes of a stage's inputs
@@ -124,8 +86,10 @@ class Inputs:
         progress: Progress | None = None,
         stall_us: int | None = STALL_US,
         held_us: int = 0,
+        committed: Progress | None = None,
     ) -> None:
         progress = progress or Progress()
+        self._consumed = Consumed(committed or progress)
         self.now_us = progress.now_us
         self._arrived_us = progress.arrived_us
         self._stall_us = stall_us
@@ -135,7 +99,7 @@ class Inputs:
         self._shards = shards
         self._interval_us = interval_us
         self._marks: dict[Source, int] = {}
-        self._held: list[tuple[int, str, Arrival, Source, int]] = []
+        self._held: list[tuple[int, int, str, Arrival, Source, int]] = []
         self._partitions = {
             (topic, int(number)): _Partition(place)
             for (topic, _, number), place in (
@@ -147,6 +111,11 @@ class Inputs:
         self._early: deque[Arrival] = deque(maxlen=MAX_EARLY)
         self._moved_us: int | None = None
         self._stalled_us = 0
+
+    @property
+    def silent_until_us(self) -> int:
+        """The last tick of an earlier run: what comes of this one and those before was written."""
+        return self._consumed.until_us
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -166,6 +135,7 @@ class Inputs:
         partition = self._partitions.setdefault(source, _Partition(Place(0)))
         if partition.seen(message.offset):
             return None
+        again = self._consumed.has(source, message.offset)
         found = read(message, interval_us=self._interval_us, held_us=self._held_us)
         mark = found.watermark
         if mark is not None and mark.topic in self._marking and 0 <= mark.shard < self._shards:
@@ -173,11 +143,14 @@ class Inputs:
             self._marks[key] = max(mark.at_us, self._marks.get(key, 0))
         if found.arrivals and message.topic in self._inputs:
             partition.hold(message.offset, len(found.arrivals))
+            replaying = self.now_us < self._consumed.until_us
+            since_us = self._consumed.until_us if replaying and not again else 0
             for arrival in found.arrivals:
                 at_us = min(arrival.at_us, clock_us + FAR_FUTURE_US)
-                held = (at_us, arrival.id, arrival, source, message.offset)
+                due_us = max(since_us, at_us)
+                held = (due_us, at_us, arrival.id, arrival, source, message.offset)
                 heapq.heappush(self._held, held)
-        return found.dead
+        return None if again else found.dead
 
     def add_early(self, arrival: Arrival) -> None:
         """Handed out with the next tick; it counts for no progress."""
@@ -260,13 +233,14 @@ class Inputs:
         arrivals = tuple(self._passed(now_us))
         if arrivals:
             self._arrived_us = now_us
-        arrivals += tuple(self._early)
-        self._early.clear()
+        if now_us > self._consumed.until_us:
+            arrivals += tuple(self._early)
+            self._early.clear()
         return Tick(now_us=now_us, arrivals=arrivals, stalled=stalled)
 
     def _passed(self, now_us: int) -> Iterator[Arrival]:
         while self._held and self._held[0][0] < now_us:
-            _, _, arrival, source, offset = heapq.heappop(self._held)
+            *_, arrival, source, offset = heapq.heappop(self._held)
             self._partitions[source].consume(offset)
             yield arrival
 

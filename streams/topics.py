@@ -7,6 +7,7 @@ from typing import Final, Literal
 import msgspec
 
 from streams.schemas.anomalies import Anomaly
+from streams.schemas.comparison import Comparison
 from streams.schemas.incidents import Alert, Audit, Command, Feedback, Incident, Rule
 from streams.schemas.scaling import Decision, Drain, PoolStatus, ReplicaStatus
 from streams.schemas.system import Balance, Charge, DeadLetter, Quality, Usage
@@ -69,6 +70,14 @@ _TABLE: Final = (
         what="decisions of the planner",
         partitions=1,
         record=Decision,
+    ),
+    Topic(
+        name="comparisons",
+        what="what the planner would have changed, by pool and day",
+        partitions=1,
+        cleanup="compact,delete",
+        record=Comparison,
+        retention_ms=400 * DAY_MS,
     ),
     Topic(
         name="alerts",

@@ -59,7 +59,7 @@ ACCESS: Final[Mapping[str, Access]] = {
             *("windows", "anomalies", "incidents", "pools", "commands", "partials", "changes"),
             "state.plan",
         ),
-        writes=("decisions", "rules", "dead-letters", "state.plan"),
+        writes=("decisions", "comparisons", "rules", "dead-letters", "state.plan"),
     ),
     "drive": Access(reads=("decisions", "drains", "pools"), writes=("pools", "changes")),
     "sink": Access(
@@ -84,7 +84,7 @@ ACCESS: Final[Mapping[str, Access]] = {
     "api": Access(
         reads=(
             *("windows", "anomalies", "incidents", "decisions", "alerts", "pools", "rules"),
-            *("changes", "quality"),
+            *("changes", "quality", "comparisons"),
         ),
         writes=("commands", "feedback", "audit", "changes"),
         stage=False,

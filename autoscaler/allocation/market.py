@@ -31,7 +31,7 @@ class Market:
         self, scaling: ScalingSettings, pools: Sequence[PoolSettings], cluster: str
     ) -> None:
         self._terms, self._stocks = terms_of(scaling, pools, cluster)
-        self._doubt = {pool: Doubt() for pool in self._terms}
+        self.doubts = {pool: Doubt() for pool in self._terms}
 
     def decide(self, situations: Sequence[Situation]) -> list[Decision]:
         alone = {situation.pool: decide(situation) for situation in situations}
@@ -70,7 +70,7 @@ class Market:
         return {pool: allotment for pool, allotment in given.items() if allotment is not None}
 
     def _claim(self, situation: Situation, decision: Decision) -> Claim:
-        terms, doubt = self._terms[situation.pool], self._doubt[situation.pool]
+        terms, doubt = self._terms[situation.pool], self.doubts[situation.pool]
         doubt.see(situation)
         return replace(
             terms,

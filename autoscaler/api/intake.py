@@ -13,6 +13,7 @@ from streams.codec import decode_block, decode_frame, decode_record, is_frame
 from streams.conduct import Conduct
 from streams.errors import CorruptMessageError
 from streams.schemas.anomalies import Anomaly
+from streams.schemas.comparison import Comparison
 from streams.schemas.incidents import Alert, Incident, Rule
 from streams.schemas.scaling import Decision, PoolStatus, ReplicaStatus
 from streams.schemas.system import Quality
@@ -24,7 +25,7 @@ STAGES: Final = ("ingest", "watch", "plan", "drive")
 
 PoolKey = tuple[str, str]
 """(cluster, pool)"""
-R = TypeVar("R", Alert, Incident, Rule)
+R = TypeVar("R", Alert, Comparison, Incident, Rule)
 
 
 class Received(Protocol):
@@ -59,6 +60,8 @@ class Intake:
         self.incidents: Latest[str, Incident] = Latest(
             1_000, spare=lambda incident: incident.state == "open"
         )
+        self.comparisons: Latest[str, Comparison] = Latest(2_000)
+        self.newest_day: dict[PoolKey, Comparison] = {}
         self.alerts: Latest[str, Alert] = Latest(1_000)
         self.rules: Latest[str, Rule] = Latest(1_000, spare=lambda rule: not rule.ended)
         self.anomalies: Latest[str, Anomaly] = Latest(
@@ -107,8 +110,8 @@ class Intake:
                 _newest(self.incidents, key, message.value, Incident)
             case "alerts":
                 _newest(self.alerts, key, message.value, Alert)
-            case "rules":
-                _newest(self.rules, key, message.value, Rule)
+            case "rules" | "comparisons":
+                self._take_of_pool(message.topic, key, message.value)
             case "changes":
                 self._take_changes(message.value)
             case _:
@@ -171,6 +174,14 @@ class Intake:
         ours, reactive = self.missed.get(pool, (0, 0))
         self.missed[pool] = (ours + decision.missed, reactive + decision.reactive_missed)
         self._progress("plan", None, decision.at_us)
+
+    def _take_of_pool(self, topic: str, key: str, value: bytes | None) -> None:
+        if topic == "rules":
+            _newest(self.rules, key, value, Rule)
+            return
+        _newest(self.comparisons, key, value, Comparison)
+        if (day := self.comparisons.get(key)) is not None:
+            self.newest_day[day.cluster, day.pool] = day
 
     def _progress(self, stage: str, shard: int | None, at_us: int) -> None:
         if shard is None and (stage, None) not in self.newest_us:

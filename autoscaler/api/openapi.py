@@ -15,6 +15,7 @@ from autoscaler.explain import Explanation
 from detectors.explain import Why
 from streams.conduct import Complaint
 from streams.schemas.anomalies import Anomaly
+from streams.schemas.comparison import Comparison
 from streams.schemas.incidents import Alert, Command, Feedback, Incident, Rule
 from streams.schemas.scaling import Decision, ReplicaStatus
 from streams.schemas.telemetry import Change
@@ -24,6 +25,7 @@ SHOWN: Final = (
     Anomaly,
     Change,
     Command,
+    Comparison,
     Decision,
     Complaint,
     Explanation,

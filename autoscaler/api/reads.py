@@ -19,6 +19,7 @@ from streams.clock import Clock
 from streams.conduct import Complaint
 from streams.errors import InvalidParameterError
 from streams.schemas.anomalies import Anomaly
+from streams.schemas.comparison import Comparison
 from streams.schemas.incidents import Alert, Incident
 from streams.schemas.scaling import Decision, ReplicaStatus
 from streams.schemas.telemetry import Change
@@ -95,6 +96,12 @@ def _pools(routes: APIRouter, view: View) -> None:
         """Every replica there is, and for a while those that ended."""
         found = find_pool(view, pool, cluster)
         return answer(view.replicas(found.cluster, found.pool))
+
+    @routes.get("/pools/{pool}/days", tags=["pools"], responses=many(Comparison, "Its days."))
+    async def days(pool: PoolName, cluster: Cluster = "") -> Response:
+        """What the planner would have changed, day by day while it does not act; newest first."""
+        found = find_pool(view, pool, cluster)
+        return answer(view.days(found.cluster, found.pool))
 
     @routes.get("/decisions", tags=["pools"], responses=many(Decision, "Decisions."))
     async def decisions(

@@ -59,6 +59,8 @@ class PoolSummary(Record, frozen=True, kw_only=True, omit_defaults=False):
     incidents: tuple[str, ...]
     rules: tuple[str, ...]
     """Holds, overrides and limits in force, one sentence each."""
+    compared: str
+    """What the planner would have changed on the newest day on which it did not act."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,7 @@ class PoolFacts:
     rules: Sequence[Rule]
     missed: tuple[int, int]
     """Ours and the reactive policy's since the view began."""
+    compared: str = ""
 
 
 def summarise(facts: PoolFacts) -> PoolSummary:
@@ -119,6 +122,7 @@ def summarise(facts: PoolFacts) -> PoolSummary:
         state="hurt" if facts.incidents else "ok",
         incidents=tuple(incident.id for incident in facts.incidents),
         rules=tuple(rule_sentence(rule) for rule in facts.rules),
+        compared=facts.compared,
     )
 
 

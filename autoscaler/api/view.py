@@ -14,6 +14,7 @@ from detectors.explain import Why, explain
 from streams.clock import SECOND_US
 from streams.conduct import Complaint
 from streams.schemas.anomalies import Anomaly
+from streams.schemas.comparison import Comparison
 from streams.schemas.incidents import Alert, Incident, Rule
 from streams.schemas.scaling import Decision, PoolStatus, ReplicaStatus
 from streams.schemas.system import Quality
@@ -31,6 +32,7 @@ VIEW_TOPICS: Final = (
     "rules",
     "changes",
     "quality",
+    "comparisons",
 )
 """What to feed it, from as far back as charts and lists should reach (15 minutes)."""
 
@@ -139,6 +141,11 @@ class View:
         found = [r for r in self._in.rules.values() if not r.ended and _of(r, cluster, pool)]
         return sorted(found, key=lambda row: -row.at_us)
 
+    def days(self, cluster: str, pool: str) -> Sequence[Comparison]:
+        """With what the planner would have changed, the newest first."""
+        found = [row for row in self._in.comparisons.values() if _of(row, cluster, pool)]
+        return sorted(found, key=lambda row: (row.day, row.cluster, row.pool), reverse=True)
+
     def ruled_since(self, pool: PoolKey, since_us: int) -> bool:
         """Whether a rule of the pool was set or ended at ``since_us`` or later."""
         return any(
@@ -226,6 +233,7 @@ class View:
                 ],
                 rules=[row for row in self.rules(cluster=pool[0], pool=pool[1]) if row.pool],
                 missed=self._in.missed.get(pool, (0, 0)),
+                compared=day.sentence if (day := self._in.newest_day.get(pool)) else "",
             )
         )
 

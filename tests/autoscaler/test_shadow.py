@@ -1,6 +1,7 @@
 from dataclasses import replace
 
-from autoscaler.shadow import Reactive, Terms
+from autoscaler.fleet import Terms
+from autoscaler.shadow import Reactive
 from tests.autoscaler.world import at
 
 TERMS = Terms(

@@ -14,12 +14,12 @@ from streams.clock import system_clock
 from streams.codec import decode_block
 from streams.errors import BrokerUnavailableError
 from streams.ordered import read_ordered
+from streams.progress import Progress
 from streams.publisher import Publisher
 from streams.reader import TopicReader
 from streams.settings import BrokerSettings, StreamSettings, TopicSettings, WindowSettings
 from streams.stage import Out
 from streams.ticked import OFFSETS, intervals_us
-from streams.ticks import Progress
 from tests.chaos.account import came, difference, imbalance, late_among
 from tests.chaos.crew import WORKER, Crew
 from tests.chaos.disturb import KINDS, Kind, disturb, drawn

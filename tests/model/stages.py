@@ -11,10 +11,11 @@ from streams.arrivals import BLOCKS
 from streams.batch import Message, RecordBatch
 from streams.ingest import IngestHandler
 from streams.intake import STATE_TOPIC
+from streams.progress import Progress
 from streams.settings import StreamSettings
 from streams.stage import Out
 from streams.ticked import OFFSETS, Unwritten, held_us, intervals_us
-from streams.ticks import Inputs, Progress
+from streams.ticks import Inputs
 from tests.model.broker import Broker, Producer, Source
 from tests.model.owner import Owner, Process, Steps
 

@@ -14,7 +14,15 @@ from streams.schemas.telemetry import Change
 from streams.settings import StreamSettings
 from streams.stage import Out, Outcome
 from streams.ticked import Unwritten, attach_ticked_stage
-from tests.streams.toys import Summing, new_prefix, running, start, toy_settings
+from tests.streams.toys import (
+    Recollecting,
+    Summing,
+    new_prefix,
+    often_kept,
+    running,
+    start,
+    toy_settings,
+)
 
 LAG_US = 2 * SECOND_US
 
@@ -119,6 +127,61 @@ async def test_every_arrival_is_counted_once_after_two_kills(kafka_url: str) -> 
 
     assert [each["number"] for each in found] == list(range(1, total + 1))
     assert len({each["id"] for each in found}) == total
+
+
+async def memory_written(settings: StreamSettings) -> None:
+    """Returns when a whole one stands in the state topic."""
+    async with TopicReader(settings, ["state.respond"]) as reader, asyncio.timeout(30):
+        while not any(
+            (message.key or b"").startswith(b"memory/") and (message.key or b"").count(b"/") == 1
+            for message in await reader.poll(0.5)
+        ):
+            pass
+
+
+@pytest.mark.broker
+async def test_what_is_only_known_by_heart_goes_on_after_a_restart(broker_url: str) -> None:
+    settings = often_kept(await made(broker_url, "at_least_once"))
+    found: list[Numbered] = []
+    async with TopicReader(settings, ["audit"]) as reader, Publisher(settings) as source:
+        for numbers in (range(5), range(5, 8), range(8, 9)):
+            app = create_app("respond", settings)
+            attach_ticked_stage(
+                app, stage="respond", control_topic="feedback", thinker=Recollecting
+            )
+            async with running(app):
+                await write(source, numbers)
+                await read_until(reader, found, numbers.stop)
+                await memory_written(settings)
+
+    assert [each["number"] for each in found] == list(range(1, 10))
+
+
+@pytest.mark.kafka
+async def test_it_goes_on_after_kills_and_writes_nothing_twice(kafka_url: str) -> None:
+    settings = often_kept(await made(kafka_url, "exactly_once"))
+    found: list[Numbered] = []
+    total, worker = 0, start("recollecting", settings)
+    try:
+        async with TopicReader(settings, ["audit"]) as reader, Publisher(settings) as source:
+            for _ in range(2):
+                await write(source, range(total, total + 20))
+                await read_until(reader, found, total + 20)
+                await memory_written(settings)
+                # After the memory: only going through these again brings them back to it.
+                await write(source, range(total + 20, total + 25))
+                total += 25
+                await read_until(reader, found, total)
+                worker.kill()
+                await asyncio.to_thread(worker.wait)
+                worker = start("recollecting", settings)
+            await write(source, range(total, total + 1))
+            await read_until(reader, found, total + 1)
+    finally:
+        worker.kill()
+        await asyncio.to_thread(worker.wait)
+
+    assert [each["number"] for each in found] == list(range(1, total + 2))
 
 
 def test_outcomes_of_several_ticks_go_out_as_one() -> None:

@@ -6,9 +6,10 @@ from streams import ticks
 from streams.batch import Message
 from streams.codec import BlockHeader, encode_block, encode_record
 from streams.errors import CorruptMessageError
+from streams.progress import Place, Progress
 from streams.schemas.telemetry import Change
 from streams.stage import Arrival, Tick
-from streams.ticks import Inputs, Place, Progress
+from streams.ticks import Inputs
 
 SECOND = 1_000_000
 START = 1_000 * SECOND
@@ -24,6 +25,7 @@ class Feed:
         *,
         shards: int = 2,
         stall_us: int | None = ticks.STALL_US,
+        committed: Progress | None = None,
     ) -> None:
         self.inputs = Inputs(
             ("changes", "anomalies"),
@@ -31,6 +33,7 @@ class Feed:
             interval_us={"request": SECOND},
             progress=progress,
             stall_us=stall_us,
+            committed=committed,
         )
         self.clock_us = START + 10 * SECOND
 
@@ -202,6 +205,48 @@ def test_a_restart_reads_again_what_was_not_consumed_and_nothing_else() -> None:
         again.change(offset, second)
     again.mark(10, offset=1)
     assert [offsets for _, offsets in told(again.due()) if offsets] == [[3], [1]]
+
+
+def test_going_through_again_hands_out_what_had_been_consumed_and_the_rest_after_that() -> None:
+    first = begun()
+    remembered = first.inputs.progress()
+    for offset, second in enumerate([0.5, 1.5]):
+        first.change(offset, second)
+    first.mark(3)
+    before = told(first.due())
+    committed = first.inputs.progress()
+
+    again = Feed(remembered, committed=committed)
+    for offset, second in enumerate([0.5, 1.5, 1.2]):  # the last was written after all that
+        again.change(offset, second)
+    again.mark(4, offset=1)
+    assert before == [(1, [0]), (2, [1]), (3, [])]
+    assert told(again.due()) == [*before, (4, [2])]
+    assert again.inputs.silent_until_us == START + 3 * SECOND
+
+
+def test_a_bad_record_is_set_aside_once_however_often_it_is_gone_through() -> None:
+    bad = Message("changes", 0, 0, START, b"", b"{")
+    first = begun()
+    remembered = first.inputs.progress()
+    assert first.inputs.add(bad, first.clock_us) is not None
+    first.mark(3)
+    first.due()
+
+    again = Feed(remembered, committed=first.inputs.progress())
+    assert again.inputs.add(bad, again.clock_us) is None
+
+
+def test_what_is_seen_early_waits_until_all_was_gone_through_again() -> None:
+    first = begun()
+    remembered = first.inputs.progress()
+    first.mark(2)
+    first.due()
+    again = Feed(remembered, committed=first.inputs.progress())
+    again.inputs.add_early(Arrival(at_us=START, id="early", topic="partials", early=True))
+    again.mark(3, offset=1)
+
+    assert [[one.id for one in tick.arrivals] for tick in again.due()] == [[], [], ["early"]]
 
 
 def test_reading_goes_on_behind_what_was_consumed() -> None:

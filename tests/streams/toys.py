@@ -14,7 +14,7 @@ from streams.app import App, create_app, run_app
 from streams.batch import RecordBatch
 from streams.log import configure_logging
 from streams.log_stage import attach_log_stage
-from streams.settings import BrokerSettings, StreamSettings, TopicSettings
+from streams.settings import BrokerSettings, SnapshotSettings, StreamSettings, TopicSettings
 from streams.stage import Out, Outcome, Tick
 from streams.ticked import attach_ticked_stage
 
@@ -72,6 +72,28 @@ class Summing:
         return Outcome(out=out, state={"count": str(self._count).encode()})
 
 
+class Recollecting(Summing):
+    """Counts by heart: the number is in its memory only, and must be that of the state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known = 0
+
+    def remember(self) -> bytes:
+        return msgspec.json.encode([self._known, self._count])
+
+    def recall(self, memory: bytes) -> list[str]:
+        self._known, self._count = msgspec.json.decode(memory, type=tuple[int, int])
+        return []
+
+    def step(self, tick: Tick) -> Outcome:
+        self._known += len(tick.arrivals)
+        outcome = super().step(tick)
+        if self._known != self._count:
+            raise AssertionError(f"{self._known} are known, {self._count} were counted")
+        return outcome
+
+
 _NUMBERS = itertools.count()
 
 
@@ -107,8 +129,13 @@ def toy_settings(url: str, prefix: str, delivery: str, **topics: int) -> StreamS
     return StreamSettings(broker=broker, topics=TopicSettings(prefix=prefix, **sizes))
 
 
+def often_kept(settings: StreamSettings) -> StreamSettings:
+    """With snapshots every two seconds."""
+    return settings.model_copy(update={"snapshots": SnapshotSettings(every_s=2.0)})
+
+
 def start(kind: str, settings: StreamSettings) -> subprocess.Popen[bytes]:
-    """``kind``: `counting` or `summing`."""
+    """``kind``: `counting`, `summing` or `recollecting`."""
     broker, topics = settings.broker, settings.topics
     argv = [sys.executable, "-m", "tests.streams.toys", kind]
     return subprocess.Popen([*argv, broker.url, topics.prefix, broker.delivery])
@@ -116,7 +143,8 @@ def start(kind: str, settings: StreamSettings) -> subprocess.Popen[bytes]:
 
 def main(kind: str, url: str, prefix: str, delivery: str) -> int:
     configure_logging("info")
-    app = create_app(kind, toy_settings(url, prefix, delivery))
+    settings = toy_settings(url, prefix, delivery)
+    app = create_app(kind, often_kept(settings) if kind == "recollecting" else settings)
     if kind == "counting":
         attach_log_stage(
             app,
@@ -126,7 +154,8 @@ def main(kind: str, url: str, prefix: str, delivery: str) -> int:
             replay=True,
         )
     else:
-        attach_ticked_stage(app, stage="respond", control_topic="feedback", thinker=Summing)
+        thinker = Recollecting if kind == "recollecting" else Summing
+        attach_ticked_stage(app, stage="respond", control_topic="feedback", thinker=thinker)
     return run_app(app)
 
 

@@ -14,10 +14,11 @@ from streams.batch import Message, RecordBatch
 from streams.codec import decode_block, encode_block, encode_record
 from streams.intake import STATE_TOPIC, Ingest
 from streams.packing import pack, unpack
+from streams.progress import Progress
 from streams.schemas.system import DeadLetter, Quality, SourceMark
 from streams.stage import Out
 from streams.ticked import held_us, intervals_us
-from streams.ticks import Inputs, Progress
+from streams.ticks import Inputs
 from tidegate.settings import Settings
 
 READ_HERE: Final = ("engine", "gpu", "changes")
