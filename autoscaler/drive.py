@@ -219,7 +219,7 @@ class Drive:
             start_delay_s=self._lead_s(),
             cap=f"demo cap {cap:g} tokens/s" if cap else "",
             slots_per_replica=pool.slots,
-            slo_queue_s=pool.slo_queue_s,
+            slo_queue_s=pool.longest_wait_s,
         )
 
     def _with_expectation(self, replica: ReplicaStatus) -> ReplicaStatus:

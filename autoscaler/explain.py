@@ -99,6 +99,11 @@ def _seen(situation: Situation) -> Iterator[str]:
     )
     if situation.scheduled:
         yield f"scheduled: {situation.scheduled.why}"
+    if situation.deadline_s:
+        yield (
+            f"jobs must have ended within {situation.deadline_s:g} s; the most urgent "
+            f"{situation.urgent_jobs} take {situation.urgent:.3g} slots from now on"
+        )
     yield f"the pool has been watched for {situation.watched_s:.0f} s without a gap"
 
 

@@ -25,7 +25,9 @@ def propose(situation: Situation) -> Decision:
       quantile that spends the budget of misses and no more,
     * backlog: the slots, and what they can still take within the longest wait that the SLO allows,
       must hold what is in flight and queued now, also where only a glimpse of it can be had
-      because windows stall: the reactive floor.
+      because windows stall: the reactive floor,
+    * deadlines: where jobs have one, they wait, and neither of the two counts, only that by each
+      deadline the jobs due have had room, the earliest first.
 
     Replicas that stand are kept up to a higher quantile, since the next surge would bring them
     back (lazy capacity provisioning, Lin et al. 2011), and a forecast that calls for less than a
@@ -61,8 +63,11 @@ def propose(situation: Situation) -> Decision:
 def for_forecast(situation: Situation, less: float = 0.0) -> int:
     """Replicas that hold the forecast, less some slots of demand; 0 if not even one request comes.
 
-    0 while the serving time is unknown: then demand in slots is unknown as well.
+    Where jobs wait, those that end them in time. 0 while the serving time is unknown: then demand
+    in slots is unknown as well.
     """
+    if situation.deadline_s:
+        return whole(situation.urgent / carries(situation).slots)
     if situation.service_s <= 0:
         return 0
     upper = max(0.0, situation.upper - less)
@@ -94,6 +99,8 @@ def for_backlog(situation: Situation) -> int:
 
     What was glimpsed since the last final window may raise it and never lowers it.
     """
+    if situation.deadline_s:
+        return 0
     held = max(situation.in_flight + situation.queued, situation.glimpsed)
     return whole(held / room(situation))
 
@@ -146,6 +153,8 @@ def _reason(situation: Situation, ahead: int, present: int, replicas: int) -> st
     held = f"{situation.in_flight:.3g} in flight and {situation.queued:.3g} queued"
     if situation.glimpsed > situation.in_flight + situation.queued:
         held = f"{situation.glimpsed:.3g} in flight or queued, seen before windows are final,"
+    if situation.deadline_s:
+        return f"{_due(situation)}: {_replicas(ahead)}; {held}"
     if situation.service_s <= 0:
         return f"{held} need {_replicas(present)}; serving times are not known yet"
     tightest = carries(situation)
@@ -171,6 +180,13 @@ def _stays(situation: Situation, needed: int, replicas: int) -> str:
     if replicas < needed:
         return f"; {replicas} stand and will do, less than {LEAST_STEP:.0%} are lacking"
     return ""
+
+
+def _due(situation: Situation) -> str:
+    return (
+        f"{situation.urgent_jobs} jobs due within {situation.urgent_within_s:.0f} s call for "
+        f"{situation.urgent:.3g} slots at {carries(situation).slots:.3g} per replica"
+    )
 
 
 def _replicas(n: int) -> str:

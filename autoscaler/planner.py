@@ -41,7 +41,7 @@ class Planner:
         self._settings: Final = {
             (pool.cluster, pool.name): pool for pool in backend.pools if pool.cluster == cluster
         }
-        self._slo_queue_s = {key: pool.slo_queue_s for key, pool in self._settings.items()}
+        self._slo_queue_s = {key: pool.longest_wait_s for key, pool in self._settings.items()}
         self._pools = {key: PoolMemory(pool, scaling) for key, pool in self._settings.items()}
         self._market = Market(scaling, backend.pools, cluster)
         self._priors = Priors(scaling.capacities, self._settings)

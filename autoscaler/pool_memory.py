@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from autoscaler.deadlines import Backlog
 from autoscaler.demand import DemandMeter, Glimpse, PoolSecond
 from autoscaler.explore import Exploration
 from autoscaler.growth import GrowthWatch
@@ -62,7 +63,7 @@ class PoolMemory:
         self.status: PoolStatus | None = None
         self._meter = DemandMeter()
         self._outlook = Outlook(
-            slo_queue_s=pool.slo_queue_s, miss_budget_ratio=scaling.miss_budget_ratio
+            slo_queue_s=pool.longest_wait_s, miss_budget_ratio=scaling.miss_budget_ratio
         )
         self.replica = ReplicaMemory(pool.start_delay_s)
         self._growth = GrowthWatch()
@@ -77,6 +78,7 @@ class PoolMemory:
         self._glimpse = Glimpse()
         self._exploration = Exploration()
         self._idle = Idle()
+        self._backlog = Backlog(pool.deadline_s)
         self._missed = 0
         self._unusual = False
         """By a schedule, demand is other than usual."""
@@ -110,6 +112,8 @@ class PoolMemory:
         self._idle.see(seconds)
         for second in self._meter.add(seconds):
             self._missed += second.missed
+            if self._pool.deadline_s:
+                self._backlog.see(second)
             if second.gauged:
                 self._watch(second.window_us + SECOND_US)
             end_us = second.window_us + SECOND_US
@@ -159,7 +163,7 @@ class PoolMemory:
             slots=self.slots,
             service_s=self._service_s(),
             lead_s=self.replica.lead_s(),
-            slo_queue_s=self._pool.slo_queue_s,
+            slo_queue_s=self._pool.longest_wait_s,
             target_ratio=self._scaling.target_ratio,
             scale_down_after_s=self._scaling.scale_down_after_s,
             low=self._pool.min_replicas,
@@ -172,6 +176,7 @@ class PoolMemory:
         expected = scheduled.slots if scheduled else None
         forecast = self._outlook.forecast(self._horizon_s(), expected or 0.0)
         in_flight, queued = self._meter.held()
+        urgent = self._backlog.urgent(now_us, service_s=self._service_s(), lead_s=self._horizon_s())
         return Situation(
             cluster=status.cluster,
             pool=status.pool,
@@ -198,7 +203,11 @@ class PoolMemory:
             mix=self.replica.mix(),
             identified=self._outlook.service.identified,
             horizon_s=forecast.horizon_s,
-            slo_queue_s=self._pool.slo_queue_s,
+            slo_queue_s=self._pool.longest_wait_s,
+            deadline_s=self._pool.deadline_s,
+            urgent=urgent.slots,
+            urgent_jobs=urgent.jobs,
+            urgent_within_s=urgent.within_s,
             missed=self._missed,
             miss_budget_ratio=self._scaling.miss_budget_ratio,
             data_age_s=_age_s(self._gauged_us, now_us),

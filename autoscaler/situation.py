@@ -83,6 +83,14 @@ class Situation:
     horizon_s: float = 0.0
     """Until a replica ordered now takes its first request."""
     slo_queue_s: float = 1.0
+    deadline_s: float = 0.0
+    """How long after it came a job must have ended; 0 where work does not wait."""
+    urgent: float = 0.0
+    """Slots in which jobs that wait end in time, as most of them are called for by"""
+    urgent_jobs: int = 0
+    """so many that are due first,"""
+    urgent_within_s: float = 0.0
+    """within so long from when a replica ordered now is ready."""
     missed: int = 0
 
     miss_budget_ratio: float = 0.01
@@ -146,6 +154,10 @@ _NUMBERS = (
     "identified",
     "horizon_s",
     "slo_queue_s",
+    "deadline_s",
+    "urgent",
+    "urgent_jobs",
+    "urgent_within_s",
     "missed",
     "miss_budget_ratio",
     "data_age_s",

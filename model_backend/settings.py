@@ -79,6 +79,9 @@ class PoolSettings(BaseModel, frozen=True, extra="forbid"):
     """Declared extra start delay, as a GPU node would take."""
     slo_queue_s: Annotated[float, Field(gt=0)] = 1.0
     """Longest wait for a replica before a request misses its SLO."""
+    deadline_s: Annotated[float, Field(ge=0)] = 0.0
+    """Jobs must have ended so long after they came (role `job`), as the `completion_window` of
+    OpenAI's batches says (24 h: 86400); 0: they are served as they come."""
     slo_share: Annotated[float, Field(gt=0, lt=1)] = 0.99
     drain_timeout_s: Annotated[float, Field(gt=0)] = 60.0
     health_interval_s: Annotated[float, Field(gt=0)] = 1.0
@@ -96,6 +99,18 @@ class PoolSettings(BaseModel, frozen=True, extra="forbid"):
                 f"got {low}, {start} and {high}"
             )
         return self
+
+    @model_validator(mode="after")
+    def _only_jobs_wait(self) -> Self:
+        if self.deadline_s and self.role != "job":
+            got = f"got {self.deadline_s:g} and {self.role}"
+            raise ValueError(f"pool {self.name}: deadline_s must be 0 unless role is job, {got}")
+        return self
+
+    @property
+    def longest_wait_s(self) -> float:
+        """Longer for a replica, and a request has missed its SLO."""
+        return self.deadline_s or self.slo_queue_s
 
 
 class BackendSettings(BaseModel, frozen=True, extra="forbid"):

@@ -55,13 +55,18 @@ class Market:
         claims = [self._claim(situation, alone[situation.pool]) for situation in sharing]
         grants = allocate(claims, self._stocks)
         wider = [
-            _with_spares(claim, grants[claim.pool], situation, alone[claim.pool])
+            _with_slack(claim, situation)
+            if situation.deadline_s
+            else _with_spares(claim, grants[claim.pool], situation, alone[claim.pool])
             for claim, situation in zip(claims, sharing, strict=True)
         ]
         if wider != claims:
             grants = allocate(wider, self._stocks)
         used = _used(claims, grants)
-        given = {claim.pool: _allotment(claim, grants[claim.pool], used) for claim in claims}
+        given = {
+            claim.pool: _allotment(claim, grants[claim.pool], used, situation)
+            for claim, situation in zip(claims, sharing, strict=True)
+        }
         return {pool: allotment for pool, allotment in given.items() if allotment is not None}
 
     def _claim(self, situation: Situation, decision: Decision) -> Claim:
@@ -104,6 +109,14 @@ def _with_spares(claim: Claim, grant: Grant, situation: Situation, decision: Dec
     return replace(claim, replicas=claim.replicas + extra, last=claim.last + extra)
 
 
+def _with_slack(claim: Claim, situation: Situation) -> Claim:
+    """With as many more, after all others, as it would have if its jobs could not wait."""
+    held = situation.in_flight + situation.queued
+    most = decide(replace(situation, urgent=max(held, situation.urgent))).desired
+    extra = max(0, most - claim.replicas)
+    return replace(claim, replicas=claim.replicas + extra, last=claim.last + extra)
+
+
 def _used(claims: Sequence[Claim], grants: Mapping[str, Grant]) -> Counter[Stock]:
     used = Counter[Stock]()
     for claim in claims:
@@ -112,10 +125,14 @@ def _used(claims: Sequence[Claim], grants: Mapping[str, Grant]) -> Counter[Stock
     return used
 
 
-def _allotment(claim: Claim, grant: Grant, used: Mapping[Stock, int]) -> Allotment | None:
+def _allotment(
+    claim: Claim, grant: Grant, used: Mapping[Stock, int], situation: Situation
+) -> Allotment | None:
     if grant.replicas == claim.replicas:
         return None
-    if grant.replicas > claim.replicas:
+    if grant.replicas > claim.replicas and situation.deadline_s:
+        why = f"nobody else needs the GPUs now, and {situation.queued:.3g} jobs wait"
+    elif grant.replicas > claim.replicas:
         why = f"{grant.on_spot} of them are on spot GPUs, of which some may be lost any time"
     else:
         why = _shortage(claim, sum(used[s] for s in claim.stocks) - grant.replicas * claim.gpus)

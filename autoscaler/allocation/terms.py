@@ -59,7 +59,8 @@ def _terms(pool: PoolSettings, claim: ClaimSettings, scaling: ScalingSettings) -
         stocks=tuple(map(_stock, usable)),
         guarantee=claim.guaranteed_replicas,
         priority=claim.priority,
-        deferrable=pool.role == "job",
+        # Where jobs have a deadline, only what it takes to meet it is asked for.
+        deferrable=pool.role == "job" and not pool.deadline_s,
         on_demand_ratio=claim.on_demand_ratio,
     )
 
