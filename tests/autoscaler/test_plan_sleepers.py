@@ -107,11 +107,11 @@ def planned(**status: Any) -> Decision:
     """By a pool of which one replica has woken in two seconds."""
     pool = CODEX.model_copy(update={"max_asleep": 1, "start_delay_s": 60})
     planner = Planner(ACTING, BackendSettings(pools=(pool,)))
-    records = [
+    records: tuple[Any, ...] = (
         pool_status(1, start_delay_s=60.0, **status),
         woken("codex-1", 1, 2),
         requests_table(1, arrived=1, in_flight=1, queued=0),
-    ]
+    )
     arrivals = [
         Arrival(at_us=at(2), id=str(n), topic="pools", record=record)
         for n, record in enumerate(records)
