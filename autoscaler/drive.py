@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from autoscaler.crash_loop import CrashLoop
 from autoscaler.past import ACTOR
+from autoscaler.sleepers import Sleepers, was_woken
 from model_backend.settings import PoolSettings
 from streams.clock import SECOND_US
 from streams.schemas.scaling import Decision, Drain, Ladder, PoolStatus, ReplicaStatus
@@ -24,9 +25,12 @@ STARTS_REMEMBERED: Final = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What to do now. size: for ``PoolDriver.scale``, None to leave it; stop: replicas to end."""
+    """What to do now. size: for ``PoolDriver.scale``, None to leave it; stop: replicas to end;
+    sleep: replicas to put to sleep.
+    """
 
     size: int | None = None
+    sleep: tuple[str, ...] = ()
     stop: tuple[str, ...] = ()
     out: tuple[Out, ...] = ()
 
@@ -61,6 +65,8 @@ class Drive:
         self._said: PoolStatus | None = None
         self._said_all_us = 0
         self._start_s: deque[float] = deque(maxlen=STARTS_REMEMBERED)
+        self._sleepers = Sleepers(pool.max_asleep)
+        self._news: list[str] = []
         self._crashes = CrashLoop()
 
     def decided(self, decision: Decision) -> None:
@@ -72,6 +78,10 @@ class Drive:
         """A gateway says how much it still has at a replica."""
         if drain.replica in self._seen:
             self._drains.setdefault(drain.replica, {})[drain.gateway] = drain
+
+    def cannot_sleep(self, replica: str, why: str) -> None:
+        """Its driver refused: it is stopped, and so are others."""
+        self._news.append(self._sleepers.refused(replica, why))
 
     def step(self, replicas: Sequence[ReplicaStatus], now_us: int) -> Step:
         """What to do and say, given what the driver sees at ``now_us``."""
@@ -88,10 +98,16 @@ class Drive:
         self._seen = {replica.replica: replica for replica in expected}
         self._drains = {name: d for name, d in self._drains.items() if name in self._seen}
         size, held = self._size(expected, now_us)
-        changes += held
+        news, self._news = self._news, []
+        changes += held + [self._news_of(one, now_us) for one in news]
+        drained = [one for one in expected if one.state == "draining"]
+        empty = [one.replica for one in drained if self._is_empty(one, now_us)]
+        sleep = self._sleepers.choose(empty, expected)
+        late = {one.replica for one in drained if self._is_late(one, now_us)}
         return Step(
             size=size,
-            stop=self._drained(expected, now_us),
+            sleep=sleep,
+            stop=tuple(sorted((late | set(empty)) - set(sleep))),
             out=(*self._say(expected, updates, now_us), *(_change_out(c) for c in changes)),
         )
 
@@ -132,48 +148,54 @@ class Drive:
         if not why:
             return None, []
         summary = f"{self._pool.name}: {live} of {self._target} replicas, {why}"
-        change_id = f"crash_loop@{now_us}"
-        return None, [self._change(id=change_id, at_us=now_us, kind="other", summary=summary)]
+        return None, [self._news_of(summary, now_us)]
+
+    def _news_of(self, summary: str, now_us: int) -> Change:
+        return self._change(id=f"{summary}@{now_us}", at_us=now_us, kind="other", summary=summary)
 
     def _what_happened(self, replica: ReplicaStatus) -> list[Change]:
         """The change that a replica's new state is, and what is learned from it."""
         name, at_us = replica.replica, replica.since_us
+        before = self._seen.get(name)
         match replica.state:
+            case "starting" if before is not None:
+                kind, what = "replica_started", "is woken"
             case "starting":
                 kind, what = (
                     "replica_started",
                     f"was started, ready in about {self._lead_s():.0f} s",
                 )
             case "ready":
-                took_s = (at_us - replica.ordered_at_us) / SECOND_US
-                self._start_s.append(took_s)
-                kind, what = "replica_ready", f"is ready, {took_s:.1f} s after it was ordered"
+                kind, what = "replica_ready", f"is ready, {self._took(replica)}"
+            case "asleep":
+                kind, what = "replica_stopped", "was put to sleep"
             case "failed":
-                self._crashes.lost(at_us, _ready_for_s(self._seen.get(name), at_us))
+                self._crashes.lost(at_us, _ready_for_s(before, at_us))
                 kind, what = "replica_lost", replica.reason
             case "stopped":
                 kind, what = "replica_stopped", "was stopped"
             case "draining":
                 return []
-        summary = f"{name} {what}"
-        return [self._change(id=name, at_us=at_us, kind=kind, summary=summary, replica=name)]
+        # One that sleeps now and then starts, is ready and stops more than once.
+        change_id, summary = f"{name}@{at_us}", f"{name} {what}"
+        return [self._change(id=change_id, at_us=at_us, kind=kind, summary=summary, replica=name)]
 
-    def _drained(self, replicas: Sequence[ReplicaStatus], now_us: int) -> tuple[str, ...]:
-        return tuple(
-            replica.replica
-            for replica in replicas
-            if replica.state == "draining" and self._has_drained(replica, now_us)
-        )
+    def _took(self, replica: ReplicaStatus) -> str:
+        took_s = (replica.since_us - replica.ordered_at_us) / SECOND_US
+        if was_woken(replica):
+            return f"{took_s:.1f} s after it was woken"
+        self._start_s.append(took_s)
+        return f"{took_s:.1f} s after it was ordered"
 
-    def _has_drained(self, replica: ReplicaStatus, now_us: int) -> bool:
+    def _is_empty(self, replica: ReplicaStatus, now_us: int) -> bool:
         """Every gateway that spoke since the drain began has nothing left there."""
-        waited_s = (now_us - replica.since_us) / SECOND_US
-        if waited_s > self._pool.drain_timeout_s:
-            return True
         words = self._drains.get(replica.replica, {}).values()
         heard = [drain for drain in words if drain.at_us >= replica.since_us]
         done = bool(heard) and all(drain.in_flight == 0 for drain in heard)
-        return done and waited_s >= DRAIN_GRACE_S
+        return done and now_us - replica.since_us >= DRAIN_GRACE_S * SECOND_US
+
+    def _is_late(self, replica: ReplicaStatus, now_us: int) -> bool:
+        return now_us - replica.since_us > self._pool.drain_timeout_s * SECOND_US
 
     def _say(self, replicas: Sequence[ReplicaStatus], updates: list[Out], now_us: int) -> list[Out]:
         """The pool and its replicas: what changed at once, all of it every two seconds."""
@@ -211,6 +233,8 @@ class Drive:
             starting=states.count("starting"),
             draining=states.count("draining"),
             failed=states.count("failed"),
+            asleep=states.count("asleep"),
+            max_asleep=self._sleepers.most,
             min_replicas=pool.min_replicas,
             max_replicas=pool.max_replicas,
             ladder=self._decision.ladder if self._decision else self._ladder,
@@ -229,7 +253,7 @@ class Drive:
         # Promised once: what is learned later is for those ordered later.
         expected_us = (
             before.expected_ready_at_us
-            if before
+            if before and before.ordered_at_us == replica.ordered_at_us
             else replica.ordered_at_us + round(self._lead_s() * SECOND_US)
         )
         return replica.but(expected_ready_at_us=expected_us)

@@ -99,6 +99,9 @@ def _seen(situation: Situation) -> Iterator[str]:
     )
     if situation.scheduled:
         yield f"scheduled: {situation.scheduled.why}"
+    if situation.max_asleep:
+        asleep = f"{situation.asleep} of at most {situation.max_asleep} replicas are asleep"
+        yield f"{asleep} and serve {situation.wake_s:.3g} s after they are woken"
     if situation.deadline_s:
         yield (
             f"jobs must have ended within {situation.deadline_s:g} s; the most urgent "

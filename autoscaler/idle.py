@@ -41,7 +41,7 @@ def break_even_s(situation: Situation) -> float:
     Whoever waits so long before he gives up something he may need any time pays at most twice what
     he would if he knew the future, whatever comes (the ski rental problem).
     """
-    return situation.zero_after_starts * situation.lead_s
+    return situation.zero_after_starts * (situation.wake_s or situation.lead_s)
 
 
 def why_not_zero(situation: Situation) -> str:

@@ -10,6 +10,8 @@ from streams.schemas.scaling import ReplicaStatus
 
 WHOLE: Final = "start"
 """The only phase where a driver does not tell them apart."""
+WAKE: Final = "wake"
+"""The only phase of one that was woken and not started."""
 PHASES: Final = ("schedule", "node", "image", "weights", "warm_up", "first_token")
 OF_THE_MODEL: Final = (WHOLE, "image", "weights", "warm_up", "first_token")
 """What may take otherwise once engine or model have changed."""
@@ -34,12 +36,18 @@ class LeadTime:
         self._seen: dict[str, deque[float]] = {}
         self._replicas: deque[str] = deque(maxlen=200)
         self._answered: deque[str] = deque(maxlen=200)
+        self._woken: deque[tuple[str, int]] = deque(maxlen=200)
+        self._wakes: deque[float] = deque(maxlen=REMEMBERED)
 
     def see(self, replica: ReplicaStatus) -> None:
         """Takes each replica once, when it is ready and says when it was ordered."""
         if replica.state != "ready" or not replica.ordered_at_us:
             return
-        if replica.replica in self._replicas or replica.since_us < replica.ordered_at_us:
+        if replica.since_us < replica.ordered_at_us:
+            return
+        if WAKE in replica.phases_s:
+            self._see_wake(replica)
+        if WAKE in replica.phases_s or replica.replica in self._replicas:
             return
         self._replicas.append(replica.replica)
         self._take(_phases(replica))
@@ -57,6 +65,16 @@ class LeadTime:
         for phase in OF_THE_MODEL:
             if seen := self._seen.get(phase):
                 self._seen[phase] = deque([_upper_median(seen)], REMEMBERED)
+
+    def _see_wake(self, replica: ReplicaStatus) -> None:
+        wake = (replica.replica, replica.ordered_at_us)
+        if wake not in self._woken and replica.phases_s[WAKE] >= 0:
+            self._woken.append(wake)
+            self._wakes.append(replica.phases_s[WAKE])
+
+    def wake_s(self) -> float:
+        """Usual seconds until one that was asleep serves; infinite until one was seen."""
+        return _upper_median(self._wakes) if self._wakes else math.inf
 
     @property
     def learned(self) -> bool:

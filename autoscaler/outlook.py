@@ -22,11 +22,14 @@ FINEST: Final = 0.001
 class Outlook:
     """What a pool will be asked for, learned from each second: the same live and in a backtest."""
 
-    def __init__(self, *, slo_queue_s: float, miss_budget_ratio: float) -> None:
+    def __init__(
+        self, *, slo_queue_s: float, miss_budget_ratio: float, sleeps: bool = False
+    ) -> None:
         self._slo_queue_s = slo_queue_s
         self._budget = Budget(miss_budget_ratio)
         self._need = Need()
         self._blend = Blend({name: make() for name, make in FORECASTERS.items()})
+        self._far = Blend({name: make() for name, make in FORECASTERS.items()}) if sleeps else None
         self._occupancy = Trailing(LONGEST_SERVICE_S)
         self._told_work = False
         self.service = ServiceTime()
@@ -50,8 +53,19 @@ class Outlook:
             full=self._stretch(second, slots),
             slo_queue_s=self._slo_queue_s,
         )
-        self._blend.observe(second.window_us + SECOND_US, need)
         self.usual.see(second.window_us, need, scheduled=scheduled)
+        for blend in filter(None, (self._blend, self._far)):
+            blend.observe(second.window_us + SECOND_US, need)
+
+    def far(self, horizon_s: float, at_least: float = 0.0) -> float:
+        """The planned quantile of the highest demand until a horizon beyond that of ``forecast``.
+
+        0 for a pool of which nobody sleeps: it has no second horizon.
+        """
+        if self._far is None:
+            return 0.0
+        aim = min(1 - FINEST, round(self._budget.quantile(horizon_s), 3))
+        return self._far.forecast(horizon_s, (aim,), at_least)[0]
 
     def forecast(self, horizon_s: float, at_least: float = 0.0) -> Forecast:
         """The highest demand until ``horizon_s``.

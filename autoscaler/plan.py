@@ -68,10 +68,28 @@ def for_forecast(situation: Situation, less: float = 0.0) -> int:
     """
     if situation.deadline_s:
         return whole(situation.urgent / carries(situation).slots)
-    if situation.service_s <= 0:
+    near = _hold(situation, situation.upper - less)
+    return max(near, beyond_sleepers(situation, less))
+
+
+def beyond_sleepers(situation: Situation, less: float = 0.0) -> int:
+    """Replicas that cannot sleep, since what may come before one is started takes more than wake.
+
+    As long as all there are, asleep or not, are enough, so many sleep as may. If they are not, all
+    are ordered; the driver wakes those asleep and starts the rest.
+    """
+    if not situation.max_asleep:
         return 0
-    upper = max(0.0, situation.upper - less)
-    return whole(upper / carries(situation).slots) if upper >= NOBODY * _alone(situation) else 0
+    needed = _hold(situation, situation.upper_far - less)
+    if needed > situation.standing + situation.asleep:
+        return needed
+    return max(0, needed - situation.max_asleep)
+
+
+def _hold(situation: Situation, upper: float) -> int:
+    if situation.service_s <= 0 or upper < NOBODY * _alone(situation):
+        return 0
+    return whole(upper / carries(situation).slots)
 
 
 def _alone(situation: Situation) -> float:
@@ -89,7 +107,7 @@ def _sized(situation: Situation, ahead: int, present: int) -> int:
 
 def for_keeping(situation: Situation) -> int:
     """Replicas up to which those that stand are kept: of what they serve, the nearest number."""
-    if situation.service_s <= 0:
+    if situation.deadline_s or situation.service_s <= 0:
         return 0
     return round(min(situation.kept, MOST_KEPT * situation.upper) / carries(situation).slots)
 
@@ -167,6 +185,9 @@ def _reason(situation: Situation, ahead: int, present: int, replicas: int) -> st
     if situation.scheduled is not None and situation.scheduled.slots:
         expected = f"{situation.scheduled.slots:.3g} slots of demand are expected"
         forecast = f"{forecast}, where {expected} by {situation.scheduled.why}"
+    if beyond_sleepers(situation) > _hold(situation, situation.upper):
+        far = f"{situation.upper_far:.3g} in the {situation.lead_s:.3g} s that a start takes"
+        forecast += f", {far}, and {situation.asleep} asleep are too few or may not be more"
     if present > ahead:
         called = f"{held} need {_replicas(present)}; {forecast} would need {ahead}"
     else:

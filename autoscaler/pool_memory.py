@@ -1,6 +1,5 @@
 """One pool as the planner knows it: what came in, what was learned, the situation at a moment."""
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -13,8 +12,8 @@ from autoscaler.fleet import terms_of
 from autoscaler.growth import GrowthWatch
 from autoscaler.highest import Highest
 from autoscaler.idle import Idle
+from autoscaler.orders import Orders
 from autoscaler.outlook import Outlook
-from autoscaler.plan import overdue_after_s
 from autoscaler.replica_memory import ReplicaMemory
 from autoscaler.replica_seconds import ReplicaSecond
 from autoscaler.schedules.calendar import NOTHING_SCHEDULED, Calendar, Moment
@@ -29,11 +28,8 @@ PIPELINE_S: Final = 4.0
 """From the end of a window until a decision made from it reaches the driver."""
 ORDER_ON_ITS_WAY_S: Final = 10.0
 """So long after a decision, the driver may still speak of the time before it."""
-HOUR_S: Final = 3_600
-FAILED_WITHIN_S: Final = 300
 GAP_S: Final = 10.0
 """A longer gap in the figures, and the pool counts as watched from its end on."""
-MAX_REPLICAS: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,15 +55,15 @@ class PoolMemory:
         self.status: PoolStatus | None = None
         self._meter = DemandMeter()
         self._outlook = Outlook(
-            slo_queue_s=pool.longest_wait_s, miss_budget_ratio=scaling.miss_budget_ratio
+            slo_queue_s=pool.longest_wait_s,
+            miss_budget_ratio=scaling.miss_budget_ratio,
+            sleeps=pool.max_asleep > 0,
         )
         self.replica = ReplicaMemory(pool.start_delay_s)
         self._growth = GrowthWatch()
         self.days = DayByDay()
-        self._replicas: dict[str, ReplicaStatus] = {}
-        self._failed_starts: deque[int] = deque(maxlen=100)
+        self._orders = Orders()
         self._proposals = Highest(round(scaling.scale_down_after_s * SECOND_US))
-        self._ordered: deque[tuple[int, int]] = deque(maxlen=1_000)
         self._told: tuple[int, int] | None = None
         self._watched_since_us: int | None = None
         self._gauged_us: int | None = None
@@ -89,15 +85,9 @@ class PoolMemory:
 
     def see_replica(self, name: str, replica: ReplicaStatus | None) -> None:
         """None: it is forgotten by its driver."""
-        before = self._replicas.pop(name, None)
-        if replica is None:
-            return
-        if len(self._replicas) >= MAX_REPLICAS:
-            del self._replicas[next(iter(self._replicas))]
-        self._replicas[name] = replica
-        self.replica.lead.see(replica)
-        if replica.state == "failed" and before is not None and before.state == "starting":
-            self._failed_starts.append(replica.since_us)
+        self._orders.see(name, replica)
+        if replica is not None:
+            self.replica.lead.see(replica)
 
     def see_seconds(self, seconds: Sequence[PoolSecond], *, trusted: bool) -> None:
         """New final windows; nothing is learned of serving times while they are not trusted."""
@@ -121,7 +111,7 @@ class PoolMemory:
     def see_replica_seconds(self, rows: Sequence[ReplicaSecond], *, usual: bool) -> None:
         """What engines said; usual: nothing is wrong with the pool but that much is asked of it."""
         self._idle.see_replicas(rows)
-        self.replica.see_replicas(rows, self._replicas, slots=self.slots, usual=usual)
+        self.replica.see_replicas(rows, self._orders.replicas, slots=self.slots, usual=usual)
 
     def see_change(self, change: Change) -> None:
         if self.replica.see_change(change):
@@ -161,7 +151,7 @@ class PoolMemory:
             service_s=self._service_s(),
             lead_s=self.replica.lead_s(),
         )
-        self.days.second(second, status, terms, self._gpus_per_replica())
+        self.days.second(second, status, terms, self._orders.gpus_per_replica)
 
     def situation(self, now_us: int, status: PoolStatus, about: Circumstances) -> Situation:
         """The pool at ``now_us`` (the end of the newest closed interval)."""
@@ -177,8 +167,8 @@ class PoolMemory:
             standing=self._standing(status),
             ready=status.ready,
             starting=status.starting,
-            pending_s=self._pending_s(now_us),
-            overdue=self._overdue(now_us),
+            pending_s=self._orders.pending_s(now_us),
+            overdue=self._orders.overdue(now_us, self.replica.lead_s()),
             lead_s=self.replica.lead_s(),
             low=about.low,
             high=about.high,
@@ -188,6 +178,10 @@ class PoolMemory:
             quantile=forecast.planned.q,
             upper=forecast.planned.value,
             kept=forecast.kept.value,
+            asleep=status.asleep,
+            max_asleep=status.max_asleep,
+            wake_s=self.replica.wake_s() if status.max_asleep else 0.0,
+            upper_far=self._outlook.far(self.replica.lead_s() + PIPELINE_S, expected or 0.0),
             in_flight=in_flight,
             queued=queued,
             glimpsed=self._glimpse.held(now_us, self._gauged_us or 0),
@@ -210,10 +204,10 @@ class PoolMemory:
             scale_down_after_s=self._scaling.scale_down_after_s,
             idle_s=min(self._idle.lasts_s(now_us), self._watched_s(now_us)),
             zero_after_starts=self._scaling.zero_after_starts,
-            gpus_per_replica=self._gpus_per_replica(),
-            gpus_ordered=self._gpus_ordered(now_us),
+            gpus_per_replica=self._orders.gpus_per_replica,
+            gpus_ordered=self._orders.gpus_ordered(now_us),
             gpus_per_hour=self._scaling.gpus_per_hour,
-            failed_starts=self._failed_lately(now_us),
+            failed_starts=self._orders.failed_lately(now_us),
             fruitless=self._growth.fruitless(now_us),
             suspects=about.suspects,
             suspect_demand=max(0.0, self._offered() - self._offered(about.suspects)),
@@ -237,7 +231,8 @@ class PoolMemory:
         return status.desired
 
     def _horizon_s(self) -> float:
-        return self.replica.lead_s() + PIPELINE_S
+        sleeps = self.status is not None and self.status.max_asleep
+        return (self.replica.wake_s() if sleeps else self.replica.lead_s()) + PIPELINE_S
 
     def _ahead_s(self) -> float:
         """Replicas ordered so long before are there, if none starts slower than any did lately."""
@@ -251,33 +246,8 @@ class PoolMemory:
             usual=self._outlook.usual.at,
         )
 
-    def _ordered_us(self) -> list[int]:
-        return [
-            replica.ordered_at_us
-            for replica in self._replicas.values()
-            if replica.state == "starting" and replica.ordered_at_us
-        ]
-
-    def _pending_s(self, now_us: int) -> float:
-        return _age_s(min(self._ordered_us(), default=now_us), now_us)
-
-    def _overdue(self, now_us: int) -> int:
-        after_s = overdue_after_s(self.replica.lead_s())
-        return sum(_age_s(at_us, now_us) > after_s for at_us in self._ordered_us())
-
     def _watched_s(self, now_us: int) -> float:
         return _age_s(self._watched_since_us, now_us) if self._watched_since_us else 0.0
-
-    def _failed_lately(self, now_us: int) -> int:
-        since_us = now_us - FAILED_WITHIN_S * SECOND_US
-        return sum(at_us > since_us for at_us in self._failed_starts)
-
-    def _gpus_per_replica(self) -> int:
-        return max((replica.gpus for replica in self._replicas.values()), default=0) or 1
-
-    def _gpus_ordered(self, now_us: int) -> int:
-        since_us = now_us - HOUR_S * SECOND_US
-        return sum(gpus for at_us, gpus in self._ordered if at_us > since_us)
 
     # What was decided
 
@@ -291,8 +261,7 @@ class PoolMemory:
         if decision.desired != standing:
             self._told = (decision.desired, decision.at_us)
         if decision.desired > standing:
-            gpus = (decision.desired - standing) * self._gpus_per_replica()
-            self._ordered.append((decision.at_us, gpus))
+            self._orders.order(decision.desired - standing, decision.at_us)
         return self.days.decided(decision)
 
 

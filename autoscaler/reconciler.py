@@ -77,10 +77,19 @@ class Reconciler:
             self.say(step.out)
             for replica in step.stop:
                 await pool.driver.stop(replica)
+            await self._put_to_sleep(pool, step.sleep)
             if step.size is not None:
                 await pool.driver.scale(step.size)
         except PoolDriverError as exc:
             log.warning("driver_refused", pool=pool.name, error=str(exc))
+
+    @staticmethod
+    async def _put_to_sleep(pool: DrivenPool, replicas: Sequence[str]) -> None:
+        for replica in replicas:
+            try:
+                await pool.driver.sleep(replica)
+            except PoolDriverError as exc:
+                pool.drive.cannot_sleep(replica, str(exc))
 
     async def send(self, commit: Callable[[Outcome], Awaitable[None]]) -> None:
         """Write what there is to say, without end. After an error call it again: nothing is lost.

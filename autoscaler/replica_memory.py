@@ -73,3 +73,7 @@ class ReplicaMemory:
 
     def lead_s(self) -> float:
         return self.lead.seconds() or self.prior.lead_s
+
+    def wake_s(self) -> float:
+        """As long as a start until one was seen to wake; then no longer than that."""
+        return min(self.lead.wake_s(), self.lead_s())

@@ -69,6 +69,14 @@ class Situation:
     """That quantile of the highest demand until a replica ordered now is ready."""
     kept: float = 0.0
     """A higher one: what stands for up to this much is left standing."""
+    asleep: int = 0
+    """Replicas that serve nothing until they are woken."""
+    max_asleep: int = 0
+    """So many of those no longer needed are put to sleep; 0: they are stopped."""
+    wake_s: float = 0.0
+    """How long one takes to wake: then ``upper`` is of the time until it serves,"""
+    upper_far: float = 0.0
+    """and this of the time until one ordered now does."""
     in_flight: float = 0.0
     queued: float = 0.0
     glimpsed: float = 0.0
@@ -147,6 +155,10 @@ _NUMBERS = (
     "quantile",
     "upper",
     "kept",
+    "asleep",
+    "max_asleep",
+    "wake_s",
+    "upper_far",
     "in_flight",
     "queued",
     "glimpsed",

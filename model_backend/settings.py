@@ -71,6 +71,12 @@ class PoolSettings(BaseModel, frozen=True, extra="forbid"):
     min_replicas: Annotated[int, Field(ge=0)] = 1
     max_replicas: Annotated[int, Field(ge=1)] = 4
     initial_replicas: Annotated[int, Field(ge=0)] = 1
+    max_asleep: Annotated[int, Field(ge=0)] = 0
+    """So many replicas that are no longer needed are put to sleep instead of stopped, if their
+    engine can (vLLM with `--enable-sleep-mode`, our llama replica); they wake faster than one
+    starts, and are not counted in `max_replicas`."""
+    sleep_level: Literal[1, 2] = 1
+    """1: weights are kept in the memory of the host; 2: nothing is kept but the process."""
     slots: Annotated[int, Field(ge=1)] = 4
     """Requests a replica serves at once."""
     cap_tokens_per_s: Annotated[float, Field(ge=0)] = 0.0

@@ -31,14 +31,30 @@ class PoolDriver(Protocol):
         ...
 
     async def scale(self, size: int) -> None:
-        """Make starting plus ready replicas ``size``: start some, or let the surplus go.
+        """Make starting plus ready replicas ``size``: wake or start some, or let the surplus go.
 
-        Of the surplus, what is starting is stopped and what is ready is drained.
+        Those asleep are woken before any is started. Of the surplus, what is starting is stopped
+        and what is ready is drained.
         """
         ...
 
     async def drain(self, replica: str) -> None:
         """Give it nothing more; it goes on until ``stop``. Unknown names are ignored."""
+        ...
+
+    async def sleep(self, replica: str) -> None:
+        """Have one that has drained give up what it can; it is ``asleep`` once it has.
+
+        To be asked again until then: raises PoolDriverError where it cannot, and it still drains.
+        Unknown names are ignored.
+        """
+        ...
+
+    async def wake(self, replica: str) -> None:
+        """Have one that is asleep serve again: it is ``starting`` at once, ``ready`` once it does.
+
+        Others are left as they are.
+        """
         ...
 
     async def stop(self, replica: str) -> None:

@@ -58,6 +58,12 @@ class DryRunPool:
     async def drain(self, replica: str) -> None:
         self._remember(f"drain {replica}")
 
+    async def sleep(self, replica: str) -> None:
+        self._remember(f"put {replica} to sleep")
+
+    async def wake(self, replica: str) -> None:
+        self._remember(f"wake {replica}")
+
     async def stop(self, replica: str) -> None:
         self._remember(f"stop {replica}")
 

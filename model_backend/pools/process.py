@@ -6,22 +6,22 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import aiohttp
 
 from model_backend.pools.base import surplus
+from model_backend.pools.child import Child, ending, send
+from model_backend.pools.sleep import put_to_sleep, wake_up
 from model_backend.settings import PoolSettings
 from streams.clock import SECOND_US, Clock
 from streams.errors import PoolDriverError
 from streams.log import get_logger
-from streams.schemas.scaling import ReplicaState, ReplicaStatus
+from streams.schemas.scaling import ReplicaStatus
 
 HEALTH_TIMEOUT: Final = aiohttp.ClientTimeout(total=1.0)
 HEALTHY: Final = 200
-PHASES: Final = ("schedule", "image", "weights")
 HEALTH_PATIENCE_S: Final = 0.2
 """`observe` waits this long for the checks it starts; slower answers are seen the next time."""
 TERMINATE_S: Final = 5.0
@@ -58,43 +58,6 @@ def replica_command(pool: PoolSettings, name: str, fd: int) -> list[str]:
     return [sys.executable, "-m", "model_backend.replicas", pool.replica, *flags]
 
 
-@dataclass(slots=True)
-class _Child:
-    """One replica process and what is known of it."""
-
-    name: str
-    process: asyncio.subprocess.Process
-    address: str
-    ordered_at_us: int
-    spawned_at_us: int
-    answered_at_us: int = 0
-    """Its program answered for the first time, if only that it is loading."""
-    state: ReplicaState = "starting"
-    since_us: int = 0
-    reason: str = ""
-    healthy_at_us: int = 0
-    ready_at_us: int = 0
-    checked_at_us: int = 0
-    told_to_stop_at_us: int | None = None
-    check: "asyncio.Task[int] | None" = None
-
-    def becomes(self, state: ReplicaState, now_us: int, reason: str = "") -> None:
-        self.state, self.since_us, self.reason = state, now_us, reason
-        log.info("replica", replica=self.name, state=state, reason=reason)
-
-    @property
-    def phases_s(self) -> dict[str, float]:
-        """Empty until it is ready."""
-        ends_us = (self.spawned_at_us, self.answered_at_us, self.ready_at_us)
-        starts_us = (self.ordered_at_us, *ends_us)
-        spans = zip(PHASES, starts_us, ends_us, strict=False) if self.ready_at_us else ()
-        return {phase: (end_us - start_us) / SECOND_US for phase, start_us, end_us in spans}
-
-    @property
-    def ended(self) -> bool:
-        return self.state in {"failed", "stopped"}
-
-
 class ProcessPool:
     """Starts, checks, drains and ends replica processes; keeps the PoolDriver contract.
 
@@ -116,7 +79,7 @@ class ProcessPool:
         self._log_dir = log_dir
         self._next = first_number
         self._command = command
-        self._children: dict[str, _Child] = {}
+        self._children: dict[str, Child] = {}
         self._client: aiohttp.ClientSession | None = None
 
     async def observe(self) -> list[ReplicaStatus]:
@@ -131,7 +94,11 @@ class ProcessPool:
     async def scale(self, size: int) -> None:
         now_us = self._clock()
         live = [c for c in self._children.values() if c.state in {"starting", "ready"}]
-        for _ in range(size - len(live)):
+        asleep = [child.name for child in self._children.values() if child.state == "asleep"]
+        missing = max(0, size - len(live))
+        for name in asleep[:missing]:
+            await self.wake(name)
+        for _ in range(missing - len(asleep)):
             await self._start(now_us)
         for replica in surplus(self._statuses(now_us), size):
             ready = replica.state == "ready"
@@ -142,6 +109,24 @@ class ProcessPool:
         if child and child.state == "ready":
             child.becomes("draining", self._clock(), "no longer needed")
 
+    async def sleep(self, replica: str) -> None:
+        child = self._children.get(replica)
+        if child is None or child.state != "draining" or child.told_to_stop_at_us is not None:
+            return
+        if child.turning is None:
+            falling = put_to_sleep(self._http(), child.address, self._pool.sleep_level)
+            child.turning = asyncio.create_task(falling)
+        elif child.turning.done():
+            child.turning.result()
+
+    async def wake(self, replica: str) -> None:
+        child = self._children.get(replica)
+        if child and child.state == "asleep":
+            child.ordered_at_us, child.woken_s = self._clock(), None
+            child.becomes("starting", child.ordered_at_us, "is woken")
+            waking = wake_up(self._http(), child.address, self._pool.sleep_level)
+            child.turning = asyncio.create_task(waking)
+
     async def stop(self, replica: str) -> None:
         child = self._children.get(replica)
         if child and not child.ended and child.told_to_stop_at_us is None:
@@ -149,7 +134,7 @@ class ProcessPool:
             if child.state != "draining":
                 child.becomes("draining", now_us, "stopped before it was needed")
             child.told_to_stop_at_us = now_us
-            _send(child, signal.SIGTERM)
+            send(child, signal.SIGTERM)
 
     async def close(self) -> None:
         children = list(self._children.values())
@@ -159,9 +144,10 @@ class ProcessPool:
         if waits:
             await asyncio.wait(waits, timeout=CLOSE_S)
         for child in children:
-            _send(child, signal.SIGKILL)
+            send(child, signal.SIGKILL)
         await asyncio.gather(*waits)
-        await asyncio.gather(*(c.check for c in children if c.check), return_exceptions=True)
+        tasks = [task for child in children for task in (child.check, child.turning) if task]
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._client:
             await self._client.close()
             self._client = None
@@ -185,7 +171,7 @@ class ProcessPool:
                 )
             except OSError as exc:
                 raise PoolDriverError(f"{name} could not be started ({exc})") from exc
-        child = _Child(name, process, address, ordered_at_us=now_us, spawned_at_us=self._clock())
+        child = Child(name, process, address, ordered_at_us=now_us, spawned_at_us=self._clock())
         child.becomes("starting", now_us, f"ordered, ready in about {self._pool.start_delay_s:g} s")
         self._children[name] = child
 
@@ -218,29 +204,34 @@ class ProcessPool:
 
     async def _health(self, address: str) -> int:
         """The status it answers with; 0 for no answer."""
-        self._client = self._client or aiohttp.ClientSession(timeout=HEALTH_TIMEOUT)
         try:
-            async with self._client.get(f"{address}/health") as answer:
+            async with self._http().get(f"{address}/health") as answer:
                 return answer.status
         except (aiohttp.ClientError, TimeoutError):
             return 0
 
-    def _judge(self, child: _Child, now_us: int) -> None:
+    def _http(self) -> aiohttp.ClientSession:
+        self._client = self._client or aiohttp.ClientSession(timeout=HEALTH_TIMEOUT)
+        return self._client
+
+    def _judge(self, child: Child, now_us: int) -> None:
         """Move one child on by what is known of its process and its health."""
         if child.ended:
             return
         if child.process.returncode is not None:
             told = child.told_to_stop_at_us is not None
-            child.becomes("stopped" if told else "failed", now_us, _ending(child.process))
+            child.becomes("stopped" if told else "failed", now_us, ending(child.process))
         elif child.told_to_stop_at_us is not None:
             if now_us - child.told_to_stop_at_us > TERMINATE_S * SECOND_US:
-                _send(child, signal.SIGKILL)
+                send(child, signal.SIGKILL)
+        elif child.turning is not None:
+            self._judge_turning(child, child.turning, now_us)
         elif child.state == "starting":
             self._judge_start(child, now_us)
         elif now_us - child.healthy_at_us > self._pool.unhealthy_after_s * SECOND_US:
             self._give_up(child, now_us, f"gave no answer for {self._pool.unhealthy_after_s:g} s")
 
-    def _judge_start(self, child: _Child, now_us: int) -> None:
+    def _judge_start(self, child: Child, now_us: int) -> None:
         limit_s = self._pool.start_delay_s + START_LIMIT_S
         if child.healthy_at_us:
             child.ready_at_us = child.healthy_at_us
@@ -249,9 +240,22 @@ class ProcessPool:
         elif now_us - child.ordered_at_us > limit_s * SECOND_US:
             self._give_up(child, now_us, f"was not ready after {limit_s:g} s")
 
+    def _judge_turning(self, child: Child, turning: "asyncio.Task[None]", now_us: int) -> None:
+        error = turning.exception() if turning.done() else None
+        if not turning.done() or (error and child.state == "draining"):  # `sleep` tells of it
+            return
+        child.turning, child.healthy_at_us = None, now_us
+        if error:
+            self._give_up(child, now_us, f"did not wake ({error})")
+        elif child.state == "draining":
+            child.becomes("asleep", now_us, f"at level {self._pool.sleep_level}")
+        else:
+            child.woken_s = (now_us - child.ordered_at_us) / SECOND_US
+            child.becomes("ready", now_us, f"ready {child.woken_s:.1f} s after it was woken")
+
     @staticmethod
-    def _give_up(child: _Child, now_us: int, why: str) -> None:
-        _send(child, signal.SIGKILL)
+    def _give_up(child: Child, now_us: int, why: str) -> None:
+        send(child, signal.SIGKILL)
         child.becomes("failed", now_us, f"{why} and was killed")
 
     def _statuses(self, now_us: int) -> list[ReplicaStatus]:
@@ -274,20 +278,6 @@ class ProcessPool:
             )
             for child in self._children.values()
         ]
-
-
-def _send(child: _Child, number: signal.Signals) -> None:
-    if child.process.returncode is None:
-        try:
-            child.process.send_signal(number)
-        except ProcessLookupError:
-            log.debug("already_ended", replica=child.name)
-
-
-def _ending(process: asyncio.subprocess.Process) -> str:
-    code = process.returncode
-    assert code is not None  # noqa: S101 - asked only once it has ended
-    return f"ended with signal {-code}" if code < 0 else f"ended with exit code {code}"
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -21,6 +21,7 @@ from model_backend.replicas.base import (
 )
 from model_backend.replicas.llama_engine import LlamaEngine, default_model_path
 from model_backend.replicas.pacing import Pacer
+from model_backend.replicas.sleeping import Sleeping
 from streams.errors import InvalidParameterError
 
 WAITING_PER_SLOT: Final = 8
@@ -62,7 +63,12 @@ class LlamaReplica:
             path, alias=options.model, slots=options.slots, context_tokens=arguments.context_tokens
         )
         self._slots = asyncio.Semaphore(options.slots)
-        self._waiting = 0
+        self._waiting = self._serving = 0
+        self._sleeping = Sleeping(
+            busy=lambda: bool(self._waiting or self._serving),
+            unload=lambda: asyncio.to_thread(self._engine.close),
+            load=self._engine.start,
+        )
         self._upstream: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
@@ -78,6 +84,7 @@ class LlamaReplica:
             web.post("/v1/chat/completions", self._generate),
             web.post("/v1/completions", self._generate),
             web.get("/v1/models", self._models),
+            *self._sleeping.routes(),
         ]
         if os.environ.get(DEMO_VARIABLE) == "1":
             served.append(web.post("/demo/delay", self._delay))
@@ -119,6 +126,8 @@ class LlamaReplica:
             return problem(400, "the body must be a JSON object")
         if self._waiting >= WAITING_PER_SLOT * self._options.slots:
             return problem(503, f"{self._options.name} is full", kind="service_unavailable")
+        if self._sleeping.asleep:
+            return problem(503, f"{self._options.name} is asleep", kind="service_unavailable")
         url = f"{self._engine.address}{request.path}"
         async with self._slot(), self._client.post(url, json=body) as upstream:
             if upstream.status == 200 and upstream.content_type == "text/event-stream":
@@ -137,10 +146,12 @@ class LlamaReplica:
         finally:
             self._waiting -= 1
             self.metrics.waiting.set(self._waiting)
+        self._serving += 1
         self.metrics.running.inc()
         try:
             yield
         finally:
+            self._serving -= 1
             self.metrics.running.dec()
             self._slots.release()
 

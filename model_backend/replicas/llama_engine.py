@@ -42,6 +42,10 @@ class LlamaEngine:
         self._server = await asyncio.to_thread(with_low_priority, self._serve)
         self.address = str(self._server.listening_address)
 
+    def close(self) -> None:
+        """Free the model's memory; ``start`` loads it again."""
+        self._server, self.address = None, ""
+
     def _serve(self) -> Any:
         params = self._xllamacpp.CommonParams()
         params.model.path = str(self._model_path)

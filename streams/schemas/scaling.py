@@ -7,7 +7,7 @@ import msgspec
 from streams.schemas.base import Record
 
 Ladder = Literal["shadow", "recommend", "floor", "full"]
-ReplicaState = Literal["starting", "ready", "draining", "failed", "stopped"]
+ReplicaState = Literal["starting", "ready", "draining", "asleep", "failed", "stopped"]
 
 
 class Quantile(Record, frozen=True, kw_only=True):
@@ -108,7 +108,8 @@ class ReplicaStatus(Record, frozen=True, kw_only=True):
     """Requests it serves at once."""
     phases_s: dict[str, float] = msgspec.field(default_factory=dict)
     """How long each phase of its start took, told once it is ready: `schedule` (a place for it is
-    found), `node` (one is added), `image` (its program is there and runs), `weights`, `warm_up`."""
+    found), `node` (one is added), `image` (its program is there and runs), `weights`, `warm_up`. Of
+    one that was woken: `wake`, and nothing else."""
 
 
 class PoolStatus(Record, frozen=True, kw_only=True):
@@ -134,6 +135,10 @@ class PoolStatus(Record, frozen=True, kw_only=True):
     cap: str = ""
     """What limits each replica, as shown to people: `demo cap 12 tokens/s`."""
     slots_per_replica: int = 0
+    asleep: int = 0
+    """Replicas that keep a part of their memory and serve nothing until they are woken."""
+    max_asleep: int = 0
+    """So many of those no longer needed are put to sleep; 0 where none is or can be."""
     slo_queue_s: float = 1.0
 
 

@@ -136,6 +136,7 @@ def test_serving_the_first_first_in_so_many_slots_meets_every_deadline(
         pytest.param({"urgent": 8.1}, 3, id="all-of-it"),
         pytest.param({"urgent": 99.0}, 4, id="never-above-the-bounds"),
         pytest.param({"urgent": 0.1}, 1, id="what-may-wait-frees-replicas"),
+        pytest.param({"urgent": 0.1, "kept": 8.0}, 1, id="whatever-may-come-soon"),
         pytest.param({"urgent": 0.1, "data_age_s": 6.0}, 2, id="but-not-on-doubt"),
         pytest.param({"urgent": 0.1, "highest_recent": 2}, 2, id="nor-right-after"),
     ],

@@ -1,4 +1,7 @@
-"""A tiny replica for tests: `fake_replica.py FD [stubborn] [status]`; serves /health, no more."""
+"""A tiny replica for tests: `fake_replica.py FD MANNER STATUS`; serves /health and sleep mode.
+
+Manners: obliging; stubborn (ends by force only); sleepless (cannot sleep); dreamy (never wakes).
+"""
 
 import signal
 import socket
@@ -9,6 +12,18 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 class Door(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(int(sys.argv[3]))
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(b'{"is_sleeping": %s}' % (b"true" if Door.asleep else b"false"))
+
+    asleep = False
+
+    def do_POST(self) -> None:
+        manner, slept = sys.argv[2], self.path.startswith("/sleep")
+        refused = manner == ("sleepless" if slept else "dreamy")
+        if not refused:
+            Door.asleep = slept
+        self.send_response(404 if refused else 200)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
