@@ -58,10 +58,11 @@ class JuryState:
     calibration: CalibrationState
     strange: StrangeState
     members: list[MemberState]
-    schema: Literal[1] = 1
+    schema: Literal[2] = 2
 
 
 _NONE: Final = np.zeros(0)
+_NO_VALUES: Final = np.zeros((0, 0))
 _NO_ROWS: Final = np.zeros(0, np.int64)
 _OF_A_READING: Final = tuple(field.name for field in fields(Reading) if field.name != "shares")
 _UNREAD: Final = Reading(_NONE, _NONE, _NONE, _NONE, np.zeros(0, np.bool_), _NO_ROWS)
@@ -81,7 +82,7 @@ class Jury:
         self.inputs = sorted({name for member in self.members for name in member.inputs})
         self._wants = [[self.inputs.index(one) for one in member.inputs] for member in self.members]
         values = [len(one.values) for one in detectors]
-        self._first = np.cumsum([0, *values])[:-1].tolist()
+        self._first = np.cumsum([0, *values])[:-1]
         """By member, where its values begin among those of all."""
         self._of = np.repeat(np.arange(len(detectors)), values)
         """By value, whose it is."""
@@ -129,11 +130,12 @@ class Jury:
     def wanted(self, inputs: Floats) -> Bools:
         """[row, member]: all values that it needs are there, or some if it bears that."""
         known = np.isfinite(inputs)
-        pairs = zip(self.members, self._wants, strict=True)
-        there = [
-            (known[:, names].any if one.patchy else known[:, names].all)(axis=1)
-            for one, names in pairs
-        ]
+        there = []
+        for one, names in zip(self.members, self._wants, strict=True):
+            values = len(one.settings.values)
+            some = known[:, names[:values]].any if one.patchy else known[:, names[:values]].all
+            # Without load there is nothing that a value could be relative to.
+            there.append(some(axis=1) & (inputs[:, names[values:]] > 0).all(axis=1))
         return np.stack(there, axis=1)
 
     def step(
@@ -145,7 +147,7 @@ class Jury:
         """
         shares = _shares(rows, wanted)
         usual = self._usual(inputs, shares)
-        smoothed = self._smooth.apply(rows, inputs[:, self._columns] / usual[:, self._of])
+        smoothed = self._smooth.apply(rows, inputs[:, self._columns] / usual)
         values = [
             smoothed[share.at, first : first + len(member.settings.values)]
             for member, share, first in zip(self.members, shares, self._first, strict=True)
@@ -174,14 +176,22 @@ class Jury:
         return {name: round(share, 3) for name, share in zip(names, shares, strict=True)}
 
     def _usual(self, inputs: Floats, shares: Sequence[_Share]) -> Floats:
-        """[row, member]: what its first value is taken relative to."""
-        usual = np.ones((len(inputs), len(self.members)))
+        """[row, value of all members']: what it is taken relative to."""
+        usual = np.ones((len(inputs), len(self._columns)))
         for number, (member, share) in enumerate(zip(self.members, shares, strict=True)):
             if member.settings.given:
-                wants = self._wants[number]
-                value, load = inputs[share.at, wants[0]], inputs[share.at, wants[-1]]
-                usual[share.at, number] = member.usual(share.rows, value, load)
+                first = self._first[number]
+                values, load = self._given(number, share, inputs)
+                mine = slice(first, first + values.shape[1])
+                usual[share.at, mine] = member.usual(share.rows, values, load)
         return usual
+
+    def _given(self, number: int, share: _Share, inputs: Floats) -> tuple[Floats, Floats]:
+        """Values and load of a member as they came; empty where it is not judged by load."""
+        if not self.members[number].settings.given:
+            return _NO_VALUES, _NONE
+        *values, load = self._wants[number]
+        return inputs[share.at[:, None], values], inputs[share.at, load]
 
     def _judge(
         self,
@@ -195,7 +205,7 @@ class Jury:
         rows = np.concatenate([share.rows for share in shares])
         at = np.concatenate([share.at for share in shares])
         member = np.repeat(np.arange(len(shares)), [share.at.size for share in shares])
-        times = usual[at, member]
+        times = usual[at, self._first[member] + reading.column]
         side = self._side[member]
         raw = np.where((side == 0) | (reading.above == (side > 0)), reading.score, 0.0)
         score, reach = self._calibrated((rows, member), raw, shares, alpha, tolerances)
@@ -260,12 +270,10 @@ class Jury:
         due = []
         for number, (member, share) in enumerate(zip(self.members, shares, strict=True)):
             here = slice(share.start, share.end)
-            given = share.at if member.settings.given else _NO_ROWS
             lesson = Lesson(
                 share.rows,
                 values[number],
-                inputs[given, self._wants[number][0]],
-                inputs[given, self._wants[number][-1]],
+                *self._given(number, share, inputs),
                 judged.raw[here],
                 weights[here],
                 tail_weights[here],

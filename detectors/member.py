@@ -30,10 +30,10 @@ class Lesson:
     rows: Rows
     smoothed: Floats
     """[row, value]"""
-    value: Floats
-    """The first of its values as it came,"""
+    values: Floats
+    """[row, value]: as they came,"""
     load: Floats
-    """and the load it came with; both empty of one that is not judged by load."""
+    """and the load they came with; both empty of one that is not judged by load."""
     raw: Floats
     weights: Floats
     tail_weights: Floats
@@ -52,7 +52,7 @@ class MemberState:
 
     bank: msgspec.Raw
     """The bank's own state, packed: its type is known to the bank only."""
-    load: LoadState | None
+    loads: list[LoadState]
     lessons: list[Lesson]
 
 
@@ -67,7 +67,9 @@ class Member:
         self.learned = settings.kind not in FIXED
         self.patchy = settings.kind in PATCHY
         self._bank = _bank(settings, step_s)
-        self._load = LoadCurves(step_s=step_s) if settings.given else None
+        curves = len(settings.values) if settings.given else 0
+        self._loads = [LoadCurves(step_s=step_s) for _ in range(curves)]
+        """By value."""
         self._lag = round(settings.lag_s / step_s) if self.learned else 0
         self._load_lag = max(self._lag, round(LOAD_LAG_S / step_s))
         self._lessons: list[Lesson] = []
@@ -83,27 +85,28 @@ class Member:
     def state(self) -> MemberState:
         return MemberState(
             bank=msgspec.Raw(pack(self._bank.state)),
-            load=self._load.state if self._load else None,
+            loads=[one.state for one in self._loads],
             lessons=self._lessons,
         )
 
     @state.setter
     def state(self, state: MemberState) -> None:
         self._bank.state = unpack(state.bank, type(self._bank.state))
-        if self._load and state.load:
-            self._load.state = state.load
+        for curves, kept in zip(self._loads, state.loads, strict=True):
+            curves.state = kept
         self._lessons = state.lessons
 
     def admit(self, row: int, labels: Mapping[str, str]) -> None:
         self._bank.admit(row, labels)
         # What a former series of the row still had to teach is not the newcomer's past.
         self._lessons = [lesson.without(row) for lesson in self._lessons]
-        if self._load is not None:
-            self._load.admit(row, labels)
+        for curves in self._loads:
+            curves.admit(row, labels)
 
-    def usual(self, rows: Rows, value: Floats, load: Floats) -> Floats:
-        """What alike series show at this load."""
-        return self._load.expected(rows, value, load) if self._load else np.ones(rows.size)
+    def usual(self, rows: Rows, values: Floats, load: Floats) -> Floats:
+        """[row, value]: what alike series show at this load; of a member that is given one."""
+        pairs = zip(self._loads, values.T, strict=True)
+        return np.column_stack([curves.expected(rows, value, load) for curves, value in pairs])
 
     def explain(self, rows: Rows, smoothed: Floats) -> Reading:
         return self._bank.explain(rows, _narrow(smoothed))
@@ -116,16 +119,17 @@ class Member:
         lessons = self._lessons
         lessons.append(lesson)
         old = lessons[-1 - self._lag] if len(lessons) > self._lag else None
-        by_load = self._load is not None and len(lessons) > self._load_lag
+        by_load = bool(self._loads) and len(lessons) > self._load_lag
         of_load = lessons[-1 - self._load_lag] if by_load else None
-        del lessons[: -max(self._lag, self._load_lag if self._load else 1, 1)]
+        del lessons[: -max(self._lag, self._load_lag if self._loads else 1, 1)]
         if old and old.rows.size:
             self._bank.learn(old.rows, _narrow(old.smoothed), old.weights)
         return old, of_load
 
     def learn_load(self, old: Lesson, weights: Floats) -> None:
-        if self._load and old.rows.size:
-            self._load.learn(old.rows, old.value, old.load, weights)
+        if old.rows.size:
+            for curves, value in zip(self._loads, old.values.T, strict=True):
+                curves.learn(old.rows, value, old.load, weights)
 
 
 def _bank(settings: DetectorSettings, step_s: float) -> Bank:

@@ -24,12 +24,12 @@ class StandingState:
     """One row per series; everything a snapshot has to keep."""
 
     seen: Floats
+    """[row, column], as are the next two."""
     mean: Floats
-    """[row, column]"""
     variance: Floats
     recent: Floats
     """[row, windows ago less one, column]: where the last windows stood."""
-    schema: Literal[1] = field(default=1, kw_only=True)
+    schema: Literal[2] = field(default=2, kw_only=True)
 
 
 class Standing:
@@ -37,7 +37,8 @@ class Standing:
 
     ``z = (x - mean) / spread``, both exponentially weighted. A window whose mean of |z| is more
     than ``cut`` teaches as if it were that: an outage must not become the yardstick, but one
-    column of many that bursts now and then is its usual self.
+    column of many that bursts now and then is its usual self. A value that is missing (NaN) stands
+    where it is expected, and teaches nothing.
 
     memory: windows after which what was learned counts half.
 
@@ -56,7 +57,7 @@ class Standing:
     @staticmethod
     def empty() -> StandingState:
         none = np.zeros((0, 0))
-        return StandingState(np.zeros(0), none, none, np.zeros((0, max(LAGS), 0)))
+        return StandingState(none, none, none, np.zeros((0, max(LAGS), 0)))
 
     def points(self, state: StandingState, rows: Rows, values: Floats) -> Floats:
         """[row, lag and column]: ``values`` (float64[n, d]) as they stand, and those before."""
@@ -80,14 +81,16 @@ class Standing:
         distance = _distance(state, rows, values)
         points = _points(state, rows, _bounded(distance))
         size = np.abs(distance).mean(axis=1, keepdims=True)
-        error = (values - state.mean[rows]) * np.minimum(1.0, self._cut / np.maximum(size, NOTHING))
-        first = 1 / (state.seen[rows, None] + 1)
-        gain = np.reshape(weights, (-1, 1)) * np.maximum(self._gain, first)
+        known = np.isfinite(values)
+        cut = np.minimum(1.0, self._cut / np.maximum(size, NOTHING))
+        error = np.where(known, values - state.mean[rows], 0.0) * cut
+        first = 1 / (state.seen[rows] + 1)
+        gain = known * np.reshape(weights, (-1, 1)) * np.maximum(self._gain, first)
         state.mean[rows] += gain * error
         state.variance[rows] = (1 - gain) * (state.variance[rows] + gain * error**2)
         state.recent[rows, 1:] = state.recent[rows, :-1]
         state.recent[rows, 0] = points[:, : values.shape[1]]
-        state.seen[rows] += 1
+        state.seen[rows] += known
         return state, points
 
 
@@ -103,7 +106,7 @@ def _spread(state: StandingState, rows: Rows) -> Floats:
 
 def _distance(state: StandingState, rows: Rows, values: Floats) -> Floats:
     distance = (values - state.mean[rows]) / _spread(state, rows)
-    return np.where(state.seen[rows, None] < YOUNG, 0.0, distance)
+    return np.where((state.seen[rows] >= YOUNG) & np.isfinite(values), distance, 0.0)
 
 
 def _bounded(distance: Floats) -> Floats:
@@ -120,6 +123,7 @@ def _reaching(state: StandingState, rows: Rows, values: Floats) -> StandingState
     state = grown(state, rows)
     if state.mean.shape[1] == values.shape[1]:
         return state
-    shape = state.seen.size, values.shape[1]
+    shape = state.seen.shape[0], values.shape[1]
     recent = np.zeros((shape[0], max(LAGS), shape[1]))
-    return replace(state, mean=np.zeros(shape), variance=np.zeros(shape), recent=recent)
+    seen, mean, variance = (np.zeros(shape) for _ in range(3))
+    return replace(state, seen=seen, mean=mean, variance=variance, recent=recent)

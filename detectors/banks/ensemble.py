@@ -58,7 +58,7 @@ class Judgement:
 class _Seen:
     """What a window looks like before it is learned; one entry per row with any value."""
 
-    filled: Floats
+    values: Floats
     lengths: Floats
     """[row, member of ``LASTING``]"""
     reach: Floats
@@ -192,7 +192,7 @@ class EnsembleBank:
         return Judgement(
             rank=_half(strange) + (news >= 1),
             news=news,
-            distance=self._slow.distance(self._standings[1], rows, seen.filled),
+            distance=self._slow.distance(self._standings[1], rows, seen.values),
             usual=usual,
             spread=spread,
             members={"fast": seen.reach} | dict(zip(LASTING, _half(lasting).T, strict=True)),
@@ -226,31 +226,30 @@ class EnsembleBank:
         mood = self._mood = grown(self._mood, rows)
         # How long something lasts is no lesson: it is so whatever may be learned from it.
         mood.lasting[rows] += self._fades * (seen.lengths - mood.lasting[rows])
-        over = _strange(seen.lengths, 1 / seen.filled.shape[1]) > HALF * np.exp(mood.own[rows])
+        over = _strange(seen.lengths, 1 / seen.values.shape[1]) > HALF * np.exp(mood.own[rows])
         moved = mood.own[rows] + weights * OWN_STEP * (over - OWN_SHARE)
         mood.own[rows] = np.clip(moved, -OWN_MOST, OWN_MOST)
         fast, slow = self._standings
         self._standings = (
-            self._fast.learn(fast, rows, seen.filled, weights)[0],
-            self._slow.learn(slow, rows, seen.filled, weights)[0],
+            self._fast.learn(fast, rows, seen.values, weights)[0],
+            self._slow.learn(slow, rows, seen.values, weights)[0],
         )
         for bank in (self._mahalanobis, self._neighbours, self._unrest):
-            bank.learn(rows, seen.filled, weights)
+            bank.learn(rows, seen.values, weights)
 
     def _look(self, rows: Rows, values: Floats) -> _Seen:
         if self._read and self._read[0] is rows and self._read[1] is values:
             return self._read[2]
         fast, slow = self._standings
-        usual, _ = self._fast.usual(fast, rows, values)
-        filled = np.where(np.isfinite(values), np.clip(values, -HUGE, HUGE), usual)
+        known = np.where(np.isfinite(values), np.clip(values, -HUGE, HUGE), np.nan)
         lengths = [
-            _length(self._slow.distance(slow, rows, filled)),
-            self._mahalanobis.score(rows, filled),
-            self._neighbours.score(rows, filled),
-            self._unrest.score(rows, filled),
+            _length(self._slow.distance(slow, rows, known)),
+            self._mahalanobis.score(rows, known),
+            self._neighbours.score(rows, known),
+            self._unrest.score(rows, known),
         ]
-        reach = _length(self._fast.distance(fast, rows, filled)) * np.sqrt(2) / -self._log_alpha
-        seen = _Seen(filled, np.column_stack(lengths), reach)
+        reach = _length(self._fast.distance(fast, rows, known)) * np.sqrt(2) / -self._log_alpha
+        seen = _Seen(known, np.column_stack(lengths), reach)
         self._read = rows, values, seen
         return seen
 

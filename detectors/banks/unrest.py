@@ -26,20 +26,21 @@ class UnrestState:
     """One row per series; everything a snapshot has to keep."""
 
     seen: Floats
+    """[row, column]"""
     last: Floats
     """[row, windows ago less one, column]: values"""
     unrest: Floats
     """[row, column]: mean square of the last changes"""
     usual: Floats
     """and over the long past."""
-    schema: Literal[1] = field(default=1, kw_only=True)
+    schema: Literal[2] = field(default=2, kw_only=True)
 
 
 class UnrestBank:
     """Unrest of all values against their usual unrest.
 
     A column's unrest is the root mean square of its changes over three windows, exponentially
-    weighted over the last few. ``score = mean over columns of unrest / usual unrest / boundary``.
+    weighted over the last few; one that is missing (NaN) does not move. ``score = mean over columns of unrest / usual unrest / boundary``.
     A load that steps or a service that flaps shows in many columns a little: their mean tells.
 
     boundary: times the usual unrest that becomes 1.0.
@@ -63,7 +64,7 @@ class UnrestBank:
         self._fresh = 1 - 0.5 ** (1 / half_life)
         self._gain = 1 - 0.5 ** (1 / memory)
         none = np.zeros((0, 0))
-        self.state = UnrestState(np.zeros(0), np.zeros((0, BACK, 0)), none, none)
+        self.state = UnrestState(none, np.zeros((0, BACK, 0)), none, none)
 
     def admit(self, row: int, labels: Mapping[str, str]) -> None:  # noqa: ARG002
         self.state = cleared(self.state, row)
@@ -83,22 +84,22 @@ class UnrestBank:
         columns = matrix(values)
         state = self.state = _reaching(self.state, rows, columns)
         unrest, usual = self._unrest(state, rows, columns), state.usual[rows]
-        young = state.seen[rows, None] < YOUNG
+        known, young = np.isfinite(columns), state.seen[rows] < YOUNG
         most = np.where(young, np.inf, (MOST / 3) ** 2 * np.maximum(usual, NOTHING**2))
         weight = np.reshape(weights, (-1, 1))
-        gain = weight * np.maximum(self._gain, 1 / (state.seen[rows, None] + 1))
+        gain = known * weight * np.maximum(self._gain, 1 / (state.seen[rows] + 1))
         state.usual[rows] += gain * (np.minimum(unrest, most) - usual)
         state.unrest[rows] = np.where(weight > 0, unrest, state.unrest[rows])
-        taken = np.clip(columns, -HUGE, HUGE)[:, None]
+        taken = np.where(known, np.clip(columns, -HUGE, HUGE), state.last[rows, 0])[:, None]
         shifted = np.concatenate([taken, state.last[rows, :-1]], axis=1)
-        first = state.seen[rows, None, None] == 0
+        first = state.seen[rows][:, None] == 0
         shifted = np.where(first, taken, shifted)
         state.last[rows] = np.where(weight[:, None] > 0, shifted, state.last[rows])
-        state.seen[rows] += 1
+        state.seen[rows] += known
 
     def _unrest(self, state: UnrestState, rows: Rows, values: Floats) -> Floats:
         change = np.clip(values, -HUGE, HUGE) - state.last[rows, -1]
-        change = np.where(state.seen[rows, None] < BACK, 0.0, change)
+        change = np.where((state.seen[rows] >= BACK) & np.isfinite(values), change, 0.0)
         return np.asarray(state.unrest[rows] + self._fresh * (change**2 - state.unrest[rows]))
 
     def _ratios(self, rows: Rows, values: Floats) -> Floats:
@@ -106,7 +107,7 @@ class UnrestBank:
         state = _reaching(self.state, rows, values)
         usual = np.maximum(np.sqrt(state.usual[rows]), NOTHING)
         ratios = np.minimum(np.sqrt(self._unrest(state, rows, values)) / usual, MOST)
-        return np.where(state.seen[rows, None] < YOUNG, 0.0, ratios)
+        return np.where(state.seen[rows] < YOUNG, 0.0, ratios)
 
 
 def _reaching(state: UnrestState, rows: Rows, values: Floats) -> UnrestState:
@@ -114,6 +115,7 @@ def _reaching(state: UnrestState, rows: Rows, values: Floats) -> UnrestState:
     state = grown(state, rows)
     if state.usual.shape[1] == values.shape[1]:
         return state
-    shape = state.seen.size, values.shape[1]
+    shape = state.seen.shape[0], values.shape[1]
     last = np.zeros((shape[0], BACK, shape[1]))
-    return replace(state, last=last, unrest=np.zeros(shape), usual=np.zeros(shape))
+    seen, unrest, usual = (np.zeros(shape) for _ in range(3))
+    return replace(state, seen=seen, last=last, unrest=unrest, usual=usual)
