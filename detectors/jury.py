@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from itertools import pairwise
 from typing import Final, Literal
 
 import numpy as np
@@ -12,6 +11,7 @@ from detectors.calibrate import Calibration, CalibrationState
 from detectors.member import Lesson, Member, MemberState
 from detectors.protection import Protection, StrangeState
 from detectors.settings import DetectorSettings
+from detectors.share import Share, shares_of
 from detectors.smooth import Smooth, SmoothState
 
 SIDES: Final = {"above": 1, "below": -1, "both": 0}
@@ -38,16 +38,6 @@ class Judged:
     column: Rows
     carried: Mapping[int, Floats]
     """Member -> what each of its values adds, [entry of the member, value]; of those that tell."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Share:
-    """What a member judges of a window: entries ``start`` to ``end`` of all that is judged."""
-
-    start: int
-    end: int
-    at: Rows
-    rows: Rows
 
 
 @dataclass(slots=True, kw_only=True)
@@ -145,7 +135,7 @@ class Jury:
 
         tolerances: one with a fixed meaning stays where it is.
         """
-        shares = _shares(rows, wanted)
+        shares = shares_of(rows, wanted)
         usual = self._usual(inputs, shares)
         smoothed = self._smooth.apply(rows, inputs[:, self._columns] / usual)
         values = [
@@ -175,7 +165,7 @@ class Jury:
         names = self.members[number].settings.values
         return {name: round(share, 3) for name, share in zip(names, shares, strict=True)}
 
-    def _usual(self, inputs: Floats, shares: Sequence[_Share]) -> Floats:
+    def _usual(self, inputs: Floats, shares: Sequence[Share]) -> Floats:
         """[row, value of all members']: what it is taken relative to."""
         usual = np.ones((len(inputs), len(self._columns)))
         for number, (member, share) in enumerate(zip(self.members, shares, strict=True)):
@@ -186,7 +176,7 @@ class Jury:
                 usual[share.at, mine] = member.usual(share.rows, values, load)
         return usual
 
-    def _given(self, number: int, share: _Share, inputs: Floats) -> tuple[Floats, Floats]:
+    def _given(self, number: int, share: Share, inputs: Floats) -> tuple[Floats, Floats]:
         """Values and load of a member as they came; empty where it is not judged by load."""
         if not self.members[number].settings.given:
             return _NO_VALUES, _NONE
@@ -195,7 +185,7 @@ class Jury:
 
     def _judge(
         self,
-        shares: Sequence[_Share],
+        shares: Sequence[Share],
         values: Sequence[Floats],
         usual: Floats,
         alpha: float,
@@ -229,7 +219,7 @@ class Jury:
         )
 
     def _read(
-        self, shares: Sequence[_Share], values: Sequence[Floats]
+        self, shares: Sequence[Share], values: Sequence[Floats]
     ) -> tuple[Reading, Floats, dict[int, Floats]]:
         """What banks say, member by member, the value each speaks of, and what carries it."""
         readings, shown, carried = [_UNREAD], [_NONE], {}
@@ -249,7 +239,7 @@ class Jury:
         self,
         cells: Cells,
         raw: Floats,
-        shares: Sequence[_Share],
+        shares: Sequence[Share],
         alpha: float,
         tolerances: Tolerances,
     ) -> tuple[Floats, Floats]:
@@ -264,7 +254,7 @@ class Jury:
         return score, reach
 
     def _learn(
-        self, shares: Sequence[_Share], values: Sequence[Floats], inputs: Floats, judged: Judged
+        self, shares: Sequence[Share], values: Sequence[Floats], inputs: Floats, judged: Judged
     ) -> None:
         weights, tail_weights = self._protection.weights(judged.cells, judged.raw)
         due = []
@@ -297,11 +287,3 @@ class Jury:
             )
         )
         self.calibration.learn((rows, members), raw, weights)
-
-
-def _shares(rows: Rows, wanted: Bools) -> list[_Share]:
-    """In the order of members."""
-    members, at = np.nonzero(wanted.T)
-    theirs = rows[at]
-    ends = np.searchsorted(members, np.arange(wanted.shape[1] + 1)).tolist()
-    return [_Share(a, b, at[a:b], theirs[a:b]) for a, b in pairwise(ends)]

@@ -22,7 +22,8 @@ class DetectorSettings(BaseModel, frozen=True, extra="forbid"):
     by: tuple[str, ...] = ()
     """Sum series up over all labels but these, such as `[cluster, pool]`; empty: each its own."""
     given: str = ""
-    """A value that stands for load: judge relative to what alike series show at the same load."""
+    """A value that stands for load: judge each value relative to what alike series show at the same
+    load, and only while there is any."""
     smooth_s: Annotated[float, Field(ge=0)] = 0.0
     """Half-life of a mean that is judged instead of single windows; 0 judges each window."""
     direction: Literal["above", "below", "both"] = "both"

@@ -20,7 +20,7 @@ HUGE: Final = 1e100
 """Values are taken to be no larger, so that their squares are finite."""
 HALF: Final = 3.0
 """Strangeness at which the score is half way to the boundary; 1 is usual."""
-RARE: Final = 5.0
+RARE: Final = 6.0
 """Strangeness that is news by itself."""
 UNREST: Final = 0.5
 """What unrest counts against the lengths: it is of the windows before as well."""
@@ -99,7 +99,7 @@ class EnsembleBank:
     ``strange / (strange + 3)``, and 1 more for news.
 
     *News*, the score, is the geometric mean of three witnesses that err in different places: the
-    distance from a fast mean in units of the way to the boundary, strangeness but for unrest (5 is
+    distance from a fast mean in units of the way to the boundary, strangeness but for unrest (6 is
     news), and the same in units of what this series exceeds in 3 % of its windows; all of this
     window alone. The way to the boundary is that of a Laplace distribution, ``-log(alpha) /
     sqrt(2)`` spreads, with alpha from the false alerts per day.

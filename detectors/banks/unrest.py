@@ -40,8 +40,9 @@ class UnrestBank:
     """Unrest of all values against their usual unrest.
 
     A column's unrest is the root mean square of its changes over three windows, exponentially
-    weighted over the last few; one that is missing (NaN) does not move. ``score = mean over columns of unrest / usual unrest / boundary``.
-    A load that steps or a service that flaps shows in many columns a little: their mean tells.
+    weighted over the last few; what is missing (NaN) does not move.
+    ``score = mean over columns of unrest / usual unrest / boundary``. A load that steps or a
+    service that flaps shows in many columns a little: their mean tells.
 
     boundary: times the usual unrest that becomes 1.0.
     half_life: windows after which a change counts half.

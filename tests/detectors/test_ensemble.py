@@ -125,5 +125,11 @@ def test_a_value_that_is_missing_is_taken_to_be_as_usual() -> None:
     assert (reading.column == 1).all()
 
 
+def test_a_value_that_comes_late_is_no_great_news() -> None:
+    late = np.concatenate([NOISE, NOISE])
+    late[:120, :, 0] = np.nan
+    assert max(judgement.news.max() for judgement in after(late)[1]) < 2
+
+
 def test_no_rows_are_no_trouble() -> None:
     assert judged(ensemble(), NOISE[0, :0], ROWS[:0]).news.shape == (0,)

@@ -50,6 +50,32 @@ def taught(made: Jury, seconds: int = 60) -> Jury:
     return made
 
 
+def in_proportion_to_load(**fields: Any) -> Jury:
+    """Of two values, of which one goes with the load and the other with its square."""
+    made = jury(values=["ttft_s_mean", "inter_token_s_mean"], given="in_flight_mean", **fields)
+    for load in np.random.default_rng(4).integers(1, 5, 300).astype(float):
+        step(made, 0.1 * load, 0.01 * load**2, load)
+    return made
+
+
+ENSEMBLE: dict[str, Any] = {"kind": "ensemble", "with": {"memory_s": 300, "fast_memory_s": 60}}
+
+
+def test_each_of_several_values_is_judged_relative_to_what_it_shows_at_that_load() -> None:
+    made = in_proportion_to_load(**ENSEMBLE)
+    usual = step(made, 0.4, 0.16, 4.0)
+    slow = step(made, 0.4, 0.64, 4.0)
+    assert usual.score[0] < 1 <= slow.score[0]
+    assert slow.column[0] == 1
+    assert slow.expected[0] == pytest.approx(0.16, rel=0.05)
+
+
+def test_without_load_nothing_is_judged_relative_to_it() -> None:
+    assert in_proportion_to_load(**ENSEMBLE).wanted(np.array([[0.0, 0.1, 0.1]])).tolist() == [
+        [False]
+    ]
+
+
 def test_what_lies_far_out_scores_and_the_usual_does_not() -> None:
     made = taught(jury())
     assert score(made, 1.02) < 1 < score(made, 3.0)
