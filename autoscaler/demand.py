@@ -22,6 +22,8 @@ MAX_TENANTS: Final = 1_000
 MAX_CLASSES: Final = 100
 """Per pool and second, of requests by model and route; those of further ones count as one."""
 GLIMPSE_S: Final = 10.0
+HELD_S: Final = 10.0
+"""A wave of seconds is over before a replica that was ordered for it is ready."""
 MIN_SPAN_S: Final = 5.0
 MAX_SPAN_S: Final = 60.0
 
@@ -209,9 +211,9 @@ class DemandMeter:
         )
         return arrived / span_s * service_s
 
-    def held(self, seconds: float = 3.0) -> tuple[float, float]:
+    def held(self) -> tuple[float, float]:
         """Requests in flight and queued, mean over the last windows that have gauges."""
-        gauged = [second for second in self.last(seconds) if second.gauged]
+        gauged = [second for second in self.last(HELD_S) if second.gauged]
         if not gauged:
             return 0.0, 0.0
         return (
