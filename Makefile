@@ -30,6 +30,9 @@ test: setup services  ## Run every test, with real Kafka, InfluxDB, Kubernetes, 
 quick: setup  ## The inner loop: unit tests only.
 	@$(BIN)/python -m pytest -q -x -n 2 -m "not ($(SERVED) or slow)" $(ARGS)
 
+promises: setup  ## What the guards promise, in 20,000 made-up lives of a pool and a million random situations; 5 minutes.
+	@$(BIN)/python -m pytest -q tests/autoscaler/test_promises.py --hypothesis-profile thorough
+
 check: setup lint types layers test  ## Exactly what CI runs.
 
 lint: setup

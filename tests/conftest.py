@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from streams.embedded import embedded_broker_command
 from streams.errors import MissingRequirementError
@@ -17,6 +18,10 @@ from tests.services import Chromium, Influx, Kafka, Kubernetes, Missing, Registr
 from tests.services.base import free_port, listens
 
 _missing: dict[str, str] = {}
+
+settings.register_profile(
+    "thorough", max_examples=20_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 
 
 def _absent(service: str, reason: Exception) -> None:
