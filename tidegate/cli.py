@@ -15,7 +15,7 @@ from streams.log import configure_logging
 from tidegate.arguments import instant, seconds, speed
 from tidegate.backtest_command import add_backtest
 from tidegate.bench.command import add_bench
-from tidegate.demo.faults import FAULTS
+from tidegate.demo.by_hand import BY_HAND
 from tidegate.explain import add_explain
 from tidegate.gpu_commands import add_gpu_commands
 from tidegate.history_command import add_import
@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser(role, help=meaning).set_defaults(run=_role(role))
 
     fault = commands.add_parser("fault", help="bring a fault about in a running `up`")
-    fault.add_argument("name", choices=sorted(FAULTS))
+    fault.add_argument("name", choices=sorted(BY_HAND))
     fault.add_argument("--target", default="", help="replica or client; any if not given")
     fault.add_argument("--seconds", type=seconds, default=0.0, metavar="S")
     fault.set_defaults(run=_fault)

@@ -9,7 +9,7 @@ from detectors.incidents.correlate import Explanation, explain, is_convincing
 from detectors.incidents.scene import Scene
 from streams.clock import SECOND_US
 from streams.schemas.anomalies import Anomaly
-from streams.schemas.incidents import Command
+from streams.schemas.incidents import Command, Incident
 
 MAX_CASES: Final = 100
 """Open incidents of one pool; beyond that new explanations wait until one resolves."""
@@ -103,20 +103,28 @@ def _to_sharpen(
     explanation: Explanation,
     rules: LifecycleRules,
 ) -> Case | None:
-    """A young incident of the whole pool whose evidence turns out to be this explanation's."""
+    """A young incident whose evidence turns out to be this explanation's.
+
+    One of the whole pool that has a culprit, or one of a replica that is only the first of many.
+    """
     evidence = {a.id for a in explanation.anomalies}
     for case in cases:
         incident = case.incident
         age_s = (scene.now_us - incident.opened_at_us) / SECOND_US
         if (
             incident.id not in taken
-            and incident.subject.kind in _BROAD
-            and explanation.subject.kind not in _BROAD
+            and _may_become(incident, explanation)
             and age_s <= rules.young_s
             and evidence & set(incident.anomalies)
         ):
             return case
     return None
+
+
+def _may_become(incident: Incident, explanation: Explanation) -> bool:
+    if explanation.subject.kind in _BROAD:
+        return incident.causes[0].kind == explanation.cause.kind
+    return incident.subject.kind in _BROAD
 
 
 def _join(

@@ -29,6 +29,7 @@ WAITING_PER_SLOT: Final = 8
 BURST_S: Final = 0.25
 """Tokens the engine was late with may follow at once, up to this much of the cap."""
 MAX_LINE_BYTES: Final = 1_048_576
+MAX_WORD: Final = 64
 METRICS_TIMEOUT: Final = aiohttp.ClientTimeout(total=0.7)
 NO_TIMEOUT: Final = aiohttp.ClientTimeout(total=None)
 DEMO_VARIABLE: Final = "TIDEGATE_DEMO"
@@ -69,6 +70,8 @@ class LlamaReplica:
             unload=lambda: asyncio.to_thread(self._engine.close),
             load=self._engine.start,
         )
+        self._word = ""
+        """Said instead of every token, as by a GPU that computes NaN; empty for what is right."""
         self._upstream: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
@@ -88,6 +91,7 @@ class LlamaReplica:
         ]
         if os.environ.get(DEMO_VARIABLE) == "1":
             served.append(web.post("/demo/delay", self._delay))
+            served.append(web.post("/demo/say", self._say))
         return served
 
     async def exposition(self) -> str:
@@ -119,6 +123,10 @@ class LlamaReplica:
         except (InvalidParameterError, TypeError, ValueError) as exc:
             return problem(400, f"extra_s_per_token: {exc}")
         return json_response({"extra_s_per_token": self._pace.extra_s})
+
+    async def _say(self, request: web.Request) -> web.Response:
+        self._word = str((await read_object(request) or {}).get("word", ""))[:MAX_WORD]
+        return json_response({"word": self._word})
 
     async def _generate(self, request: web.Request) -> web.StreamResponse:
         body = await read_object(request)
@@ -162,6 +170,7 @@ class LlamaReplica:
             pacer = self._pace.for_stream()
             for _ in range(_completion_tokens(raw)):
                 await self._one_token(pacer)
+            raw = said(raw, self._word * _completion_tokens(raw)) if self._word else raw
         return web.Response(body=raw, status=upstream.status, content_type=upstream.content_type)
 
     async def _stream(
@@ -175,6 +184,7 @@ class LlamaReplica:
         async for line in upstream.content:
             if _carries_token(line):
                 await self._one_token(pacer)
+                line = said(line, self._word) if self._word else line  # noqa: PLW2901
             await answer.write(line)
         await answer.write_eof()
         return answer
@@ -205,6 +215,22 @@ def _decode(raw: bytes) -> _Answer:
 def _completion_tokens(raw: bytes) -> int:
     usage = _decode(raw).usage
     return usage.completion_tokens if usage else 0
+
+
+def said(raw: bytes, text: str) -> bytes:
+    r"""An answer, or a line of a stream, with another text in it.
+
+    >>> said(b'data: {"choices":[{"text":"Hi"}]}\n', "!")
+    b'data: {"choices":[{"text":"!"}]}\n'
+    """
+    data = b"data: " if raw.startswith(b"data: ") else b""
+    answer = msgspec.json.decode(raw.removeprefix(data))
+    for choice in answer["choices"]:
+        for name in ("text", "content"):
+            for part in (choice, choice.get("delta"), choice.get("message")):
+                if part and part.get(name):
+                    part[name] = text
+    return data + msgspec.json.encode(answer) + (b"\n" if data else b"")
 
 
 def _carries_token(line: bytes) -> bool:

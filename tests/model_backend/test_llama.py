@@ -114,6 +114,15 @@ async def test_a_real_replica_from_its_first_token_to_its_end(replica: Served) -
     async with replica.client.post(f"{replica.address}/demo/delay", json=delay) as answer:
         assert await answer.json() == delay
 
+    async with replica.client.post(f"{replica.address}/demo/say", json={"word": "!"}) as answer:
+        assert await answer.json() == {"word": "!"}
+    async with replica.client.post(f"{replica.address}/v1/completions", json=PROMPT) as answer:
+        assert (await answer.json())["choices"][0]["text"] == 12 * "!"
+    async with replica.client.post(
+        f"{replica.address}/v1/completions", json={**PROMPT, "stream": True}
+    ) as answer:
+        assert (await answer.read()).count(b'"text":"!"') == 12
+
     endless = {**PROMPT, "max_tokens": 900, "stream": True}
     async with replica.client.post(f"{replica.address}/v1/completions", json=endless) as answer:
         await answer.content.readline()

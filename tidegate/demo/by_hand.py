@@ -1,6 +1,7 @@
 """`tidegate fault NAME`: one fault in a running `up`, by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import aiohttp
 import msgspec
@@ -12,9 +13,14 @@ from streams.schemas.scaling import ReplicaStatus
 from tidegate.demo.faults import FAULTS, HOLD_S, Fault, Scene
 from tidegate.demo.load import Client, Tally
 from tidegate.demo.plan import token_s
+from tidegate.demo.repeat import Repeat
 from tidegate.demo.trace import Pace
 from tidegate.runfiles import RunFile
 from tidegate.settings import load_settings
+
+BY_HAND: Final[Mapping[str, type[Fault]]] = {**FAULTS, "repeat": Repeat}
+"""Those of the story, and what the story leaves out."""
+USUAL_HOLD_S: Final = 90.0
 
 
 async def run(name: str, target: str, seconds: float) -> int:
@@ -22,7 +28,7 @@ async def run(name: str, target: str, seconds: float) -> int:
     running = RunFile.require()
     settings = load_settings({"TIDEGATE_CONFIG": running.settings})
     keys = {k.tenant: k.key.get_secret_value() for k in settings.backend.gateway.keys}
-    fault: Fault = FAULTS[name]()
+    fault: Fault = BY_HAND[name]()
     async with Client(running.gateway, keys, system_clock, Tally()) as client:
         scene = Scene(
             replicas=lambda: replicas_of(running.api, [p.name for p in settings.backend.pools]),
@@ -33,7 +39,7 @@ async def run(name: str, target: str, seconds: float) -> int:
             token_s=token_s(settings),
         )
         truth = await fault.begin(scene, target)
-        hold_s = seconds or HOLD_S[name]
+        hold_s = seconds or HOLD_S.get(name, USUAL_HOLD_S)
         print(f"{truth.caption}; for {hold_s:g} s, see {running.api}")
         try:
             await fault.hold(scene, hold_s)

@@ -61,6 +61,8 @@ _SIGNS: Final[Mapping[str, _Sign]] = {
 """By the feature that shows it. Lengths alone are no proof: whoever gets other questions answers
 otherwise."""
 
+MORE: Final = 0.02
+
 
 def wrong_answers(scene: Scene) -> Iterator[Suspect]:
     """Of a replica, or of the pool where it befalls most: then it is the model, not a GPU."""
@@ -90,9 +92,11 @@ def _wrong(
     said = sign.said.format(
         who=who, share=worst.actual, now=f"{worst.actual:.2g}", usual=f"{worst.expected:.2g}"
     )
+    weight = sign.weight
     if subject.kind == "pool":
         said += f", and {len({a.labels['replica'] for a in signs}) - 1} others do alike"
-    cause = Cause(kind=kind, subject=subject, weight=sign.weight, sentence=said)
+        weight += MORE  # Whoever was the first is no longer to blame.
+    cause = Cause(kind=kind, subject=subject, weight=weight, sentence=said)
     return suspect(scene, cause, signs, follows)
 
 
