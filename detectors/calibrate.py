@@ -5,7 +5,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from detectors.banks.base import Cells, Floats, bounded, cleared, grown
+from detectors.banks.base import Bools, Cells, Floats, bounded, cleared, grown
+from detectors.moments import weighted
 
 WEEK_S: Final = 604_800.0
 CLUSTER_S: Final = 10.0
@@ -62,6 +63,23 @@ class Calibration:
 
     def admit(self, row: int) -> None:
         self.state = cleared(self.state, row)
+
+    @staticmethod
+    def merged(state: CalibrationState) -> CalibrationState:
+        """A state of one row, as if one series had shown what all rows have."""
+        share = weighted(state.seen, state.share)
+        sums = (one.sum(axis=0, keepdims=True) for one in (state.seen, state.tail, state.excess))
+        seen, tail, excess = sums
+        return CalibrationState(seen, share, tail, excess)
+
+    def inherit(self, row: int, kin: CalibrationState, members: Bools) -> None:
+        """What its kin show counts as ``BELIEF`` scores of its own, and as many in its tail."""
+        state, mine = self.state, np.flatnonzero(members & (kin.seen[0] >= BELIEF))
+        part = np.minimum(1.0, BELIEF / np.maximum(kin.tail[0, mine], 1e-9))
+        state.seen[row, mine] = BELIEF
+        state.share[row, mine] = kin.share[0, mine]
+        state.tail[row, mine] = kin.tail[0, mine] * part
+        state.excess[row, mine] = kin.excess[0, mine] * part
 
     def tail_probability(self, cells: Cells, raw: Floats, alpha: float) -> Floats:
         """How likely the series shows a raw score as high as this one or higher."""

@@ -128,6 +128,8 @@ _REPLICAS: Final = (
             min_ratio=0.4,
             min_abs=0.1,
             after_s=after_s,
+            # The cache of a new replica is empty, whatever its fellows have in theirs.
+            pooled=False,
             options={"half_life_s": 300, "sigmas": 4, "warmup_s": 60, "floor": 0.03},
         )
         for by, after_s in ((POOL, 5), ((), 20))

@@ -100,28 +100,28 @@ class Jury:
             # One bad first window must not break a rule: there the past counts as good.
             zeros=np.where(self._learned, 0.0, 1e9)[self._of],
         )
-        self._calibration = Calibration(members=len(detectors), step_s=step_s)
+        self.calibration = Calibration(members=len(detectors), step_s=step_s)
         self._protection = Protection(self._learned, step_s=step_s)
 
     @property
     def state(self) -> JuryState:
         return JuryState(
             smooth=self._smooth.state,
-            calibration=self._calibration.state,
+            calibration=self.calibration.state,
             strange=self._protection.state,
             members=[member.state for member in self.members],
         )
 
     @state.setter
     def state(self, state: JuryState) -> None:
-        self._smooth.state, self._calibration.state = state.smooth, state.calibration
+        self._smooth.state, self.calibration.state = state.smooth, state.calibration
         self._protection.state = state.strange
         for member, kept in zip(self.members, state.members, strict=True):
             member.state = kept
 
     def admit(self, row: int, labels: Mapping[str, str]) -> None:
         self._smooth.admit(row)
-        self._calibration.admit(row)
+        self.calibration.admit(row)
         self._protection.admit(row)
         for member in self.members:
             member.admit(row, labels)
@@ -161,7 +161,7 @@ class Jury:
         if not self._learned[member]:
             return None
         one = np.array([row]), np.array([member])
-        return float(self._calibration.tail_probability(one, np.array([raw]), alpha)[0])
+        return float(self.calibration.tail_probability(one, np.array([raw]), alpha)[0])
 
     def carried_by(self, judged: Judged, index: int) -> dict[str, float]:
         """Value -> its share in an entry's score; empty where one value is all there is."""
@@ -249,8 +249,8 @@ class Jury:
             tolerance[share.start : share.end] = tolerances(share.rows, member.settings)
         learned = np.flatnonzero(self._learned[cells[1]])
         mine, tolerance = (cells[0][learned], cells[1][learned]), tolerance[learned]
-        score[learned] = self._calibration.score(mine, raw[learned] / tolerance, alpha)
-        reach[learned] = self._calibration.boundary(mine, alpha) * tolerance
+        score[learned] = self.calibration.score(mine, raw[learned] / tolerance, alpha)
+        reach[learned] = self.calibration.boundary(mine, alpha) * tolerance
         return score, reach
 
     def _learn(
@@ -288,7 +288,7 @@ class Jury:
                 *((old.rows, old.raw, old.tail_weights) for _, old in due), strict=True
             )
         )
-        self._calibration.learn((rows, members), raw, weights)
+        self.calibration.learn((rows, members), raw, weights)
 
 
 def _shares(rows: Rows, wanted: Bools) -> list[_Share]:

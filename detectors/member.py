@@ -1,15 +1,15 @@
 """One detector of a jury: its bank, the load it judges by, and what it has yet to learn."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 
 from detectors.banks import BANKS
-from detectors.banks.base import Bank, Floats, Reading, Rows
+from detectors.banks.base import Bank, Floats, Mergeable, Reading, Rows, picked
 from detectors.load import LoadCurves, LoadState
 from detectors.settings import DetectorSettings
 from streams.errors import InvalidParameterError
@@ -100,6 +100,18 @@ class Member:
         self._lessons = [lesson.without(row) for lesson in self._lessons]
         if self._load is not None:
             self._load.admit(row, labels)
+
+    def known(self, kin: Rows) -> Any:
+        """What series of a kind have shown, as one; None where that does not add up."""
+        bank = self._bank
+        able = self.settings.pooled and isinstance(bank, Mergeable)
+        return bank.merged(picked(bank.state, kin)) if able else None
+
+    def inherit(self, rows: Iterable[int], known: Any) -> None:
+        """Newcomers of that kind begin with it."""
+        if known is not None and isinstance(self._bank, Mergeable):
+            for row in rows:
+                self._bank.inherit(row, known)
 
     def usual(self, rows: Rows, value: Floats, load: Floats) -> Floats:
         """What alike series show at this load."""

@@ -12,6 +12,7 @@ from detectors.calibrate import alpha_for
 from detectors.episodes import Episodes, EpisodesState, Hits, HitsState, anomaly_id
 from detectors.grace import Grace
 from detectors.jury import Judged, Jury, JuryState
+from detectors.kin import ALIKE, families, inherit, known
 from detectors.roster import Roster, RosterState
 from detectors.sentence import sentence
 from detectors.settings import DetectionSettings, DetectorSettings
@@ -148,6 +149,7 @@ class Panel:
         for row in new:
             group.jury.admit(row, group.roster.labels[row])
             group.hits.admit(row)
+        self._begin(group, new)
         known = rows >= 0
         values = {name: column[known] for name, column in now.values.items()}
         view = View(
@@ -161,6 +163,12 @@ class Panel:
         if SILENT.name in values:
             view = with_silent(view, group.roster, grace, step_us)
         return with_lost(view, group.roster, grace) if LOST_VALUE in values else view
+
+    def _begin(self, group: _Group, new: Sequence[int]) -> None:
+        names = ALIKE.get(self._kind)
+        for _, newcomers, kin in families(group.roster, names, new) if new and names else ():
+            if kin.size:
+                inherit(group.jury, newcomers, known(group.jury, kin))
 
     def _judge(self, group: _Group, view: View, alpha: float, verdicts: Verdicts) -> None:
         def tolerances(rows: Rows, settings: DetectorSettings) -> Floats | float:

@@ -55,6 +55,12 @@ class Pauses:
     def empty() -> PausesState:
         return PausesState(np.zeros(0), np.zeros(0))
 
+    @staticmethod
+    def merged(state: PausesState) -> PausesState:
+        """A state of one row: the longest pause of any."""
+        usual = state.usual.max(axis=0, keepdims=True, initial=0)
+        return PausesState(state.seen.sum(keepdims=True), usual)
+
     def boundary(self, state: PausesState, rows: Rows, fellows: Floats) -> Floats:
         usual = np.maximum(grown(state, rows).usual[rows], fellows)
         return np.maximum(self._least, self._times * usual)

@@ -34,6 +34,9 @@ class DetectorSettings(BaseModel, frozen=True, extra="forbid"):
     """What is learned is this old: an anomaly must not be part of the past it is judged by."""
     after_s: Annotated[float, Field(ge=0)] | None = None
     """Instead of ``DetectionSettings.anomaly_after_s``."""
+    pooled: bool = True
+    """A new series begins with what its kin have shown (fellows of a pool, GPUs of a model in it),
+    unless the beginning is a state of its own, such as that of a cache that is still empty."""
     graced: bool = True
     """Starts nothing for a while after a change of the same object; rules with a fixed meaning and
     what only clients bring about should not be."""

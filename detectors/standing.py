@@ -6,6 +6,7 @@ from typing import Final, Literal
 import numpy as np
 
 from detectors.banks.base import Floats, Rows, grown
+from detectors.moments import moments
 
 LAGS: Final = (0, 1, 3)
 """A point holds the values of so many windows ago: how they move tells as much as where."""
@@ -71,6 +72,21 @@ class Standing:
         """[row, column]: mean and spread."""
         state = _reaching(state, rows, values)
         return state.mean[rows], _spread(state, rows)
+
+    @staticmethod
+    def merged(state: StandingState) -> StandingState:
+        """A state of one row, as if one series had seen what all rows have; nothing is recent."""
+        mean, variance = moments(state.seen, state.mean, state.variance)
+        recent = np.zeros((1, *state.recent.shape[1:]))
+        return StandingState(state.seen.sum(keepdims=True), mean, variance, recent)
+
+    @staticmethod
+    def inherit(state: StandingState, row: int, kin: StandingState, weight: float) -> StandingState:
+        """The state in which ``row`` begins as ``kin`` are, which weighs so many windows."""
+        state = _reaching(state, np.array([row]), kin.mean)
+        state.seen[row], state.mean[row] = min(float(kin.seen[0]), weight), kin.mean[0]
+        state.variance[row] = kin.variance[0]
+        return state
 
     def learn(
         self, state: StandingState, rows: Rows, values: Floats, weights: Floats | float = 1.0

@@ -1,8 +1,8 @@
 """What a bank is, and what it says of a value."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -74,6 +74,36 @@ class Bank(Protocol):
         ...
 
 
+@runtime_checkable
+class Mergeable(Bank, Protocol):
+    """What a bank can as well whose state sums up: several series in one, of one site or of many.
+
+    A bank that is none of these has learned nothing that would hold elsewhere, or keeps models that
+    do not add up (docs/decisions/0150).
+    """
+
+    def merged(self, state: Any) -> Any:
+        """A state of one row, as if one series had seen what all rows of ``state`` have."""
+        ...
+
+    def inherit(self, row: int, kin: Any) -> None:
+        """``row``, just admitted, begins with what ``merged`` gave; its own past soon outweighs it.
+
+        Changes nothing where ``kin`` know too little.
+        """
+        ...
+
+
+def picked(state: S, rows: Rows) -> S:
+    """A state of only these rows."""
+    return _by_arrays(lambda arrays: arrays[0][rows], [state])
+
+
+def stacked(states: Sequence[S]) -> S:
+    """A state of the rows of all, one after the other."""
+    return _by_arrays(np.concatenate, states)
+
+
 def grown(state: S, rows: Rows) -> S:
     """``state`` with zeroed rows added, by doubling, until ``rows`` exist; itself when they do."""
     need = int(rows.max()) + 1 if rows.size else 0
@@ -102,6 +132,18 @@ def bounded(scores: Floats) -> Floats:
 def first_column(rows: Rows) -> Rows:
     """``Reading.column`` of a bank on one value."""
     return np.zeros(rows.size, np.int64)
+
+
+def _by_arrays(make: Callable[[Sequence[Any]], Any], states: Sequence[S]) -> S:
+    """The first state with ``make`` of the same array of all in the place of each."""
+    made = {}
+    for field in fields(states[0]):
+        parts = [getattr(one, field.name) for one in states]
+        if isinstance(parts[0], np.ndarray):
+            made[field.name] = make(parts)
+        elif is_dataclass(parts[0]):
+            made[field.name] = _by_arrays(make, parts)
+    return replace(states[0], **made)
 
 
 def _arrays_of(state: "DataclassInstance") -> tuple[str, ...]:

@@ -1,13 +1,23 @@
 """A replica that grows slower than its fellows: evidence added up over windows, not one by one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 import numpy as np
 
-from detectors.banks.base import Floats, Reading, Rows, bounded, cleared, first_column, grown
+from detectors.banks.base import (
+    Floats,
+    Reading,
+    Rows,
+    bounded,
+    cleared,
+    first_column,
+    grown,
+    picked,
+)
 from detectors.fellows import group_of, median_of_others
+from detectors.moments import weighted
 from streams.errors import InvalidParameterError
 
 PRIOR: Final = 20.0
@@ -142,6 +152,17 @@ class CusumBank:
         state.past[rows] += weights * np.maximum(self._weight, first) * (logs - state.past[rows])
         state.heard[rows] = state.heard.max() + 1
         state.seen[rows] += 1
+
+    def merged(self, state: CusumState) -> CusumState:
+        """Only the spread is about a kind of series; the rest is of this moment."""
+        kin = cleared(picked(state, np.zeros(1, np.int64)), 0)
+        variance = weighted(state.seen, state.variance)
+        return replace(kin, seen=state.seen.sum(keepdims=True), variance=variance)
+
+    def inherit(self, row: int, kin: CusumState) -> None:
+        """Instead of the spread that is believed of a series nobody knows; as much as that."""
+        if kin.seen[0] >= PRIOR:
+            self.state.variance[row] = kin.variance[0]
 
     def _learn_spread(
         self, state: CusumState, rows: Rows, distance: Floats, weights: Floats

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from detectors.banks.base import Floats, Reading, Rows, bounded, cleared, first_column, grown
+from detectors.moments import moments
 from streams.errors import InvalidParameterError
 
 
@@ -87,6 +88,19 @@ class EwmaBank:
         state.mean[rows] += gain * error
         state.variance[rows] = (1 - gain) * (state.variance[rows] + gain * error**2)
         state.seen[rows] += 1
+
+    def merged(self, state: EwmaState) -> EwmaState:
+        mean, variance = moments(state.seen, state.mean, state.variance)
+        return EwmaState(state.seen.sum(keepdims=True), mean, variance)
+
+    def inherit(self, row: int, kin: EwmaState) -> None:
+        """Their differences are part of its variance; it weighs as much as a warm-up."""
+        weight = max(self._warmup, 2)
+        if kin.seen[0] < weight:
+            return
+        state = self.state
+        state.seen[row], state.mean[row] = weight, kin.mean[0]
+        state.variance[row] = kin.variance[0]
 
     def _spread(self, state: EwmaState, rows: Rows) -> Floats:
         """Way from the mean to the boundary; 0 while the series is too young to tell."""

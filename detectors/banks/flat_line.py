@@ -6,7 +6,17 @@ from typing import Final, Literal
 
 import numpy as np
 
-from detectors.banks.base import Bools, Floats, Reading, Rows, bounded, cleared, first_column, grown
+from detectors.banks.base import (
+    Bools,
+    Floats,
+    Reading,
+    Rows,
+    bounded,
+    cleared,
+    first_column,
+    grown,
+    picked,
+)
 from detectors.fellows import group_of, quartile_of_group
 from detectors.pauses import Pauses, PausesState
 from detectors.standing import matrix
@@ -93,6 +103,15 @@ class FlatLineBank:
             above=np.full(rows.size, fill_value=True),
             column=first_column(rows),
         )
+
+    def merged(self, state: FlatLineState) -> FlatLineState:
+        """Only pauses are about a kind of series; the rest is of this moment."""
+        kin = cleared(picked(state, np.zeros(1, np.int64)), 0)
+        return replace(kin, pauses=self._pauses.merged(state.pauses))
+
+    def inherit(self, row: int, kin: FlatLineState) -> None:
+        """What pauses are usual; whether the series moves at all it has to show itself."""
+        self.state.pauses.usual[row] = kin.pauses.usual[0]
 
     def learn(self, rows: Rows, values: Floats, weights: Floats | float = 1.0) -> None:
         columns = matrix(values)

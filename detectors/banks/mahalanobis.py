@@ -7,6 +7,7 @@ from typing import Final, Literal
 import numpy as np
 
 from detectors.banks.base import Bools, Floats, Reading, Rows, bounded, cleared, grown
+from detectors.moments import weighted
 from detectors.standing import LAGS, Standing, StandingState, matrix
 from streams.errors import InvalidParameterError
 
@@ -84,6 +85,21 @@ class MahalanobisBank:
         state.covariance[rows] += gain[:, None, None] * (new - state.covariance[rows])
         state.taken[rows] += 1
         self._invert(rows[_due(rows, state.taken[rows])])
+
+    def merged(self, state: MahalanobisState) -> MahalanobisState:
+        """The mean over all points, each as it stood in the past of its own series."""
+        covariance = weighted(state.taken, state.covariance)
+        taken, standing = state.taken.sum(keepdims=True), self._standing.merged(state.standing)
+        return MahalanobisState(taken, covariance, covariance, standing=standing)
+
+    def inherit(self, row: int, kin: MahalanobisState) -> None:
+        if kin.taken[0] < YOUNG:
+            return
+        rows, size = np.array([row]), kin.covariance.shape[1]
+        state = self.state = _reaching(self.state, rows, size)
+        state.standing = self._standing.inherit(state.standing, row, kin.standing, YOUNG)
+        state.taken[row], state.covariance[row] = YOUNG, kin.covariance[0]
+        self._invert(rows)
 
     def _invert(self, rows: Rows) -> None:
         state = self.state

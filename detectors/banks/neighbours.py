@@ -105,6 +105,23 @@ class NeighboursBank:
         state.points[rows[kept], :, slot[kept]] = points[kept]
         state.taken[rows] += 1
 
+    def merged(self, state: NeighboursState) -> NeighboursState:
+        """A reservoir of all that they were offered: each place from one of them, by its share."""
+        ends, places = np.cumsum(state.taken), np.arange(state.points.shape[2])
+        row = np.searchsorted(ends, (places + 0.5) / self._size * ends[-1], side="right")
+        row = np.minimum(row, ends.size - 1)
+        held = np.clip(state.taken[row], 1, self._size)
+        points = state.points[row, :, places % held].T[None]
+        return NeighboursState(ends[-1:], points, standing=self._standing.merged(state.standing))
+
+    def inherit(self, row: int, kin: NeighboursState) -> None:
+        """Points of its own take their places soon: it is taken to be as old as its reservoir."""
+        if kin.taken[0] < self._size:
+            return
+        state = self.state = self._reaching(np.array([row]), kin.points.shape[1])
+        state.standing = self._standing.inherit(state.standing, row, kin.standing, YOUNG)
+        state.taken[row], state.points[row] = self._size, kin.points[0]
+
     def _distance(self, state: NeighboursState, rows: Rows, points: Points) -> Floats:
         away = state.points[rows]
         away -= points[:, :, None]

@@ -11,6 +11,8 @@ from streams.errors import InvalidParameterError
 
 SIZE: Final = 61
 """Values remembered of a series, spread over the span."""
+STREWN: Final = np.arange(SIZE) * 23 % SIZE
+"""All places, each far from the one before."""
 NORMAL: Final = 1.4826
 """A normal distribution's standard deviation, in median absolute deviations."""
 ENOUGH: Final = 0.5
@@ -101,6 +103,30 @@ class RobustBank:
         at = at[state.taken[at] >= SIZE]
         state.median[at] = np.median(state.past[at], axis=1)
         state.deviation[at] = np.median(np.abs(state.past[at] - state.median[at, None]), axis=1)
+
+    def merged(self, state: RobustState) -> RobustState:
+        """What is remembered of all, thinned to evenly spaced ranks: half a rank of 61 is lost."""
+        values = np.sort(state.past[np.arange(SIZE) < state.taken[:, None]])
+        taken = min(values.size, SIZE)
+        ranks = ((np.arange(taken) + 0.5) * values.size / max(taken, 1)).astype(np.int64)
+        past = np.zeros(SIZE)
+        # Strewn, or the newest values would take the place of the least first.
+        past[STREWN[taken > STREWN]] = values[ranks]
+        median = np.median(past)
+        return RobustState(
+            seen=state.seen.sum(keepdims=True),
+            taken=np.array([float(taken)]),
+            past=past[None],
+            median=np.array([median]),
+            deviation=np.array([np.median(np.abs(past - median))]),
+        )
+
+    def inherit(self, row: int, kin: RobustState) -> None:
+        """Its own values take the place of theirs one by one."""
+        if kin.taken[0] >= SIZE:
+            state = self.state
+            state.taken[row], state.past[row] = SIZE, kin.past[0]
+            state.median[row], state.deviation[row] = kin.median[0], kin.deviation[0]
 
     def _reach(self, rows: Rows) -> Floats:
         """Way from the median to the boundary; 0 while the series is too young to tell."""

@@ -7,6 +7,7 @@ from typing import Final, Literal
 import numpy as np
 
 from detectors.banks.base import Bools, Floats, Reading, Rows, bounded, cleared, grown
+from detectors.moments import moments
 from detectors.standing import matrix
 from streams.errors import InvalidParameterError
 
@@ -73,6 +74,7 @@ class SeasonalBank:
         none = np.zeros((0, DAY + WEEK))
         self.state = SeasonalState(none, none, none, none, np.zeros(0))
         self._sigmas, self._visits, self._floor = sigmas, visits, floor
+        self._hour = HOUR_S / step_s
         self._gain = 1 - 0.5 ** (step_s / HOUR_S / half_life)
 
     def admit(self, row: int, labels: Mapping[str, str]) -> None:  # noqa: ARG002
@@ -112,6 +114,20 @@ class SeasonalBank:
             error = columns[:, 0] - self._between(rows, hours, of_week=cell >= DAY)
             state.square[at] += gain * (error**2 - state.square[at])
             state.weight[at] += taken
+
+    def merged(self, state: SeasonalState) -> SeasonalState:
+        mean, square = moments(state.weight, state.mean, state.square)
+        total = state.weight.sum(axis=0, keepdims=True)
+        # A day that two of them saw is one day.
+        visits = state.visits.max(axis=0, keepdims=True)
+        return SeasonalState(mean, square, total, visits, np.zeros(1))
+
+    def inherit(self, row: int, kin: SeasonalState) -> None:
+        """What they know of an hour weighs as much as an hour of its own."""
+        state = self.state
+        state.mean[row], state.square[row] = kin.mean[0], kin.square[0]
+        state.weight[row] = np.minimum(kin.weight[0], self._hour)
+        state.visits[row] = kin.visits[0]
 
     def _expected(self, rows: Rows, hours: Floats) -> tuple[Floats, Floats]:
         """Mean, and way from it to the boundary; 0 where nothing is known."""

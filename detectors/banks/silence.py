@@ -1,12 +1,21 @@
 """A series that is not heard of any more though its fellows are: a clock is off, an agent died."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
-from detectors.banks.base import Floats, Reading, Rows, bounded, cleared, first_column, grown
+from detectors.banks.base import (
+    Floats,
+    Reading,
+    Rows,
+    bounded,
+    cleared,
+    first_column,
+    grown,
+    picked,
+)
 from detectors.fellows import group_of, quartile_of_group
 from detectors.pauses import Pauses, PausesState
 
@@ -82,6 +91,15 @@ class SilenceBank:
             above=np.full(rows.size, fill_value=True),
             column=first_column(rows),
         )
+
+    def merged(self, state: SilenceState) -> SilenceState:
+        """Only pauses are about a kind of series; the rest is of this moment."""
+        kin = cleared(picked(state, np.zeros(1, np.int64)), 0)
+        return replace(kin, pauses=self._pauses.merged(state.pauses))
+
+    def inherit(self, row: int, kin: SilenceState) -> None:
+        """What pauses are usual; whether the series moves at all it has to show itself."""
+        self.state.pauses.usual[row] = kin.pauses.usual[0]
 
     def learn(self, rows: Rows, values: Floats, weights: Floats | float = 1.0) -> None:
         state = self.state = grown(self.state, rows)

@@ -1,7 +1,7 @@
 """What every bank keeps to, run over the table."""
 
 import copy
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import msgspec
@@ -10,13 +10,17 @@ import pytest
 
 import detectors.banks
 from detectors.banks import BANKS
-from detectors.banks.base import Bank, Reading
+from detectors.banks.base import Bank, Mergeable, Reading, picked, stacked
+from detectors.banks.neighbours import NeighboursBank
+from detectors.banks.robust import RobustBank
 from streams.errors import InvalidParameterError, SnapshotError
 from streams.packing import pack, unpack
 
 ROWS = np.arange(3)
 NOISE = list(np.random.default_rng(7).normal([1.0, 20.0, 300.0], [0.1, 2.0, 30.0], (120, 3)))
 MINUTES = [*NOISE, *(2 * values for values in NOISE)]
+ALIKE = list(np.random.default_rng(8).normal(20.0, 2.0, (200, 3)))
+SAMPLES = (NeighboursBank, RobustBank)
 PROBE = np.array([5.0, 90.0, 2000.0])
 BANDLESS = {"ensemble", "flat_line", "mahalanobis", "neighbours", "unrest"}
 """All but one judge all values of a series together: each value's part is told instead of a band.
@@ -162,6 +166,78 @@ def test_a_state_of_another_schema_is_refused(bank: Bank) -> None:
     foreign = msgspec.msgpack.encode(kept | {"schema": 99})
     with pytest.raises(SnapshotError, match="schema"):
         unpack(foreign, type(bank.state))
+
+
+def mergeable() -> list[str]:
+    return [kind for kind, make in BANKS.items() if isinstance(make(), Mergeable)]
+
+
+@pytest.fixture(params=mergeable())
+def summed(request: pytest.FixtureRequest) -> Mergeable:
+    """A bank whose state adds up, with three series that have seen the same kind of noise."""
+    bank = BANKS[request.param]()
+    for row in ROWS:
+        bank.admit(int(row), labels(0))
+    for values in (*ALIKE, *ALIKE):
+        bank.learn(ROWS, values)
+    assert isinstance(bank, Mergeable)
+    return bank
+
+
+def test_what_does_not_add_up_is_known() -> None:
+    fixed = {"burn_rate", "fellows", "limit", "resets", "rise", "together"}
+    models = {"ensemble", "isolation_forest", "river", "unrest"}
+    assert set(mergeable()) == BANKS.keys() - fixed - models
+
+
+def test_it_does_not_matter_in_which_order_or_groups_states_are_merged(summed: Mergeable) -> None:
+    if isinstance(summed, SAMPLES):
+        pytest.skip("a sample of a sample is another one (tests/detectors/test_merging.py)")
+    rows = [picked(summed.state, ROWS[row : row + 1]) for row in range(3)]
+    at_once = summed.merged(stacked(rows))
+    assert_close(at_once, summed.merged(stacked(rows[::-1])))
+    assert_close(at_once, summed.merged(stacked([summed.merged(stacked(rows[:2])), rows[2]])))
+
+
+def test_what_is_merged_is_a_state_like_any(summed: Mergeable) -> None:
+    merged = summed.merged(summed.state)
+    assert pack(unpack(pack(merged), type(merged))) == pack(merged)
+
+
+def test_to_merge_changes_nothing(summed: Mergeable) -> None:
+    before = pack(summed.state)
+    summed.merged(picked(summed.state, ROWS))
+    assert pack(summed.state) == before
+
+
+def test_a_newcomer_begins_where_its_kin_are_and_nobody_else_feels_it(summed: Mergeable) -> None:
+    before = summed.explain(ROWS, ALIKE[0])
+    kin = summed.merged(picked(summed.state, ROWS))
+    newcomer = np.array([3])
+    summed.admit(3, labels(0))
+    summed.inherit(3, kin)
+    assert_same_reading(summed.explain(ROWS, ALIKE[0]), before)
+    assert np.all(summed.score(newcomer, ALIKE[0][:1]) < 1)
+
+
+def test_kin_that_know_nothing_teach_nothing(summed: Mergeable) -> None:
+    fresh = type(summed)()
+    assert isinstance(fresh, Mergeable)
+    for row in ROWS:
+        fresh.admit(int(row), labels(0))
+    before = fresh.explain(ROWS, ALIKE[0])
+    fresh.inherit(0, fresh.merged(picked(fresh.state, ROWS[1:])))
+    assert_same_reading(fresh.explain(ROWS, ALIKE[0]), before)
+
+
+def assert_close(one: object, other: object) -> None:
+    assert is_dataclass(one)
+    for field in fields(one):
+        left, right = getattr(one, field.name), getattr(other, field.name)
+        if is_dataclass(left):
+            assert_close(left, right)
+        elif isinstance(left, np.ndarray):
+            assert np.allclose(left, right), field.name
 
 
 WRONG: dict[str, tuple[dict[str, object], ...]] = {

@@ -350,3 +350,34 @@ def test_a_bank_may_know_the_hour() -> None:
     assert world.second() == []
     found = [one for _ in range(3) for one in world.rejected(elm=40)]
     assert {(one.feature, one.direction) for one in found} == {("request.rejected_per_s", "above")}
+
+
+def first_word(world: World, *, alone: int = 0) -> list[Anomaly]:
+    """What is found in the first seconds of a replica that is not like the others of its pool."""
+    for second in range(60):
+        world.second(
+            *(resident(world, name, 100 + (second + at) % 3) for at, name in enumerate("ab"))
+        )
+    others = [resident(world, "c", 300.0, pool="sora" if alone else "codex")]
+    return [one for _ in range(5) for one in world.second(*others)]
+
+
+def resident(world: World, name: str, value: float, pool: str = "codex") -> EngineSample:
+    return EngineSample(at_us=world.at_us, pool=pool, replica=name, rss_bytes=value)
+
+
+def test_a_newcomer_is_judged_by_what_its_pool_has_shown() -> None:
+    (found, *_) = first_word(World(SLOW))
+    assert found.labels["replica"] == "c"
+    assert (found.started_at_us, round(found.expected)) == (NOON_US + 60 * SECOND_US, 101)
+
+
+@pytest.mark.parametrize(
+    ("detector", "alone"),
+    [
+        pytest.param(SLOW, 1, id="not-by-what-another-pool-has-shown"),
+        pytest.param(SLOW | {"pooled": False}, 0, id="nor-where-its-beginning-is-another-state"),
+    ],
+)
+def test_else_it_is_as_young_as_it_is(detector: dict[str, Any], alone: int) -> None:
+    assert first_word(World(detector), alone=alone) == []
