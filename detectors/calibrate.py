@@ -59,6 +59,8 @@ class Calibration:
 
     def __init__(self, *, members: int, half_life_s: float = 1_800.0, step_s: float = 1.0) -> None:
         self._weight = 1 - 0.5 ** (step_s / half_life_s)
+        self.worth = np.ones(members)
+        """By member, how many times an equal share of alpha it gets."""
         self.state = CalibrationState(*(np.zeros((0, members)) for _ in range(4)))
 
     def admit(self, row: int) -> None:
@@ -89,14 +91,17 @@ class Calibration:
         return inside * beyond
 
     def score(self, cells: Cells, raw: Floats, alpha: float) -> Floats:
-        """1.0 where the tail probability is ``alpha``, or where the raw score is 1.0 if later."""
+        """1.0 where the tail probability is the member's share of ``alpha``, or where the raw score
+        is 1.0 if later.
+        """
         rarity = np.log(np.maximum(self.tail_probability(cells, raw, alpha), 1e-300))
-        return bounded(np.minimum(rarity / np.log(alpha), raw))
+        return bounded(np.minimum(rarity / np.log(alpha * self.worth[cells[1]]), raw))
 
     def boundary(self, cells: Cells, alpha: float) -> Floats:
         """The raw score at which the score is 1.0; at least 1."""
         share, excess = self._fit(cells, alpha)
-        return np.maximum(1.0, TAIL_FROM + excess * np.log(share / alpha))
+        mine = alpha * self.worth[cells[1]]
+        return np.maximum(1.0, TAIL_FROM + excess * np.log(share / mine))
 
     def learn(self, cells: Cells, raw: Floats, weights: Floats) -> None:
         state = self.state = grown(self.state, cells[0])

@@ -263,6 +263,9 @@ def _sentences(anomaly: Anomaly, why: Why, fellows: int) -> Iterable[str]:
         ago_s = (anomaly.started_at_us - change.at_us) / SECOND_US
         when = f"{ago_s:.0f} s before it" if ago_s >= 0 else f"{-ago_s:.0f} s after it began"
         yield f"{change.summary}, {when}"
+    if anomaly.worth != 1:
+        share = f"{number(anomaly.worth)} times an equal share of the budget of false pages"
+        yield f"{anomaly.detector} gets {share}, for what it was right and wrong about before"
 
 
 def _unit(anomaly: Anomaly, name: str) -> str:

@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import Final, Literal
 
 from detectors.verdicts import Verdicts, VerdictsState
+from detectors.worth import Worth, WorthState
 from streams.schemas.telemetry import Change
 
 SECOND_US: Final = 1_000_000
@@ -60,7 +61,8 @@ class GraceState:
     waiting: list[tuple[int, Change]] = field(default_factory=list)
     """In the order of the instants from which they are known."""
     verdicts: VerdictsState = field(default_factory=VerdictsState)
-    schema: Literal[2] = 2
+    worth: WorthState = field(default_factory=WorthState)
+    schema: Literal[3] = 3
 
 
 class Grace:
@@ -75,7 +77,8 @@ class Grace:
     def __init__(self, *, grace_us: int) -> None:
         self._grace_us = grace_us
         self.verdicts = Verdicts()
-        self._state = GraceState(verdicts=self.verdicts.state)
+        self.worth = Worth()
+        self._state = GraceState(verdicts=self.verdicts.state, worth=self.worth.state)
 
     @property
     def state(self) -> GraceState:
@@ -84,6 +87,7 @@ class Grace:
     @state.setter
     def state(self, state: GraceState) -> None:
         self._state, self.verdicts.state = state, state.verdicts
+        self.worth.state = state.worth
 
     def wait(self, change: Change, passed_us: int) -> None:
         """Windows that end at or before ``passed_us`` do not know of the change."""
@@ -100,6 +104,7 @@ class Grace:
 
     def take(self, change: Change) -> None:
         """It is known from now on."""
+        self.worth.take(change)
         if change.kind == "feedback":
             self.verdicts.take(change)
         elif change.pool:

@@ -118,11 +118,16 @@ class Panel:
     def step(self, window: Table | None, at_us: int, grace: Grace) -> list[Anomaly]:
         """The window that starts at ``at_us``; None when no series of the kind was seen in it."""
         found: list[Anomaly] = []
+        grace.worth.advance(at_us)
         alpha = alpha_for(self._settings.false_pages_per_week, self._judgements())
         for group in self._groups:
             view = self._view(group, window, at_us, grace)
+            group.jury.calibration.worth = grace.worth.shares(
+                [member.settings for member in group.jury.members]
+            )
             self._judge(group, view, alpha, grace.verdicts)
             found.extend(group.episodes.settle(at_us + self._interval_us))
+        grace.worth.hear(found)
         return found
 
     def _group(self, by: tuple[str, ...], detectors: Sequence[DetectorSettings]) -> _Group:
@@ -229,6 +234,7 @@ class Panel:
             direction="above" if judged.above[index] else "below",
             detector=settings.kind,
             p=group.jury.tail_probability((row, number), raw, moment.alpha),
+            worth=float(group.jury.calibration.worth[number]),
             carried_by={f"{self._kind}.{of}": part for of, part in carried.items()},
             sentence=sentence(value, actual, lower, upper),
         )

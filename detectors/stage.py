@@ -72,6 +72,8 @@ class WatchHandler:
         said = [one.value for one in out if isinstance(one.value, Quality)]
         metrics.MISSED_ROWS.labels(STAGE).inc(sum(one.missed_rows for one in said))
         metrics.GIVEN_UP.labels(STAGE).inc(sum(one.given_up for one in said))
+        for (detector, feature), share in self._watch.grace.worth.state.in_force.items():
+            metrics.WORTH.labels(str(self._watch.shard), detector, feature).set(share)
         return out
 
     async def idle(self, position: int, clock_us: int) -> Sequence[Out]:  # noqa: ARG002

@@ -87,7 +87,7 @@ class Watch:
             limits=_limits(windows),
             max_hold_us=round(windows.max_hold_s * SECOND_US),
         )
-        self._grace = Grace(grace_us=round(settings.grace_after_change_s * SECOND_US))
+        self.grace = Grace(grace_us=round(settings.grace_after_change_s * SECOND_US))
         chosen = settings.model_copy(update={"detectors": settings.detectors or DEFAULTS})
         self._panels = {
             kind: Panel(kind, chosen, interval_us=self._interval_us[kind]) for kind in KINDS
@@ -105,7 +105,7 @@ class Watch:
         """As it is now, not a copy: pack it before the next step."""
         return WatchState(
             merge=self.merge.state,
-            grace=self._grace.state,
+            grace=self.grace.state,
             panels={kind: panel.state for kind, panel in self._panels.items()},
             next_us=self._next_us,
             rest_us=self._rest_us,
@@ -116,7 +116,7 @@ class Watch:
     @state.setter
     def state(self, state: WatchState) -> None:
         """Of a machine with the same settings (``meaning_of``)."""
-        self.merge.state, self._grace.state = state.merge, state.grace
+        self.merge.state, self.grace.state = state.merge, state.grace
         for kind, panel in self._panels.items():
             panel.state = state.panels[kind]
         self._next_us, self._rest_us = state.next_us, state.rest_us
@@ -157,7 +157,7 @@ class Watch:
                 changes = _changes(block.payload)
                 closed = self.merge.add(header, None, append_us)
                 for change in changes if closed.fresh else ():
-                    self._grace.wait(change, header.watermark_us)
+                    self.grace.wait(change, header.watermark_us)
                 return closed
             case "expect":
                 return self.merge.expect((header.source, header.partition))
@@ -217,8 +217,8 @@ class Watch:
             )
         ]
         for end_us, _, kind, at_us in sorted(due):
-            self._grace.advance(end_us)
-            yield from self._panels[kind].step(tables.get((kind, at_us)), at_us, self._grace)
+            self.grace.advance(end_us)
+            yield from self._panels[kind].step(tables.get((kind, at_us)), at_us, self.grace)
 
     def _due(self, kind: SeriesKind, windows: Collection[int], watermark_us: int) -> Iterator[int]:
         """Windows to step through: those with rows, and so many empty ones after each."""

@@ -90,6 +90,11 @@ ERRORS: Final = Counter(
 MISSED_ROWS: Final = Counter(
     "tidegate_stage_missed_rows", "Rows whose windows closed while nobody waited for them.", _STAGE
 )
+WORTH: Final = Gauge(
+    "tidegate_detector_share",
+    "Times an equal share of the budget of false pages that a detector has earned.",
+    ("shard", "detector", "feature"),
+)
 GIVEN_UP: Final = Counter(
     "tidegate_stage_given_up", "Times a source was silent too long; once for each shard.", _STAGE
 )

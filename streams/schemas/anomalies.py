@@ -42,6 +42,9 @@ class Anomaly(Record, frozen=True, kw_only=True):
     """Table name of the bank that found it, such as ``ewma``."""
     p: float | None = None
     """Upper-tail probability of the raw score under the series' own past, where calibrated."""
+    worth: float = 1.0
+    """How many times an equal share of the budget the detector had earned, by what it was right and
+    wrong about before."""
     carried_by: dict[str, float] = msgspec.field(default_factory=dict)
     """Of a detector on several values, feature -> its share in the score; 1 together."""
     sentence: str = ""

@@ -171,3 +171,8 @@ def test_where_little_is_known_little_is_said(known: Past | None) -> None:
     assert why.nearest_normal is None
     assert why.day_before is None
     assert why.sentences[0] == anomaly().sentence
+
+
+def test_what_a_detector_has_earned_is_told() -> None:
+    *_, last = explain(anomaly(worth=0.5), None).sentences
+    assert last.startswith("ewma gets 0.5 times an equal share of the budget of false pages")

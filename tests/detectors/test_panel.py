@@ -381,3 +381,17 @@ def test_a_newcomer_is_judged_by_what_its_pool_has_shown() -> None:
 )
 def test_else_it_is_as_young_as_it_is(detector: dict[str, Any], alone: int) -> None:
     assert first_word(World(detector), alone=alone) == []
+
+
+def test_what_people_called_wrong_costs_the_detector_its_share_from_the_next_day_on() -> None:
+    world = World(SLOW, SLOW | {"kind": "robust", "with": {"span_s": 60}})
+    wrong = first_word(world)
+    for one in wrong:
+        world.grace.take(change_of(Feedback(id="f", at_us=0, anomaly=one.id, verdict="wrong"), one))
+    world.at_us += 86_400 * SECOND_US
+    world.up(a=1)
+    shares = world.grace.worth.state.in_force
+    assert {one.worth for one in wrong} == {1.0}
+    assert shares == {(one.detector, one.feature): 4 / 5 for one in wrong}
+    (ewma, robust) = world.panel._groups[0].jury.calibration.worth
+    assert sorted([ewma, robust]) == pytest.approx([8 / 9, 10 / 9])

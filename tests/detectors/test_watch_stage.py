@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from prometheus_client import REGISTRY
 
 from detectors.settings import ChannelSettings, DetectionSettings
 from detectors.stage import WatchHandler
@@ -103,3 +104,11 @@ async def test_an_empty_log_says_nothing() -> None:
     handler = WatchHandler(new_watch())
     assert list(await handler.handle(RecordBatch("partials", 0, 0, 3))) == []
     assert list(await handler.idle(3, 1)) == []
+
+
+async def test_what_detectors_have_earned_is_a_metric() -> None:
+    watch = new_watch()
+    watch.grace.worth.state.in_force["ewma", "engine.ttft_s_mean"] = 0.5
+    await WatchHandler(watch).handle(batch(quiet_chain(2).log))
+    labels = {"shard": "0", "detector": "ewma", "feature": "engine.ttft_s_mean"}
+    assert REGISTRY.get_sample_value("tidegate_detector_share", labels) == 0.5
