@@ -1,15 +1,15 @@
 """One detector of a jury: its bank, the load it judges by, and what it has yet to learn."""
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
 
 from detectors.banks import BANKS
-from detectors.banks.base import Bank, Floats, Mergeable, Reading, Rows, picked
+from detectors.banks.base import Bank, Floats, Mergeable, Reading, Rows, picked, stacked
 from detectors.load import LoadCurves, LoadState
 from detectors.settings import DetectorSettings
 from streams.errors import InvalidParameterError
@@ -101,17 +101,25 @@ class Member:
         if self._load is not None:
             self._load.admit(row, labels)
 
-    def known(self, kin: Rows) -> Any:
-        """What series of a kind have shown, as one; None where that does not add up."""
+    def known(self, kin: Rows) -> msgspec.Raw | None:
+        """What series of a kind have shown, as one, packed; None where that does not add up."""
         bank = self._bank
-        able = self.settings.pooled and isinstance(bank, Mergeable)
-        return bank.merged(picked(bank.state, kin)) if able else None
+        if not (self.settings.pooled and isinstance(bank, Mergeable)):
+            return None
+        return msgspec.Raw(pack(bank.merged(picked(bank.state, kin))))
 
-    def inherit(self, rows: Iterable[int], known: Any) -> None:
+    def merged(self, known: Sequence[msgspec.Raw]) -> msgspec.Raw:
+        """The same of what is known of a kind in several places."""
+        assert isinstance(self._bank, Mergeable)  # noqa: S101
+        states = [unpack(one, type(self._bank.state)) for one in known]
+        return msgspec.Raw(pack(self._bank.merged(stacked(states))))
+
+    def inherit(self, rows: Iterable[int], known: msgspec.Raw) -> None:
         """Newcomers of that kind begin with it."""
-        if known is not None and isinstance(self._bank, Mergeable):
-            for row in rows:
-                self._bank.inherit(row, known)
+        assert isinstance(self._bank, Mergeable)  # noqa: S101
+        state = unpack(known, type(self._bank.state))
+        for row in rows:
+            self._bank.inherit(row, state)
 
     def usual(self, rows: Rows, value: Floats, load: Floats) -> Floats:
         """What alike series show at this load."""
