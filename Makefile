@@ -16,7 +16,7 @@ BOTH_PASSES = code=0; \
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check quick format lint types layers services setup docs lock clean \
-	bench-batching bench-demo bench-chaos bench-detect bench-ingest bench-failover bench-plan bench-scale bench-scrape bench-client soak
+	bench-batching bench-demo bench-chaos bench-detect bench-ingest bench-failover bench-plan bench-scale bench-scrape bench-young bench-client soak
 
 help:  ## Say what there is.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -112,6 +112,9 @@ bench-batching: setup  ## The batching simulator against real llama.cpp replicas
 
 bench-plan: setup  ## What deciding for 1,000 pools costs PLAN. ARGS="1000 400"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.plan $(ARGS)
+
+bench-young: setup  ## Replicas that just started: false anomalies, and delay of a fault; 5 minutes. ARGS="--seeds 101-108"
+	@$(BIN)/python -m benchmarks.young $(ARGS)
 
 bench-scrape: setup  ## Scrape 1,000 engines for a minute on this machine. ARGS="--targets 500 1000 2000"
 	@$(BIN)/python -m benchmarks.scrape $(ARGS)

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+import msgspec
 import numpy as np
 
-from detectors.banks.base import Rows, picked
+from detectors.banks.base import Rows, picked, stacked
 from detectors.calibrate import CalibrationState
 from detectors.jury import Jury
 from detectors.roster import Labels, Roster
@@ -24,30 +25,44 @@ MOST: Final = 64
 Kind = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Known:
-    """What series of a kind have shown, as if they were one.
+    """What series of a kind have shown, as if they were one; nothing in it tells them apart.
 
-    members: states of banks, in the order of the jury; None where a bank cannot tell.
+    members: packed states of banks by number in the jury, but for those that do not add up.
     """
 
-    members: Sequence[Any]
+    members: dict[int, msgspec.Raw]
     calibration: CalibrationState
 
 
 def known(jury: Jury, rows: Rows) -> Known:
     """What those rows have shown."""
     calibration = jury.calibration
+    states = ((at, member.known(rows)) for at, member in enumerate(jury.members))
     return Known(
-        [member.known(rows) for member in jury.members],
+        {at: state for at, state in states if state is not None},
         calibration.merged(picked(calibration.state, rows)),
+    )
+
+
+def merged(jury: Jury, everywhere: Sequence[Known]) -> Known:
+    """The same of what is known in several places."""
+    calibration = jury.calibration.merged(stacked([one.calibration for one in everywhere]))
+    numbers = sorted(set().union(*(one.members for one in everywhere)))
+    return Known(
+        {
+            at: jury.members[at].merged([x.members[at] for x in everywhere if at in x.members])
+            for at in numbers
+        },
+        calibration,
     )
 
 
 def inherit(jury: Jury, newcomers: Sequence[int], kin: Known) -> None:
     """Rows that were just admitted begin with what is known of their kind."""
-    for member, state in zip(jury.members, kin.members, strict=True):
-        member.inherit(newcomers, state)
+    for at, state in kin.members.items():
+        jury.members[at].inherit(newcomers, state)
     pooled = np.array([member.settings.pooled for member in jury.members])
     for row in newcomers:
         jury.calibration.inherit(row, kin.calibration, pooled)
@@ -57,13 +72,14 @@ def families(
     roster: Roster, names: Sequence[str], new: Sequence[int]
 ) -> Iterator[tuple[Kind, list[int], Rows]]:
     """Of each kind that has newcomers: its labels, the newcomers, and up to ``MOST`` others."""
-    newcomers = _by_kind(roster, names, new)
-    others = _by_kind(roster, names, sorted(set(roster.row_of.values()) - set(new)))
+    newcomers = by_kind(roster, names, new)
+    others = by_kind(roster, names, sorted(set(roster.rows) - set(new)))
     for kind, rows in newcomers.items():
         yield kind, rows, np.array(others.get(kind, [])[:MOST], np.int64)
 
 
-def _by_kind(roster: Roster, names: Sequence[str], rows: Sequence[int]) -> dict[Kind, list[int]]:
+def by_kind(roster: Roster, names: Sequence[str], rows: Sequence[int]) -> dict[Kind, list[int]]:
+    """The rows that share the labels ``names``, by their values."""
     found: dict[Kind, list[int]] = {}
     for row in rows:
         labels: Labels = roster.labels[row]

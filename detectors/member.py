@@ -1,7 +1,7 @@
 """One detector of a jury: its bank, the load it judges by, and what it has yet to learn."""
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from detectors.banks import BANKS
-from detectors.banks.base import Bank, Floats, Mergeable, Reading, Rows, picked
+from detectors.banks.base import Bank, Floats, Mergeable, Reading, Rows, picked, stacked
 from detectors.load import LoadCurves, LoadState
 from detectors.settings import DetectorSettings
 from streams.errors import InvalidParameterError
@@ -103,17 +103,25 @@ class Member:
         for curves in self._loads:
             curves.admit(row, labels)
 
-    def known(self, kin: Rows) -> Any:
-        """What series of a kind have shown, as one; None where that does not add up."""
-        if not (self.settings.pooled and isinstance(self._bank, Mergeable)):
+    def known(self, kin: Rows) -> msgspec.Raw | None:
+        """What series of a kind have shown, as one, packed; None where that does not add up."""
+        bank = self._bank
+        if not (self.settings.pooled and isinstance(bank, Mergeable)):
             return None
-        return self._bank.merged(picked(self._bank.state, kin))
+        return msgspec.Raw(pack(bank.merged(picked(bank.state, kin))))
 
-    def inherit(self, rows: Iterable[int], known: Any) -> None:
+    def merged(self, known: Sequence[msgspec.Raw]) -> msgspec.Raw:
+        """The same of what is known of a kind in several places."""
+        assert isinstance(self._bank, Mergeable)  # noqa: S101
+        states = [unpack(one, type(self._bank.state)) for one in known]
+        return msgspec.Raw(pack(self._bank.merged(stacked(states))))
+
+    def inherit(self, rows: Iterable[int], known: msgspec.Raw) -> None:
         """Newcomers of that kind begin with it."""
-        if known is not None and isinstance(self._bank, Mergeable):
-            for row in rows:
-                self._bank.inherit(row, known)
+        assert isinstance(self._bank, Mergeable)  # noqa: S101
+        state = unpack(known, type(self._bank.state))
+        for row in rows:
+            self._bank.inherit(row, state)
 
     def usual(self, rows: Rows, values: Floats, load: Floats) -> Floats:
         """[row, value]: what alike series show at this load; of a member that is given one."""

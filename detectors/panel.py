@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import numpy as np
@@ -12,7 +12,7 @@ from detectors.calibrate import alpha_for
 from detectors.episodes import Episodes, EpisodesState, Hits, HitsState, anomaly_id
 from detectors.grace import Grace
 from detectors.jury import Judged, Jury, JuryState
-from detectors.kin import ALIKE, families, inherit, known
+from detectors.kin import ALIKE, Kind, Known, families, inherit, known
 from detectors.roster import Roster, RosterState
 from detectors.sentence import sentence
 from detectors.settings import DetectionSettings, DetectorSettings
@@ -38,7 +38,7 @@ ABSENCE_COUNTS: Final = frozenset({"request"})
 
 
 @dataclass(slots=True)
-class _Group:
+class Group:
     """Members that look at the same series: each its own, or summed up by some labels."""
 
     by: tuple[str, ...]
@@ -46,13 +46,15 @@ class _Group:
     episodes: Episodes
     jury: Jury
     hits: Hits
+    elsewhere: dict[Kind, Known] = field(default_factory=dict)
+    """What other sites know of a kind, for series without kin here (``knowledge.py``)."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Moment:
     """What is the same for all findings of a window."""
 
-    group: _Group
+    group: Group
     judged: Judged
     at_us: int
     alpha: float
@@ -89,7 +91,7 @@ class Panel:
         self._settings = settings
         self._interval_us = interval_us
         mine = [one for one in settings.detectors if one.series == kind]
-        self._groups = [
+        self.groups = [
             self._group(by, [one for one in mine if one.by == by])
             for by in dict.fromkeys(one.by for one in mine)
         ]
@@ -105,13 +107,13 @@ class Panel:
                     hits=group.hits.state,
                     jury=group.jury.state,
                 )
-                for group in self._groups
+                for group in self.groups
             ]
         )
 
     @state.setter
     def state(self, state: PanelState) -> None:
-        for group, kept in zip(self._groups, state.groups, strict=True):
+        for group, kept in zip(self.groups, state.groups, strict=True):
             group.roster.state, group.episodes.state = kept.roster, kept.episodes
             group.hits.state, group.jury.state = kept.hits, kept.jury
 
@@ -120,7 +122,7 @@ class Panel:
         found: list[Anomaly] = []
         grace.worth.advance(at_us)
         alpha = alpha_for(self._settings.false_pages_per_week, self._judgements())
-        for group in self._groups:
+        for group in self.groups:
             view = self._view(group, window, at_us, grace)
             group.jury.calibration.worth = grace.worth.shares(
                 [member.settings for member in group.jury.members]
@@ -130,13 +132,13 @@ class Panel:
         grace.worth.hear(found)
         return found
 
-    def _group(self, by: tuple[str, ...], detectors: Sequence[DetectorSettings]) -> _Group:
+    def _group(self, by: tuple[str, ...], detectors: Sequence[DetectorSettings]) -> Group:
         for one in detectors:
             _check(one)
         usual_s = self._settings.anomaly_after_s
         after_s = [usual_s if one.after_s is None else one.after_s for one in detectors]
         ends_after_us = round(self._settings.anomaly_ends_after_s * SECOND_US)
-        return _Group(
+        return Group(
             by,
             Roster(max_rows=self._settings.max_series),
             Episodes(interval_us=self._interval_us, ends_after_us=ends_after_us),
@@ -145,9 +147,9 @@ class Panel:
         )
 
     def _judgements(self) -> int:
-        return sum(len(group.roster) * len(group.jury.members) for group in self._groups)
+        return sum(len(group.roster) * len(group.jury.members) for group in self.groups)
 
-    def _view(self, group: _Group, window: Table | None, at_us: int, grace: Grace) -> View:
+    def _view(self, group: Group, window: Table | None, at_us: int, grace: Grace) -> View:
         step_us = self._interval_us
         now = seen(window, group.by, group.jury.inputs, step_us)
         rows, new = group.roster.place(now.series, now.labels, at_us)
@@ -169,13 +171,14 @@ class Panel:
             view = with_silent(view, group.roster, grace, step_us)
         return with_lost(view, group.roster, grace) if LOST_VALUE in values else view
 
-    def _begin(self, group: _Group, new: Sequence[int]) -> None:
+    def _begin(self, group: Group, new: Sequence[int]) -> None:
         names = ALIKE.get(self._kind)
-        for _, newcomers, kin in families(group.roster, names, new) if new and names else ():
-            if kin.size:
-                inherit(group.jury, newcomers, known(group.jury, kin))
+        for kind, newcomers, kin in families(group.roster, names, new) if new and names else ():
+            here = known(group.jury, kin) if kin.size else group.elsewhere.get(kind[1:])
+            if here is not None:
+                inherit(group.jury, newcomers, here)
 
-    def _judge(self, group: _Group, view: View, alpha: float, verdicts: Verdicts) -> None:
+    def _judge(self, group: Group, view: View, alpha: float, verdicts: Verdicts) -> None:
         def tolerances(rows: Rows, settings: DetectorSettings) -> Floats | float:
             features = [f"{self._kind}.{name}" for name in settings.values]
             return verdicts.tolerances(rows, group.roster.row_of, features)

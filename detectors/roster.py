@@ -53,6 +53,11 @@ class Roster:
         return self.state.row_of
 
     @property
+    def rows(self) -> list[int]:
+        """Those that are somebody's."""
+        return sorted(self.state.row_of.values())
+
+    @property
     def left_out(self) -> int:
         return self.state.left_out
 

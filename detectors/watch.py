@@ -89,7 +89,7 @@ class Watch:
         )
         self.grace = Grace(grace_us=round(settings.grace_after_change_s * SECOND_US))
         chosen = settings.model_copy(update={"detectors": settings.detectors or DEFAULTS})
-        self._panels = {
+        self.panels = {
             kind: Panel(kind, chosen, interval_us=self._interval_us[kind]) for kind in KINDS
         }
         self._next_us: dict[SeriesKind, int] = {}
@@ -106,7 +106,7 @@ class Watch:
         return WatchState(
             merge=self.merge.state,
             grace=self.grace.state,
-            panels={kind: panel.state for kind, panel in self._panels.items()},
+            panels={kind: panel.state for kind, panel in self.panels.items()},
             next_us=self._next_us,
             rest_us=self._rest_us,
             told_us=self._told_us,
@@ -117,7 +117,7 @@ class Watch:
     def state(self, state: WatchState) -> None:
         """Of a machine with the same settings (``meaning_of``)."""
         self.merge.state, self.grace.state = state.merge, state.grace
-        for kind, panel in self._panels.items():
+        for kind, panel in self.panels.items():
             panel.state = state.panels[kind]
         self._next_us, self._rest_us = state.next_us, state.rest_us
         self._told_us, self._clock_us = state.told_us, state.clock_us
@@ -218,7 +218,7 @@ class Watch:
         ]
         for end_us, _, kind, at_us in sorted(due):
             self.grace.advance(end_us)
-            yield from self._panels[kind].step(tables.get((kind, at_us)), at_us, self.grace)
+            yield from self.panels[kind].step(tables.get((kind, at_us)), at_us, self.grace)
 
     def _due(self, kind: SeriesKind, windows: Collection[int], watermark_us: int) -> Iterator[int]:
         """Windows to step through: those with rows, and so many empty ones after each."""

@@ -16,6 +16,7 @@ from tidegate.arguments import instant, seconds, speed
 from tidegate.backtest_command import add_backtest
 from tidegate.bench.command import add_bench
 from tidegate.demo.by_hand import BY_HAND
+from tidegate.edge.merge_sites import add_merge_sites
 from tidegate.explain import add_explain
 from tidegate.gpu_commands import add_gpu_commands
 from tidegate.history_command import add_import
@@ -104,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     add_watch(commands)
     add_profile(commands)
     add_explain(commands)
+    add_merge_sites(commands)
     for role, meaning in _ROLE_HELP.items():
         commands.add_parser(role, help=meaning).set_defaults(run=_role(role))
 

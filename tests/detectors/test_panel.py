@@ -393,5 +393,5 @@ def test_what_people_called_wrong_costs_the_detector_its_share_from_the_next_day
     shares = world.grace.worth.state.in_force
     assert {one.worth for one in wrong} == {1.0}
     assert shares == {(one.detector, one.feature): 4 / 5 for one in wrong}
-    (ewma, robust) = world.panel._groups[0].jury.calibration.worth
+    (ewma, robust) = world.panel.groups[0].jury.calibration.worth
     assert sorted([ewma, robust]) == pytest.approx([8 / 9, 10 / 9])

@@ -217,7 +217,7 @@ def test_windows_nobody_filled_are_stepped_through_but_not_without_end() -> None
     watch = new_watch()
     watch.step(log(delta("requests", 1, arrived(0.5)), *progress(1, but="requests")))
     stepped: list[int] = []
-    panel = watch._panels["request"]
+    panel = watch.panels["request"]
     step = panel.step
     panel.step = lambda window, at_us, grace: stepped.append(at_us) or step(window, at_us, grace)  # type: ignore[method-assign,func-returns-value]
     watch.step(log(*progress(4, requests=1)))
@@ -235,7 +235,7 @@ def test_which_windows_are_stepped_does_not_depend_on_how_the_watermark_moves() 
             found.append(at_us)
             return []
 
-        watch._panels["request"].step = step  # type: ignore[method-assign]
+        watch.panels["request"].step = step  # type: ignore[method-assign]
         first = delta("requests", 1, arrived(0.5), arrived(EMPTY_WINDOWS * 2 + 0.5))
         watch.step(log(first, *progress(1, but="requests")))
         for watermark_s in watermarks_s:

@@ -6,6 +6,7 @@ from streams.clock import SECOND_US
 from streams.codec import decode_record
 from streams.stage import Out
 from streams.topics import TOPICS
+from tidegate.edge.merge_sites import begin
 from tidegate.edge.site import Sender, Site, worth_sending
 from tidegate.edge.spool import Record, Spool
 from tidegate.settings import Settings
@@ -19,6 +20,7 @@ class Memory:
 
     def __init__(self, settings: Settings, spool: Spool, sender: Sender) -> None:
         self._site = Site(settings)
+        begin(self._site.watch, settings)
         self._sender = sender
         self._spool = spool
         self._every_us = round(settings.edge.snapshot_s * SECOND_US)

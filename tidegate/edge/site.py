@@ -52,7 +52,7 @@ class Site:
         self._name = settings.cluster
         self._ingest = {topic: Ingest(topic, 0, stream) for topic in READ_HERE}
         self._marks: dict[str, SourceMark] = {}
-        self._watch = Watch(
+        self.watch = Watch(
             0, detection, stream.windows, sources, block_bytes=stream.topics.block_bytes
         )
         rules = LifecycleRules(resolves_after_s=detection.incident_resolves_after_s)
@@ -68,7 +68,7 @@ class Site:
         """
         self.clock_us = max(self.clock_us, clock_us)
         partials = [out for out in self._ingested(records) if self._is_to_tell(out)]
-        watched = self._watch.step(self._messages(partials, "partials"))
+        watched = self.watch.step(self._messages(partials, "partials"))
         found = [out for out in [*partials, *watched] if out.topic in TOLD]
         changes = [out for out in records if out.topic == "changes"]
         return [*found, *self._responded([*changes, *partials, *watched])]
@@ -78,7 +78,7 @@ class Site:
         ticks = self._inputs.progress().but(places={})
         return pack(
             SiteState(
-                watch=self._watch.state,
+                watch=self.watch.state,
                 marks=self._marks,
                 respond=self._kept,
                 ticks=ticks,
@@ -89,7 +89,7 @@ class Site:
     def load(self, data: bytes) -> None:
         """Take up what ``save`` of another gave, before any step. Raises SnapshotError."""
         state = unpack(data, SiteState)
-        self._watch.state = state.watch
+        self.watch.state = state.watch
         self._marks, self._kept, self.clock_us = state.marks, state.respond, state.clock_us
         for topic, mark in state.marks.items():
             self._ingest[topic].resume(mark)
