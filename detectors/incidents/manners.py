@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, cast
+from typing import Final
 
 from detectors.incidents.case import Case, incident_id, resolved
 from detectors.state import Ledger
@@ -107,7 +107,7 @@ class Manners:
                 case ["reached", *_]:
                     self._conduct.restore(decode_record(data, Reached))
                 case ["manners", kind, source] if kind in _TITLES:
-                    self._cases[source, cast("Kind", kind)] = decode_record(data, Case)
+                    self._cases[source, kind] = decode_record(data, Case)
                 case _:
                     continue
         self._ledger.restored(self._all())
