@@ -36,13 +36,15 @@ def variables(settings: StreamSettings, **more: str) -> Mapping[str, str]:
 
 
 @asynccontextmanager
-async def running(command: str, folder: Path, port: int, **more: str) -> AsyncIterator[None]:
+async def running(
+    command: str, folder: Path, port: int, **more: str
+) -> AsyncIterator["subprocess.Popen[bytes]"]:
     """The command as it is typed, once it answers on the port."""
     env = environment(folder, **more)
     process = subprocess.Popen(["bash", "-c", f"exec {command}"], cwd=folder, env=env)  # noqa: ASYNC220  -- returns at once
     try:
         await _answers(f"http://127.0.0.1:{port}/healthz", process)
-        yield
+        yield process
     finally:
         process.terminate()
         process.wait(10)
