@@ -134,6 +134,7 @@ def test_a_weight_of_zero_leaves_what_is_expected(bank: Bank) -> None:
     assert np.array_equal(bank.explain(ROWS, PROBE).expected, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("windows", [0, 1, 59, 60, 61, 120, 179])
 def test_a_bank_that_takes_up_the_state_of_another_goes_on_like_it(
     bank: Bank, windows: int

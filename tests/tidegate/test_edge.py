@@ -79,6 +79,7 @@ def undisturbed() -> list[Out]:
         return asyncio.run(lived(Path(folder) / "site.sqlite", []))
 
 
+@pytest.mark.slow
 @settings(
     max_examples=25,
     deadline=None,

@@ -20,6 +20,8 @@ from tests.services.base import free_port
 from tidegate.cli import main
 from tidegate.replay.replay import replayed
 
+pytestmark = pytest.mark.slow  # each test runs the whole chain, some twice
+
 FAULT_S = 20
 SECONDS = 40
 

@@ -63,11 +63,13 @@ def test_every_detector_of_a_first_look_can_be_built() -> None:
         Panel(kind, DetectionSettings(detectors=FIRST_LOOK), interval_us=SECOND_US)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("interval_s", "minutes"), [(1, 5), (15, 120), (60, 240)])
 def test_nothing_is_found_where_nothing_is_wrong(interval_s: int, minutes: int) -> None:
     assert incidents(interval_s, minutes, lambda _replica, _minute: 1.0) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("interval_s", "minutes"), [(1, 2), (15, 20), (60, 60)])
 def test_who_was_slow_from_the_first_look_on_is_named(interval_s: int, minutes: int) -> None:
     found = incidents(interval_s, minutes, lambda replica, _: 4.0 if replica == "b" else 1.0)
@@ -75,6 +77,7 @@ def test_who_was_slow_from_the_first_look_on_is_named(interval_s: int, minutes: 
     assert "of its fellows" in found["b"].causes[0].sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("interval_s", "minutes"), [(1, 3), (15, 40), (60, 120)])
 def test_who_grows_slow_is_named(interval_s: int, minutes: int) -> None:
     half = minutes / 2

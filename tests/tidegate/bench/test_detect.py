@@ -31,6 +31,7 @@ def bench(data: Path, *words: str) -> tuple[int, dict[str, Any]]:
     return code, json.loads(out.read_text())
 
 
+@pytest.mark.slow
 def test_every_set_is_judged(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, report = bench(data, "--peers", "ewma_all,river_sad")
 
@@ -51,6 +52,7 @@ def test_two_processes_give_the_same_figures_as_one(data: Path) -> None:
     assert json.dumps(one) == json.dumps(two)
 
 
+@pytest.mark.slow
 def test_a_bad_file_is_named_and_tells_in_the_exit_code(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,6 +9,8 @@ from detectors.laboratory import trial
 from detectors.laboratory.cluster import drawn_cluster
 from tidegate.cli import main
 
+pytestmark = pytest.mark.slow  # a laboratory is built for each test
+
 FAULT = """
 from detectors.laboratory.fault import Drivers, Fault, Place
 
