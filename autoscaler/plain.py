@@ -51,8 +51,9 @@ class Plain:
         Raises SnapshotError, with nothing changed, unless it fits.
         """
         name, attributes = self._object(plain)
-        if name != _name(type(fresh)):
-            raise SnapshotError(f"{name} is not {_name(type(fresh))}")
+        kind: type = type(fresh)
+        if name != _name(kind):
+            raise SnapshotError(f"{name} is not {_name(kind)}")
         values = {key: self._value(value) for key, value in attributes.items()}
         for key, value in values.items():
             setattr(fresh, key, value)
@@ -88,7 +89,7 @@ class Plain:
         return self._plain_object(value, above)
 
     def _plain_object(self, value: object, above: set[int]) -> object:
-        kind = type(value)
+        kind: type = type(value)
         if kind not in self._attributes:
             raise SnapshotError(f"{_name(kind)} is not known to what keeps memories")
         if not _frozen(kind) and id(value) in above:

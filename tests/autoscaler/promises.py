@@ -164,7 +164,7 @@ def never_below_what_was_called_for_lately(of: Decided) -> Flags:
 
 def the_last_goes_only_when_idle(of: Decided) -> Flags:
     least = np.minimum.reduce([np.ones_like(of.desired), of.stays, of.granted])
-    return of.told | ~of.busy | (of.desired >= least)
+    return np.asarray(of.told | ~of.busy | (of.desired >= least))
 
 
 def never_faster_than_the_gpus_of_an_hour(of: Decided) -> Flags:

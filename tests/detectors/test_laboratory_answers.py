@@ -58,7 +58,7 @@ def test_of_a_healthy_replica_only_flaws_are_drawn() -> None:
         pytest.param({"loop_ratio": 1.0, "cap": 16.0}, 16.0, id="cut-loops"),
     ],
 )
-def test_lengths(but: dict[str, float], tokens: float) -> None:
+def test_lengths(but: dict[str, Any], tokens: float) -> None:
     assert set(answered(**but)[:, Of.OUTPUT]) == {tokens}
 
 
