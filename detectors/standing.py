@@ -79,14 +79,14 @@ class Standing:
         """A state of one row, as if one series had seen what all rows have; nothing is recent."""
         mean, variance = moments(state.seen, state.mean, state.variance)
         recent = np.zeros((1, *state.recent.shape[1:]))
-        return StandingState(state.seen.sum(keepdims=True), mean, variance, recent)
+        return StandingState(state.seen.sum(axis=0, keepdims=True), mean, variance, recent)
 
     @staticmethod
     def inherit(state: StandingState, row: int, kin: StandingState, weight: float) -> StandingState:
         """The state in which ``row`` begins as ``kin`` are, which weighs so many windows."""
         state = _reaching(state, np.array([row]), kin.mean)
-        state.seen[row], state.mean[row] = min(float(kin.seen[0]), weight), kin.mean[0]
-        state.variance[row] = kin.variance[0]
+        state.seen[row] = np.minimum(kin.seen[0], weight)
+        state.mean[row], state.variance[row] = kin.mean[0], kin.variance[0]
         return state
 
     def learn(

@@ -187,8 +187,9 @@ def summed(request: pytest.FixtureRequest) -> Mergeable:
 
 def test_what_does_not_add_up_is_known() -> None:
     fixed = {"burn_rate", "fellows", "limit", "resets", "rise", "together"}
-    models = {"ensemble", "isolation_forest", "river", "shift", "unrest"}
-    assert set(mergeable()) == BANKS.keys() - fixed - models
+    models = {"ensemble", "isolation_forest", "river", "unrest"}
+    not_yet = {"apart", "shift"}
+    assert set(mergeable()) == BANKS.keys() - fixed - models - not_yet
 
 
 def test_it_does_not_matter_in_which_order_or_groups_states_are_merged(summed: Mergeable) -> None:
