@@ -10,6 +10,7 @@ from argparse import Namespace
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -20,9 +21,12 @@ from model_backend.replicas.llama import LlamaReplica
 from model_backend.settings import PoolSettings
 from streams.clock import system_clock
 from streams.errors import InvalidParameterError, MissingRequirementError
+from streams.schemas.scaling import ReplicaStatus
+from streams.schemas.telemetry import EngineSample
 from streams.sources.engines import read_engine
 from streams.sources.prometheus_text import parse
 from streams.sources.vocabulary import WANTED
+from tests.model_backend.gateway_world import World
 
 CAP = 20.0
 POOL = PoolSettings(
@@ -114,15 +118,6 @@ async def test_a_real_replica_from_its_first_token_to_its_end(replica: Served) -
     async with replica.client.post(f"{replica.address}/demo/delay", json=delay) as answer:
         assert await answer.json() == delay
 
-    async with replica.client.post(f"{replica.address}/demo/say", json={"word": "!"}) as answer:
-        assert await answer.json() == {"word": "!"}
-    async with replica.client.post(f"{replica.address}/v1/completions", json=PROMPT) as answer:
-        assert (await answer.json())["choices"][0]["text"] == 12 * "!"
-    async with replica.client.post(
-        f"{replica.address}/v1/completions", json={**PROMPT, "stream": True}
-    ) as answer:
-        assert (await answer.read()).count(b'"text":"!"') == 12
-
     endless = {**PROMPT, "max_tokens": 900, "stream": True}
     async with replica.client.post(f"{replica.address}/v1/completions", json=endless) as answer:
         await answer.content.readline()
@@ -132,6 +127,30 @@ async def test_a_real_replica_from_its_first_token_to_its_end(replica: Served) -
     while (seen := (await replica.pool.observe())[0]).state == "ready":  # noqa: ASYNC110 - another process
         await asyncio.sleep(0.05)
     assert seen.reason == "ended with exit code 0"
+
+
+@pytest.mark.replicas
+async def test_the_gateway_tells_of_a_real_replica_that_is_made_to_repeat_itself(
+    replica: Served,
+) -> None:
+    async with World() as world:
+        at_us = world.clock()
+        ready: dict[str, Any] = {"state": "ready", "since_us": at_us, "at_us": at_us}
+        world.view.feed(
+            ReplicaStatus(pool="codex", replica="codex-1", address=replica.address, **ready)
+        )
+        for word, streamed in (("", False), ("very ", True)):
+            async with replica.client.post(
+                f"{replica.address}/demo/say", json={"word": word}
+            ) as answer:
+                assert answer.status == 200
+            body = {**PROMPT, "model": "gemma", "temperature": 0, "stream": streamed}
+            await (await world.ask(body, path="/v1/completions")).read()
+            world.tick(1)
+        told = world.told("engine", EngineSample, texts=1)
+
+    seen = [(one.empty, one.stretches, one.repeated, one.truncated) for one in told]
+    assert seen == [(0, 1, 0, 1), (0, 1, 1, 1)]
 
 
 def options() -> ReplicaOptions:
