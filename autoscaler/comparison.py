@@ -54,6 +54,8 @@ class _Side:
 class _Day:
     number: int
     seconds: int = 0
+    told: int = 0
+    """So many of them."""
     arrived: int = 0
     missed: int = 0
     stretch: int = 0
@@ -80,7 +82,8 @@ class DayByDay:
         self._planned: Fleet | None = None
         self._in_flight, self._ended = Trailing(HELD_OVER_S), Trailing(HELD_OVER_S)
         self._day = _Day(0)
-        self._told_s = 0
+        self._hour = 0
+        """In which today was told last."""
         self._ladder: Ladder = "shadow"
         self._over: list[_Day] = []
 
@@ -146,8 +149,8 @@ class DayByDay:
         """Days that are over, once; and today, every hour."""
         days, self._over = self._over, []
         hour = now_us // SECOND_US // TOLD_EVERY_S
-        if hour != self._told_s // TOLD_EVERY_S and self._day.seconds:
-            self._told_s = now_us // SECOND_US
+        if hour != self._hour and self._day.seconds > self._day.told:
+            self._hour, self._day.told = hour, self._day.seconds
             days = [*days, self._day]
         return [self._comparison(cluster, pool, day, now_us) for day in days]
 
