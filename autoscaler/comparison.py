@@ -110,7 +110,8 @@ class DayByDay:
     def second(self, second: PoolSecond, status: PoolStatus, terms: Terms, gpus: int) -> None:
         """gpus: of a replica."""
         end_us = second.window_us + SECOND_US
-        terms = replace(terms, service_s=self._held_s(second) or terms.service_s)
+        held_s = terms.stretch * self._held_s(second)
+        terms = replace(terms, service_s=held_s or terms.service_s)
         if self._reactive is not None:
             self._reactive.second(end_us, second.arrived, terms)
         if self._wanted is None:

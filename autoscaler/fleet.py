@@ -17,7 +17,9 @@ class Terms:
 
     slots: int
     service_s: float
-    """How long a request holds a slot at present."""
+    """How long a request holds a slot of a full replica."""
+    stretch: float = 1.0
+    """How much longer that is than it does in those of now."""
     lead_s: float
     slo_queue_s: float
     target_ratio: float
@@ -26,13 +28,13 @@ class Terms:
     high: int
 
 
-def terms_of(
-    pool: PoolSettings, scaling: ScalingSettings, *, slots: int, service_s: float, lead_s: float
-) -> Terms:
+def terms_of(pool: PoolSettings, scaling: ScalingSettings, **learned: float) -> Terms:
+    """learned: `slots`, `service_s`, `stretch`, `lead_s`."""
     return Terms(
-        slots=slots,
-        service_s=service_s,
-        lead_s=lead_s,
+        slots=int(learned["slots"]),
+        service_s=learned["service_s"],
+        stretch=learned["stretch"],
+        lead_s=learned["lead_s"],
         slo_queue_s=pool.longest_wait_s,
         target_ratio=scaling.target_ratio,
         scale_down_after_s=scaling.scale_down_after_s,
