@@ -1,13 +1,14 @@
 """Seconds of a pool and what was planned in, its days under both scalers out. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
 from autoscaler.demand import PoolSecond
 from autoscaler.fleet import Fleet, Terms
 from autoscaler.shadow import Reactive
+from autoscaler.trailing import Trailing
 from streams.clock import SECOND_US
 from streams.schemas.comparison import Comparison, Side
 from streams.schemas.scaling import Decision, Ladder, PoolStatus
@@ -15,6 +16,7 @@ from streams.schemas.scaling import Decision, Ladder, PoolStatus
 DAY_S: Final = 86_400
 TOLD_EVERY_S: Final = 3_600
 WORST_S: Final = 600
+HELD_OVER_S: Final = 60
 LEAST_ARRIVED: Final = 20
 """Ten minutes with fewer requests say little by their share."""
 
@@ -52,6 +54,8 @@ class _Side:
 class _Day:
     number: int
     seconds: int = 0
+    told: int = 0
+    """So many of them."""
     arrived: int = 0
     missed: int = 0
     stretch: int = 0
@@ -76,8 +80,10 @@ class DayByDay:
         self._wanted: int | None = None
         self._present: Fleet | None = None
         self._planned: Fleet | None = None
+        self._in_flight, self._ended = Trailing(HELD_OVER_S), Trailing(HELD_OVER_S)
         self._day = _Day(0)
-        self._told_s = 0
+        self._hour = 0
+        """In which today was told last."""
         self._ladder: Ladder = "shadow"
         self._over: list[_Day] = []
 
@@ -104,6 +110,8 @@ class DayByDay:
     def second(self, second: PoolSecond, status: PoolStatus, terms: Terms, gpus: int) -> None:
         """gpus: of a replica."""
         end_us = second.window_us + SECOND_US
+        held_s = terms.stretch * self._held_s(second)
+        terms = replace(terms, service_s=held_s or terms.service_s)
         if self._reactive is not None:
             self._reactive.second(end_us, second.arrived, terms)
         if self._wanted is None:
@@ -122,6 +130,14 @@ class DayByDay:
         day.stretch_arrived += second.arrived
         day.missed += second.missed
 
+    def _held_s(self, second: PoolSecond) -> float:
+        """Seconds for which a request holds its slot at present, by Little's law; 0 if unknown."""
+        if second.gauged:
+            self._in_flight.see(second.in_flight)
+            self._ended.see(second.finished + second.failed + second.cancelled)
+        ended_per_s = self._ended.mean(HELD_OVER_S)
+        return self._in_flight.mean(HELD_OVER_S) / ended_per_s if ended_per_s else 0.0
+
     def _turn(self, at_s: int) -> None:
         if at_s // WORST_S != self._day.stretch:
             self._day.end_stretch()
@@ -134,8 +150,8 @@ class DayByDay:
         """Days that are over, once; and today, every hour."""
         days, self._over = self._over, []
         hour = now_us // SECOND_US // TOLD_EVERY_S
-        if hour != self._told_s // TOLD_EVERY_S and self._day.seconds:
-            self._told_s = now_us // SECOND_US
+        if hour != self._hour and self._day.seconds > self._day.told:
+            self._hour, self._day.told = hour, self._day.seconds
             days = [*days, self._day]
         return [self._comparison(cluster, pool, day, now_us) for day in days]
 

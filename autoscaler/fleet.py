@@ -2,10 +2,13 @@
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Final
 
 from autoscaler.settings import ScalingSettings
 from model_backend.settings import PoolSettings
 from streams.clock import SECOND_US
+
+PATIENCE_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +17,9 @@ class Terms:
 
     slots: int
     service_s: float
+    """How long a request holds a slot of a full replica."""
+    stretch: float = 1.0
+    """How much longer that is than it does in those of now."""
     lead_s: float
     slo_queue_s: float
     target_ratio: float
@@ -22,13 +28,13 @@ class Terms:
     high: int
 
 
-def terms_of(
-    pool: PoolSettings, scaling: ScalingSettings, *, slots: int, service_s: float, lead_s: float
-) -> Terms:
+def terms_of(pool: PoolSettings, scaling: ScalingSettings, **learned: float) -> Terms:
+    """learned: `slots`, `service_s`, `stretch`, `lead_s`."""
     return Terms(
-        slots=slots,
-        service_s=service_s,
-        lead_s=lead_s,
+        slots=int(learned["slots"]),
+        service_s=learned["service_s"],
+        stretch=learned["stretch"],
+        lead_s=learned["lead_s"],
         slo_queue_s=pool.longest_wait_s,
         target_ratio=scaling.target_ratio,
         scale_down_after_s=scaling.scale_down_after_s,
@@ -38,47 +44,37 @@ def terms_of(
 
 
 class Fleet:
-    """Replicas that are ready a lead time after their order, with one queue before them.
+    """Replicas that are ready a lead time after their order, and the requests before and in them.
 
-    Work flows: arrivals enter the queue, free slots take from it for ``service_s``. What comes
-    while the queue is longer than the slots can take within the SLO's wait is missed. Being fluid,
-    it has no luck and no bad luck: its misses are a lower bound.
+    ``held' = held + arrived - min(held, slots) / service_s``: work flows, without luck. What comes
+    while more is held than the slots can take within the SLO's wait is missed; nobody waits longer
+    than a minute.
     """
 
     def __init__(self, ready: int) -> None:
         self.ready = ready
+        self.held = 0.0
+        """Requests in slots or waiting for one."""
         self._starting: deque[tuple[int, int]] = deque()
-        self._in_service = 0.0
-        self._queue = 0.0
 
     @property
     def size(self) -> int:
         """Ready or starting."""
         return self.ready + sum(count for _, count in self._starting)
 
-    @property
-    def held(self) -> float:
-        """Requests in service or in the queue."""
-        return self._in_service + self._queue
-
     def second(self, now_us: int, arrived: int, terms: Terms) -> float:
         """Advance by one second in which so many requests arrived; how many of them are missed."""
         while self._starting and self._starting[0][0] <= now_us:
             self.ready += self._starting.popleft()[1]
-        capacity = self.ready * terms.slots
-        service_s = max(terms.service_s, 0.001)
-        rate_per_s = capacity / service_s
-        self._queue += arrived
-        if service_s >= 1:
-            self._in_service -= self._in_service / service_s
-            taken = min(self._queue, max(0.0, capacity - self._in_service))
-            self._in_service += taken
-        else:
-            taken = min(self._queue, rate_per_s)
-            self._in_service = taken * service_s
-        self._queue -= taken
-        allowed = rate_per_s * terms.slo_queue_s
-        return min(arrived, max(0.0, self._queue - allowed))
+        slots, before = self.ready * terms.slots, self.held
+        per_s = 1 / max(terms.service_s, 0.001)
+        # Half of a second's flow goes out with what comes: else short requests would pile up.
+        self.held = max(0.0, (before * (1 - per_s / 2) + arrived) / (1 + per_s / 2))
+        if before + self.held > 2 * slots:
+            self.held = max(0.0, before + arrived - per_s * slots)
+        if slots:
+            self.held = min(self.held, slots * (1 + per_s * PATIENCE_S))
+        return min(arrived, max(0.0, self.held - slots * (1 + per_s * terms.slo_queue_s)))
 
     def order(self, now_us: int, wanted: int, lead_s: float) -> None:
         """From now on, so many; what is too many is let go at once."""

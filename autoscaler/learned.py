@@ -24,7 +24,7 @@ _PLAIN: Final = Plain((_SHOWN, Reactive(0), Doubt()), (PoolStatus, ReplicaStatus
 def meaning(pool: PoolSettings, scaling: ScalingSettings) -> str:
     """Of the settings, those under which what was learned of a pool means what it does."""
     served = pool.service, pool.model, pool.variant, pool.hardware, pool.role
-    taught = pool.slo_queue_s, scaling.miss_budget_ratio, scaling.scale_down_after_s
+    taught = pool.longest_wait_s, scaling.miss_budget_ratio, scaling.scale_down_after_s
     return " ".join(map(str, (*served, *taught)))
 
 

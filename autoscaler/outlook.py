@@ -50,7 +50,7 @@ class Outlook:
         need = self._need.see(
             second,
             service_s=self.service_s(slots),
-            full=self._stretch(second, slots),
+            full=self.stretch(second, slots),
             slo_queue_s=self._slo_queue_s,
         )
         self.usual.see(second.window_us, need, scheduled=scheduled)
@@ -117,7 +117,7 @@ class Outlook:
         """
         return self.service.full_s(slots if self._told_work else 0)
 
-    def _stretch(self, second: PoolSecond, slots: int) -> float:
+    def stretch(self, second: PoolSecond, slots: int) -> float:
         """How much longer a request takes in a full replica than in those of now."""
         if not (self._told_work and self.service.known and second.ready):
             return 1.0

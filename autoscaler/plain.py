@@ -8,7 +8,6 @@ import sys
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -40,6 +39,9 @@ class Plain:
         for each in shown:
             self._see(each)
         self._kinds = {_name(kind): kind for kind in self._attributes}
+        self._names = {kind: name for name, kind in self._kinds.items()}
+        self._shared = frozenset(kind for kind in self._attributes if _frozen(kind))
+        """Of these, two places may hold the same one."""
 
     def plain(self, value: object) -> object:
         """Raises SnapshotError for what it was not shown, and for what is held in two places."""
@@ -90,9 +92,9 @@ class Plain:
 
     def _plain_object(self, value: object, above: set[int]) -> object:
         kind: type = type(value)
-        if kind not in self._attributes:
+        if kind not in self._names:
             raise SnapshotError(f"{_name(kind)} is not known to what keeps memories")
-        if not _frozen(kind) and id(value) in above:
+        if kind not in self._shared and id(value) in above:
             raise SnapshotError(f"a {_name(kind)} is held in two places, and would be two")
         above.add(id(value))
         attributes = {
@@ -100,7 +102,7 @@ class Plain:
             for name in self._attributes[kind]
             for each in (getattr(value, name),)
         }
-        return ["object", _name(kind), attributes]
+        return ["object", self._names[kind], attributes]
 
     def _value(self, plain: Any) -> Any:
         if type(plain) in _SCALARS:
@@ -154,12 +156,10 @@ def _is_object(value: object) -> bool:
     return ours and not isinstance(value, (type, BaseModel))
 
 
-@cache
 def _name(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-@cache
 def _frozen(kind: type) -> bool:
     if is_dataclass(kind):
         return bool(getattr(kind, "__dataclass_params__").frozen)  # noqa: B009 - not for checkers

@@ -149,6 +149,7 @@ class PoolMemory:
             self._scaling,
             slots=self.slots,
             service_s=self._service_s(),
+            stretch=self._outlook.stretch(second, self.slots),
             lead_s=self.replica.lead_s(),
         )
         self.days.second(second, status, terms, self._orders.gpus_per_replica)

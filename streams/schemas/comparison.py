@@ -10,7 +10,7 @@ class Side(Record, frozen=True, kw_only=True):
     gpu_hours: float
     """Replica hours where replicas have no GPUs; starting and draining ones count."""
     missed: float
-    """Requests; a lower bound."""
+    """Requests, estimated; each side by the same arrivals and serving times."""
     worst_at_us: int = 0
     """Begin of the ten minutes in which the largest share was missed; 0: none was."""
     worst_missed_ratio: float = 0.0

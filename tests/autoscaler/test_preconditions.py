@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscaler.api.app import create_api
@@ -168,6 +168,7 @@ def test_what_plan_refuses_as_outdated_is_on_record_as_such() -> None:
     )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 5)), min_size=1, max_size=12))
 def test_nobody_overwrites_what_he_has_not_seen(asked: Sequence[tuple[int, int]]) -> None:
     """Each order rests on the rules of some steps ago; it takes effect iff those still stand."""

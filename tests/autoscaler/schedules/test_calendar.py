@@ -2,7 +2,7 @@
 
 from itertools import islice
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscaler.schedules.calendar import Calendar, Moment
@@ -101,6 +101,7 @@ def test_it_says_who_said_what() -> None:
     )
 
 
+@settings(deadline=None)
 @given(
     hour=st.integers(0, 23),
     lasts_s=st.integers(60, 200_000),

@@ -5,7 +5,7 @@ from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscaler.schedules.spans import Span, sentence, spans
@@ -89,6 +89,7 @@ def test_the_last_span_is_cut_off_where_the_schedule_ends() -> None:
     assert span == Span(us(2026, 11, 25, 17), us(2026, 11, 25, 18))
 
 
+@settings(deadline=None)
 @given(
     since_us=st.integers(us(2024, 1, 1), us(2028, 1, 1)),
     hour=st.integers(0, 23),
