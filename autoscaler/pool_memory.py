@@ -20,12 +20,7 @@ from autoscaler.shadow import Reactive, Terms
 from autoscaler.situation import Block, Order, Situation
 from model_backend.settings import PoolSettings
 from streams.clock import SECOND_US
-from streams.schemas.scaling import (
-    Decision,
-    Ladder,
-    PoolStatus,
-    ReplicaStatus,
-)
+from streams.schemas.scaling import Decision, Ladder, PoolStatus, ReplicaStatus
 from streams.schemas.telemetry import Change
 
 PIPELINE_S: Final = 4.0
