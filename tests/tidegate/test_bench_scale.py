@@ -55,6 +55,8 @@ def row(contender: str, setting: float, gpu_hours: float, missed_ratio: float, *
 ROWS = [
     row("clairvoyant", 15.0, 100.0, 0.001),
     row("clairvoyant", 1.0, 90.0, 0.01),
+    row("hindsight", 1.0, 95.0, 0.01),
+    row("hindsight", 1.3, 120.0, 0.001),
     row("hpa", 0.4, 150.0, 0.001),
     row("hpa", 0.7, 120.0, 0.01),
     row("hpa", 0.85, 100.0, 0.04),
@@ -75,7 +77,7 @@ def test_misses_are_made_equal_before_hours_are_compared() -> None:
     lines = markdown(Report(list(ROWS)))
 
     assert "| hpa | 1.500 | 1.387 | 1.333 | 1.222 |" in lines
-    assert "| a | 30 s | tidegate | 99.0 | 1.00 % | 1.100 |  | 10 % | 3 | 3 |" in lines
+    assert "| a | 30 s | tidegate | 99.0 | 1.00 % | 1.100 | 1.042 | 10 % | 10 % | 3 | 3 |" in lines
 
 
 def test_runs_of_others_are_held_against_ours() -> None:
