@@ -10,8 +10,9 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError
 
-from streams.maps.registered import MAX_INDEXES, Schema
+from streams.maps.registry_schema import Schema
 
+MAX_INDEXES: Final = 16
 _TEXT: Final = "the registry gave a .proto text, not a descriptor; register it in serialized form"
 
 

@@ -6,8 +6,7 @@ is told by ``learn``.
 """
 
 import struct
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from io import BytesIO
 from typing import Any, Final
@@ -15,13 +14,13 @@ from typing import Any, Final
 import msgspec
 
 from streams.errors import MissingRequirementError
+from streams.maps.registry_schema import Schema
 from streams.rejects import shortened
 from streams.windows.check import Reject
 
 MAX_NEW_IDS: Final = 32
 """That are asked for at once: a message may hold any number."""
 MAX_SCHEMAS: Final = 1_000
-MAX_INDEXES: Final = 16
 _HEADER: Final = struct.Struct(">bI")
 _BROKEN: Final = (
     *(EOFError, ValueError, IndexError, TypeError, KeyError, AttributeError, ArithmeticError),
@@ -30,15 +29,6 @@ _BROKEN: Final = (
 """What libraries raise over bytes that are something else."""
 
 Read = Callable[[bytes], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Schema:
-    """What a registry says of an id, and of the schemas that this one refers to, by name."""
-
-    text: str
-    kind: str = "AVRO"
-    references: Mapping[str, "Schema"] = field(default_factory=dict)
 
 
 class Registered:

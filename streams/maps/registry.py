@@ -9,7 +9,8 @@ import aiohttp
 import msgspec
 
 from streams.errors import InvalidParameterError, RegistryUnavailableError
-from streams.maps.registered import Registered, Schema
+from streams.maps.registered import Registered
+from streams.maps.registry_schema import Schema
 from streams.maps.settings import RegistrySettings
 from streams.windows.check import Reject
 

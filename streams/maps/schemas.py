@@ -10,8 +10,9 @@ import msgspec
 
 from streams.batch import Message
 from streams.codec import decode_record
-from streams.maps.registered import Schema, ids_in
+from streams.maps.registered import ids_in
 from streams.maps.registry import Registry
+from streams.maps.registry_schema import Schema
 from streams.schemas.base import Record
 from streams.settings import StreamSettings
 from streams.windows.check import Reject

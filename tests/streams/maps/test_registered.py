@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.errors import InvalidParameterError, RegistryUnavailableError
-from streams.maps.registered import Registered, Schema, avro, protobuf
+from streams.maps.registered import Registered, avro, protobuf
 from streams.maps.registry import Registry, teach
+from streams.maps.registry_schema import Schema
 from streams.maps.settings import RegistrySettings
 from streams.windows.check import Reject
 from tests.streams.maps.registry import MODEL, StandIn, framed
