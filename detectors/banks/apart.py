@@ -62,7 +62,7 @@ class ApartBank:
 
     >>> bank, rows = ApartBank(half_life_s=20), np.arange(3)
     >>> bank.score(rows, np.array([[0.01, 0.8], [0.0, 0.8], [0.6, 0.8]])).round(2)
-    array([0.48, 0.57, 1.63])
+    array([0.72, 0.86, 2.45])
     """
 
     def __init__(  # noqa: PLR0913 (a bank's options, always by keyword)

@@ -42,7 +42,7 @@ def looked_for(engine: str) -> Iterator[str]:
     names = ENGINES[engine]
     for section in (names.levels, names.counters):
         for texts in section.values():
-            yield selector(texts[0]).name.removesuffix("_sum")
+            yield selector(texts[0]).name.removesuffix("_sum").removesuffix("_count")
     for timings in names.timings.values():
         yield timings[0].name
 
