@@ -97,6 +97,26 @@ def test_what_is_held_is_a_mean_of_windows_that_have_gauges() -> None:
     assert meter.held() == (4.0, 2.0)
 
 
+@pytest.mark.parametrize(
+    ("in_flight", "held"),
+    [
+        pytest.param([4] * 7 + [9] * 3, 5.5, id="a-wave-is-averaged"),
+        pytest.param([4] * 9 + [40], 16.0, id="a-surge-counts-at-once"),
+        pytest.param([0] * 7 + [40] * 3, 40.0, id="in-full-after-three-seconds"),
+        pytest.param([40] * 7 + [4] * 3, 29.2, id="what-falls-does-not"),
+    ],
+)
+def test_only_a_surge_is_held_before_ten_seconds(in_flight: list[int], held: float) -> None:
+    meter = DemandMeter()
+
+    meter.add(
+        PoolSecond(at(second), gauged=True, in_flight=float(count))
+        for second, count in enumerate(in_flight)
+    )
+
+    assert meter.held() == (pytest.approx(held), 0.0)
+
+
 def test_who_is_shed_or_gives_up_was_missed_and_who_asks_wrongly_was_not() -> None:
     second = second_of(requests_table(0, failed=1, rejected=6, shed=4, cancelled=2))
 
