@@ -24,7 +24,7 @@ MAX_CLASSES: Final = 100
 GLIMPSE_S: Final = 10.0
 HELD_S: Final = 10.0
 """A wave of seconds is over before a replica that was ordered for it is ready."""
-SURGE_S: Final = 3.0
+SURGE_S: Final = 2.0
 SURGE_TIMES: Final = 2.0
 """Unless so short a time holds so many times as much: no wave, a surge (Knative's panic window)."""
 MIN_SPAN_S: Final = 5.0

@@ -101,8 +101,8 @@ def test_what_is_held_is_a_mean_of_windows_that_have_gauges() -> None:
     ("in_flight", "held"),
     [
         pytest.param([4] * 7 + [9] * 3, 5.5, id="a-wave-is-averaged"),
-        pytest.param([4] * 9 + [40], 16.0, id="a-surge-counts-at-once"),
-        pytest.param([0] * 7 + [40] * 3, 40.0, id="in-full-after-three-seconds"),
+        pytest.param([4] * 9 + [40], 22.0, id="a-surge-counts-at-once"),
+        pytest.param([0] * 8 + [40] * 2, 40.0, id="in-full-after-two-seconds"),
         pytest.param([40] * 7 + [4] * 3, 29.2, id="what-falls-does-not"),
     ],
 )
