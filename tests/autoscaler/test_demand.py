@@ -114,7 +114,7 @@ def test_only_a_surge_is_held_before_ten_seconds(in_flight: list[int], held: flo
         for second, count in enumerate(in_flight)
     )
 
-    assert meter.held() == (pytest.approx(held), 0.0)
+    assert meter.held() == pytest.approx((held, 0.0))
 
 
 def test_who_is_shed_or_gives_up_was_missed_and_who_asks_wrongly_was_not() -> None:
