@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Final
 
 import numpy as np
@@ -198,7 +199,8 @@ class DemandMeter:
         if not self._seconds:
             return ()
         since_us = self._seconds[-1].window_us + SECOND_US - round(seconds * SECOND_US)
-        return [second for second in self._seconds if second.window_us >= since_us]
+        newest_first = takewhile(lambda one: one.window_us >= since_us, reversed(self._seconds))
+        return list(newest_first)[::-1]
 
     def offered(
         self, service_s: float, over_s: float = 0.0, without: Collection[str] = ()

@@ -160,6 +160,8 @@ class PoolMemory:
         expected = scheduled.slots if scheduled else None
         forecast = self._outlook.forecast(self._horizon_s(), expected or 0.0)
         in_flight, queued = self._meter.held()
+        offered = self._offered()
+        unsuspected = self._offered(about.suspects) if about.suspects else offered
         urgent = self._backlog.urgent(now_us, service_s=self._service_s(), lead_s=self._horizon_s())
         return Situation(
             cluster=status.cluster,
@@ -174,7 +176,7 @@ class PoolMemory:
             low=about.low,
             high=about.high,
             slots=self.slots,
-            demand=self._offered(),
+            demand=offered,
             forecast=forecast,
             quantile=forecast.planned.q,
             upper=forecast.planned.value,
@@ -211,7 +213,7 @@ class PoolMemory:
             failed_starts=self._orders.failed_lately(now_us),
             fruitless=self._growth.fruitless(now_us),
             suspects=about.suspects,
-            suspect_demand=max(0.0, self._offered() - self._offered(about.suspects)),
+            suspect_demand=max(0.0, offered - unsuspected),
             blocks=about.blocks,
             block_expires_s=self._scaling.block_expires_s,
             explore_s=self._scaling.explore_s,
