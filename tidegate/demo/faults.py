@@ -5,6 +5,7 @@ import math
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -237,16 +238,18 @@ class Leak:
         await self._delay(0.0)
 
     async def _delay(self, extra_s: float) -> None:
-        body = {"extra_s_per_token": extra_s}
-        timeout = aiohttp.ClientTimeout(total=5)
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=timeout) as session,
-                session.post(f"{self._address}/demo/delay", json=body) as answer,
-            ):
-                await answer.read()
-        except (aiohttp.ClientError, TimeoutError):
-            return  # the replica is gone: then it leaks no more
+        await order(self._address, "delay", {"extra_s_per_token": extra_s})
+
+
+async def order(address: str, what: str, body: Mapping[str, object]) -> None:
+    """Have a replica misbehave; one that is gone does not any more."""
+    timeout = aiohttp.ClientTimeout(total=5)
+    with suppress(aiohttp.ClientError, TimeoutError):
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.post(f"{address}/demo/{what}", json=body) as answer,
+        ):
+            await answer.read()
 
 
 FAULTS: Final[Mapping[str, type[Fault]]] = {

@@ -2,9 +2,7 @@
 
 import asyncio
 
-import aiohttp
-
-from tidegate.demo.faults import NoTargetError, Scene, Truth
+from tidegate.demo.faults import NoTargetError, Scene, Truth, order
 
 WORD = "!"
 
@@ -40,12 +38,4 @@ class Repeat:
         await self._say("")
 
     async def _say(self, word: str) -> None:
-        timeout = aiohttp.ClientTimeout(total=5)
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=timeout) as session,
-                session.post(f"{self._address}/demo/say", json={"word": word}) as answer,
-            ):
-                await answer.read()
-        except (aiohttp.ClientError, TimeoutError):
-            return  # the replica is gone: then it says nothing more
+        await order(self._address, "say", {"word": word})
