@@ -3,9 +3,12 @@
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +24,18 @@ def cache_dir() -> Path:
     path = Path(os.environ.get("TIDEGATE_CACHE", default))
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def answers(request: str | urllib.request.Request, trust: ssl.SSLContext | None = None) -> bool:
+    """Whether somebody serves there, and says that all is well."""
+    try:
+        with urllib.request.urlopen(request, timeout=2, context=trust):
+            return True
+    except urllib.error.HTTPError as exc:
+        exc.close()
+    except OSError:
+        pass
+    return False
 
 
 def free_port() -> int:

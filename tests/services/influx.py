@@ -1,12 +1,11 @@
 """InfluxDB 1.12, built from its Go module: the write API of 2.x and InfluxQL of all."""
 
 import os
-import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
 
-from tests.services.base import Service, cache_dir, call, free_port, need, say
+from tests.services.base import Service, answers, cache_dir, call, free_port, need, say
 
 VERSION = "v1.12.2"
 
@@ -75,7 +74,10 @@ class Influx(Service):
         return f"{self.user}:{self.password}"
 
     def start(self) -> None:
-        self.spawn([str(self.binary), "-config", str(self.folder / "influxdb.conf")], self._answers)
+        self.spawn(
+            [str(self.binary), "-config", str(self.folder / "influxdb.conf")],
+            lambda: answers(f"{self.url}/ping"),
+        )
         admin = f"CREATE USER {self.user} WITH PASSWORD '{self.password}' WITH ALL PRIVILEGES"
         self.query(admin, signed=False)
         self.query(f"CREATE DATABASE {self.database}")
@@ -89,10 +91,3 @@ class Influx(Service):
         with urllib.request.urlopen(request, timeout=10) as answer:
             data: bytes = answer.read()
             return data
-
-    def _answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/ping", timeout=1):
-                return True
-        except (urllib.error.URLError, OSError):
-            return False

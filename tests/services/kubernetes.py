@@ -7,12 +7,11 @@ import json
 import re
 import shutil
 import ssl
-import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any, Final
 
-from tests.services.base import Service, cache_dir, call, free_port, need, say
+from tests.services.base import Service, answers, cache_dir, call, free_port, need, say
 from tests.services.debian import unpacked
 from tests.services.guarded_page import papers
 
@@ -44,7 +43,7 @@ class Etcd(Service):
             *(f"--listen-peer-urls={self._peers}", f"--initial-cluster=default={self._peers}"),
             f"--initial-advertise-peer-urls={self._peers}",
         ]
-        self.spawn(argv, lambda: _answers(f"{self.url}/health"))
+        self.spawn(argv, lambda: answers(f"{self.url}/health"))
 
     def compact(self) -> None:
         """Forget all that is not as it is now."""
@@ -177,22 +176,5 @@ class Kubernetes(Service):
         (folder / "token").write_text(made["status"]["token"])
 
     def _is_ready(self) -> bool:
-        try:
-            request = urllib.request.Request(
-                f"{self.url}/readyz", headers={"Authorization": f"Bearer {_ADMIN}"}
-            )
-            with urllib.request.urlopen(request, timeout=2, context=self._trust):
-                return True
-        except urllib.error.HTTPError as exc:
-            exc.close()
-        except OSError:
-            pass
-        return False
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=1):
-            return True
-    except (urllib.error.URLError, OSError):
-        return False
+        headers = {"Authorization": f"Bearer {_ADMIN}"}
+        return answers(urllib.request.Request(f"{self.url}/readyz", headers=headers), self._trust)

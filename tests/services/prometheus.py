@@ -1,14 +1,13 @@
 """A real Prometheus, from Debian's package: unpacked, not installed."""
 
 import json
-import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.services.base import Service, cache_dir, free_port
+from tests.services.base import Service, answers, cache_dir, free_port
 from tests.services.debian import unpacked
 
 _SCRAPES = """global: {{scrape_interval: 1s, scrape_timeout: 1s}}
@@ -56,7 +55,9 @@ class Prometheus(Service):
         ]
         enough = f"count_over_time(up[1h]) >= {scrapes}"
         count = sum(map(len, targets.values()))
-        self.spawn(argv, lambda: self._answers() and len(self.query(enough)) >= count)
+        self.spawn(
+            argv, lambda: answers(f"{self.url}/-/ready") and len(self.query(enough)) >= count
+        )
 
     def query(self, text: str) -> list[Any]:
         """The result of an instant query."""
@@ -64,10 +65,3 @@ class Prometheus(Service):
         with urllib.request.urlopen(where, timeout=10) as answer:
             result: list[Any] = json.load(answer)["data"]["result"]
             return result
-
-    def _answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=1):
-                return True
-        except (urllib.error.URLError, OSError):
-            return False

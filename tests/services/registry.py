@@ -2,13 +2,12 @@
 
 import json
 import shutil
-import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tests.services.base import Service, cache_dir, call, free_port, need, say
+from tests.services.base import Service, answers, cache_dir, call, free_port, need, say
 
 VERSION: Final = "3.0.9"
 """The newest that runs on Java 17."""
@@ -48,7 +47,9 @@ class Registry(Service):
     def start(self) -> None:
         door = [f"-Dquarkus.http.port={self._port}", "-Dquarkus.http.host=127.0.0.1"]
         quick = ["-Xmx256m", "-XX:TieredStopAtLevel=1"]
-        self.spawn(["java", *quick, *door, "-jar", str(self._jar)], self._answers)
+        self.spawn(
+            ["java", *quick, *door, "-jar", str(self._jar)], lambda: answers(f"{self.url}/subjects")
+        )
 
     def register(
         self, subject: str, schema: str, kind: str = "AVRO", needs: Sequence[tuple[str, str]] = ()
@@ -64,13 +65,3 @@ class Registry(Service):
         with urllib.request.urlopen(request, timeout=10) as answer:
             found: dict[str, Any] = json.load(answer)
             return int(found["id"])
-
-    def _answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/subjects", timeout=2):
-                return True
-        except urllib.error.HTTPError as exc:
-            exc.close()
-        except OSError:
-            pass
-        return False
