@@ -25,9 +25,8 @@ MAX_CLASSES: Final = 100
 GLIMPSE_S: Final = 10.0
 HELD_S: Final = 10.0
 """A wave of seconds is over before a replica that was ordered for it is ready."""
-SURGE_S: Final = 2.0
-SURGE_TIMES: Final = 2.0
-"""Unless so short a time holds so many times as much: no wave, a surge (Knative's panic window)."""
+SURGES: Final = ((1.0, 4.0), (2.0, 2.0))
+"""Unless so few seconds hold so many times as much: a surge (Knative's panic window)."""
 MIN_SPAN_S: Final = 5.0
 MAX_SPAN_S: Final = 60.0
 
@@ -218,8 +217,9 @@ class DemandMeter:
 
     def held(self) -> tuple[float, float]:
         """Requests in flight and queued, mean over the last windows that have gauges."""
-        usual, now = self._held(HELD_S), self._held(SURGE_S)
-        return now if sum(now) >= SURGE_TIMES * sum(usual) else usual
+        usual = self._held(HELD_S)
+        surges = ((self._held(seconds), times) for seconds, times in SURGES)
+        return next((now for now, times in surges if sum(now) >= times * sum(usual)), usual)
 
     def _held(self, over_s: float) -> tuple[float, float]:
         gauged = [second for second in self.last(over_s) if second.gauged]

@@ -101,8 +101,9 @@ def test_what_is_held_is_a_mean_of_windows_that_have_gauges() -> None:
     ("in_flight", "held"),
     [
         pytest.param([4] * 7 + [9] * 3, 5.5, id="a-wave-is-averaged"),
-        pytest.param([4] * 9 + [40], 22.0, id="a-surge-counts-at-once"),
-        pytest.param([0] * 8 + [40] * 2, 40.0, id="in-full-after-two-seconds"),
+        pytest.param([4] * 9 + [16], 5.2, id="so-is-a-second-of-three-times"),
+        pytest.param([4] * 9 + [40], 40.0, id="a-surge-counts-at-once"),
+        pytest.param([4] * 8 + [12] * 2, 12.0, id="one-of-twice-after-two-seconds"),
         pytest.param([40] * 7 + [4] * 3, 29.2, id="what-falls-does-not"),
     ],
 )
