@@ -32,6 +32,7 @@ def attach_log_stage(  # noqa: PLR0913  # the stage's whole description
     min_interval_s: float = 0.0,
     waits: Callable[[], bool] = never,
     snapshots: str = "",
+    told_in: str = "",
 ) -> None:
     """Run a handler on each partition of ``topics`` (without prefix) that the group gives us.
 
@@ -39,6 +40,8 @@ def attach_log_stage(  # noqa: PLR0913  # the stage's whole description
     replay: let ``restore`` see the log before the committed offset.
     snapshots: topic (without prefix) that keeps the handlers' states, which are ``Kept``; only what
         came after the newest of use is replayed.
+    told_in: topic (without prefix) of its outputs whose blocks say in ``next_offset`` up to where
+        they were made; with transactions, no owner begins before that.
     min_interval_s: least time between two commits of a partition; records gather in between.
     waits: whether the handlers now wait for somebody else on purpose, and so do not hang.
     """
@@ -49,6 +52,7 @@ def attach_log_stage(  # noqa: PLR0913  # the stage's whole description
         min_interval_s=min_interval_s,
         waits=waits,
         keeping=_keeping(app.settings, snapshots) if snapshots else None,
+        told_in=told_in if app.settings.broker.delivery == "exactly_once" else "",
     )
     log_stage = LogStage(app, work)
     app.owners.append(log_stage)

@@ -131,3 +131,4 @@ class Work:
     min_interval_s: float = 0.0
     waits: Callable[[], bool] = never
     keeping: Keeping | None = None
+    told_in: str = ""
