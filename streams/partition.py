@@ -236,7 +236,7 @@ class Partition:
             return
         async with self._busy:
             out = await handler.idle(end.position, end.clock_us)
-            if out or (self._keeper is not None and self._keeper.waits):
+            if out or (self._keeper is not None and self._keeper.writer.waits):
                 await self._commit(tx, out, end.position)
 
     async def _commit(self, tx: Transaction, out: Sequence[Out], offset: int) -> None:

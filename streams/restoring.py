@@ -88,7 +88,7 @@ async def restored(
     took_s = loop.time() - began_at
     metrics.RESTORE_SECONDS.labels(*names).set(took_s)
     if keeper is not None:
-        keeper.worked_s += took_s
+        keeper.writer.worked_s += took_s
     return Restored(handler, keeper)
 
 
