@@ -107,5 +107,10 @@ def attach(app: App, detection: DetectionSettings, stream: StreamSettings) -> No
         return WatchHandler(watch, meaning)
 
     attach_log_stage(
-        app, stage=STAGE, topics=["partials"], handler=handler, snapshots="snapshots.watch"
+        app,
+        stage=STAGE,
+        topics=["partials"],
+        handler=handler,
+        snapshots="snapshots.watch",
+        told_in="anomalies",
     )

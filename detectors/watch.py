@@ -139,7 +139,7 @@ class Watch:
             reject = Reject("corrupt_frame", str(exc))
             yield dead_letter(message, 0, message.value or b"", reject)
             return
-        yield from self._results(closed)
+        yield from self._results(closed, message.offset + 1)
         yield from self._of_sources(block.header, closed, message.timestamp_us)
         for held in self.merge.provisional(message.timestamp_us, self._stall_us):
             header = self._header(held.table.kind, self._told_us)
@@ -168,7 +168,7 @@ class Watch:
                     f"block kind must be delta, control, expect or give_up, got {other!r}"
                 )
 
-    def _results(self, closed: Closed) -> Iterator[Out]:
+    def _results(self, closed: Closed, next_offset: int) -> Iterator[Out]:
         anomalies = list(self._detected(closed))
         before_us, now_us = self._told_us, closed.watermark_us
         told = now_us // SECOND_US > before_us // SECOND_US
@@ -181,7 +181,10 @@ class Watch:
             mark_us = now_us if number == len(tables) else before_us
             header = self._header(table.kind, mark_us).but(coverage=closed.coverage)
             yield from self._encoded(table, header)
-        yield from self._told(anomalies, now_us)
+        mark = BlockHeader(
+            kind="anomaly", shard=self.shard, next_offset=next_offset, watermark_us=now_us
+        )
+        yield from self._told(anomalies, mark)
 
     def _of_sources(self, header: BlockHeader, closed: Closed, at_us: int) -> Iterator[Out]:
         """Who was given up or taken back, and what was missed meanwhile."""
@@ -247,12 +250,9 @@ class Watch:
         for value in encode_table(table, header, max_bytes=self._block_bytes):
             yield self._out("windows", value)
 
-    def _told(self, anomalies: Sequence[Anomaly], watermark_us: int) -> Iterator[Out]:
-        parts = [
-            anomalies[start : start + ANOMALIES_PER_BLOCK]
-            for start in range(0, len(anomalies), ANOMALIES_PER_BLOCK)
-        ] or [[]]
-        header = BlockHeader(kind="anomaly", shard=self.shard, watermark_us=watermark_us)
+    def _told(self, anomalies: Sequence[Anomaly], header: BlockHeader) -> Iterator[Out]:
+        starts = range(0, len(anomalies) or 1, ANOMALIES_PER_BLOCK)
+        parts = [anomalies[start : start + ANOMALIES_PER_BLOCK] for start in starts]
         for number, part in enumerate(parts, 1):
             payload = msgspec.json.encode(part) if part else b""
             numbered = header.but(part=number, parts=len(parts))

@@ -53,6 +53,7 @@ class BlockHeader(Record, frozen=True, kw_only=True):
     partition: int = 0
     from_offset: int = 0
     next_offset: int = 0
+    """Of what it was made from: how far that had been read; WATCH says it with anomalies."""
     watermark_us: int = 0
     """Of the source (delta), or the shard's final watermark (window, anomaly)."""
     part: int = 1

@@ -14,7 +14,6 @@ from streams.connection import bare_name, full_name
 from streams.ends import Ends
 from streams.partition import Partition
 from streams.replay import replayed
-from streams.settings import StreamSettings
 from streams.topics import is_foreign
 from streams.transaction import Atomic, Ordered, Transaction, transactional_id
 from streams.work import Keeping, LogHandler, Work, never
@@ -32,6 +31,7 @@ def attach_log_stage(  # noqa: PLR0913  # the stage's whole description
     min_interval_s: float = 0.0,
     waits: Callable[[], bool] = never,
     snapshots: str = "",
+    told_in: str = "",
 ) -> None:
     """Run a handler on each partition of ``topics`` (without prefix) that the group gives us.
 
@@ -39,6 +39,8 @@ def attach_log_stage(  # noqa: PLR0913  # the stage's whole description
     replay: let ``restore`` see the log before the committed offset.
     snapshots: topic (without prefix) that keeps the handlers' states, which are ``Kept``; only what
         came after the newest of use is replayed.
+    told_in: topic (without prefix) of its outputs whose blocks say in ``next_offset`` up to where
+        they were made; with transactions, no owner begins before that.
     min_interval_s: least time between two commits of a partition; records gather in between.
     waits: whether the handlers now wait for somebody else on purpose, and so do not hang.
     """
@@ -48,7 +50,8 @@ def attach_log_stage(  # noqa: PLR0913  # the stage's whole description
         replay=replay,
         min_interval_s=min_interval_s,
         waits=waits,
-        keeping=_keeping(app.settings, snapshots) if snapshots else None,
+        keeping=Keeping.of(app.settings, snapshots) if snapshots else None,
+        told_in=told_in if app.settings.broker.delivery == "exactly_once" else "",
     )
     log_stage = LogStage(app, work)
     app.owners.append(log_stage)
@@ -58,15 +61,6 @@ def attach_log_stage(  # noqa: PLR0913  # the stage's whole description
         # noack(): an ordinary stream acknowledges in a finally, also when the body raised.
         async for event in batches.noack().events():
             log_stage.deliver(event.value)
-
-
-def _keeping(settings: StreamSettings, topic: str) -> Keeping:
-    return Keeping(
-        topic=topic,
-        every_s=settings.snapshots.every_s,
-        after_work_s=settings.snapshots.after_work_s,
-        chunk_bytes=settings.topics.block_bytes,
-    )
 
 
 class LogStage:

@@ -12,7 +12,7 @@ from streams import metrics
 from streams.batch import RecordBatch, joined
 from streams.errors import OffsetExpiredError, OwnershipLostError, TidegateError
 from streams.log import get_logger
-from streams.restoring import not_behind, restored
+from streams.restoring import begins_at, restored
 from streams.retry import Attempts, persist
 from streams.stage import Out
 from streams.transaction import Transaction
@@ -161,7 +161,7 @@ class Partition:
         await transaction.open()
         # We may have been frozen meanwhile and have fenced the rightful owner: ask again.
         await self._confirm()
-        self._committed = not_behind(self.name, await self._log.committed(), self._committed)
+        self._committed = await begins_at(self._work, self._log, self.name, self._committed)
         begin = await self._log.begin()
         start = begin if self._committed is None else self._committed
         self._check_begin(begin, start)
@@ -236,7 +236,7 @@ class Partition:
             return
         async with self._busy:
             out = await handler.idle(end.position, end.clock_us)
-            if out or (self._keeper is not None and self._keeper.waits):
+            if out or (self._keeper is not None and self._keeper.writer.waits):
                 await self._commit(tx, out, end.position)
 
     async def _commit(self, tx: Transaction, out: Sequence[Out], offset: int) -> None:

@@ -1,14 +1,15 @@
 """A handler that knows what came before an offset: by a snapshot, or the log, or both."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from functools import partial
 
 from streams import metrics
-from streams.batch import RecordBatch
-from streams.errors import OwnershipLostError
-from streams.keeper import Keeper
+from streams.batch import Message, RecordBatch
+from streams.codec import decode_block
+from streams.errors import CorruptMessageError, OwnershipLostError
+from streams.keeper import REACHES, Keeper
 from streams.vitals import Vital
 from streams.work import Log, LogHandler, Work
 
@@ -35,6 +36,41 @@ def not_behind(name: str, offset: int | None, known: int | None) -> int | None:
     return offset
 
 
+async def begins_at(work: Work, source: Log, name: str, known: int | None) -> int | None:
+    """Where the group says that processing goes on; None where nothing was ever committed.
+
+    known: what we have committed ourselves. Others have told in what they wrote how far they came.
+    """
+    offset = not_behind(name, await source.committed(), known)
+    told = await _told(source, work.told_in) if work.told_in else None
+    return not_behind(name, offset, told)
+
+
+async def _told(source: Log, topic: str) -> int | None:
+    for reach in REACHES:
+        messages, complete = await source.tail(topic, reach)
+        told = told_by(messages)
+        if told is not None or complete:
+            return told
+    return None
+
+
+def told_by(messages: Iterable[Message]) -> int | None:
+    """Up to where, in the log it is made from, a stage had come when it wrote the newest block.
+
+    What an edge site has written there too names its own positions and does not count.
+    """
+    return max(map(_next_offset, messages), default=0) or None
+
+
+def _next_offset(message: Message) -> int:
+    try:
+        header = decode_block(message.value or b"").header
+    except CorruptMessageError:
+        return 0
+    return 0 if header.source else header.next_offset
+
+
 async def restored(
     work: Work, source: Log, place: tuple[str, int], before: range, vital: Vital
 ) -> Restored:
@@ -52,7 +88,7 @@ async def restored(
     took_s = loop.time() - began_at
     metrics.RESTORE_SECONDS.labels(*names).set(took_s)
     if keeper is not None:
-        keeper.worked_s += took_s
+        keeper.writer.worked_s += took_s
     return Restored(handler, keeper)
 
 

@@ -35,11 +35,11 @@ class Taken:
     """What a state covers: the log before ``offset``, up to and with its last message."""
 
     offset: int
-    last_offset: int
-    last_at_us: int
-    partition: int
-    meaning: str
     code: str
+    last_offset: int = 0
+    last_at_us: int = 0
+    partition: int = 0
+    meaning: str = ""
 
 
 def snapshot_of(state: bytes, taken: Taken, *, chunk_bytes: int) -> Snapshot:

@@ -83,7 +83,7 @@ class TickedStage:
     async def run(self, early: str) -> None:
         self._state = await self._owned.state()
         committed = Progress.load(self._state.pop(OFFSETS, None))
-        recalled = self._memory.recalled(self._make, self._state, committed)
+        recalled = await self._memory.recalled(self._make, self._state, committed)
         self._thinker, progress = recalled
         self._silently = progress.now_us < committed.now_us
         if not self._silently:
@@ -151,7 +151,7 @@ class TickedStage:
             began_s = asyncio.get_running_loop().time()
             for tick in ticks:
                 self._step(tick, inputs.silent_until_us)
-            self._memory.worked_s += asyncio.get_running_loop().time() - began_s
+            self._memory.writer.worked_s += asyncio.get_running_loop().time() - began_s
             await self._commit(inputs)
             self._owned.vital.stir()
             await asyncio.sleep(0)
@@ -168,7 +168,7 @@ class TickedStage:
 
     async def _commit(self, inputs: Inputs) -> None:
         now = asyncio.get_running_loop().time()
-        idle = not self._unwritten and not self._memory.waits
+        idle = not self._unwritten and not self._memory.writer.waits
         if self._silently or (idle and now - self._committed_at < COMMIT_S):
             return
         progress = inputs.progress()

@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 from streams.batch import Message, RecordBatch
+from streams.settings import StreamSettings
 from streams.stage import Out
 from streams.transaction import Transaction
 
@@ -116,6 +117,15 @@ class Keeping:
     after_work_s: float
     chunk_bytes: int
 
+    @classmethod
+    def of(cls, settings: StreamSettings, topic: str) -> Self:
+        return cls(
+            topic=topic,
+            every_s=settings.snapshots.every_s,
+            after_work_s=settings.snapshots.after_work_s,
+            chunk_bytes=settings.topics.block_bytes,
+        )
+
 
 def never() -> bool:
     return False
@@ -131,3 +141,4 @@ class Work:
     min_interval_s: float = 0.0
     waits: Callable[[], bool] = never
     keeping: Keeping | None = None
+    told_in: str = ""

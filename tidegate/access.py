@@ -40,7 +40,7 @@ ACCESS: Final[Mapping[str, Access]] = {
         writes=("partials", "dead-letters", "quality", "state.ingest"),
     ),
     "watch": Access(
-        reads=("partials", "snapshots.watch"),
+        reads=("partials", "anomalies", "snapshots.watch"),
         writes=("windows", "anomalies", "dead-letters", "quality", "snapshots.watch"),
     ),
     "respond": Access(

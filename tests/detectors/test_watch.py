@@ -92,6 +92,13 @@ def test_outputs_go_to_the_partition_of_the_shard() -> None:
     }
 
 
+def test_what_it_tells_says_how_far_the_log_was_read() -> None:
+    watch = new_watch()
+    messages = log(*progress(1.0), *progress(1.5), *progress(2.0))
+    told = [one.header.next_offset for one in blocks(watch.step(messages), "anomalies")]
+    assert told == [messages[len(messages) // 3 - 1].offset + 1, messages[-1].offset + 1]
+
+
 def test_each_second_of_progress_is_told_on_both_topics_once() -> None:
     watch = new_watch()
     told = []
@@ -258,9 +265,10 @@ def test_windows_wait_for_a_source_that_was_announced() -> None:
 def test_many_anomalies_travel_in_parts() -> None:
     watch = new_watch()
     found = [anomaly(number) for number in range(600)]
-    told = blocks(list(watch._told(found, NOON_US)), "anomalies")
+    header = BlockHeader(kind="anomaly", shard=0)
+    told = blocks(list(watch._told(found, header)), "anomalies")
     assert [(block.header.part, block.header.parts) for block in told] == [(1, 3), (2, 3), (3, 3)]
-    assert [one for out in watch._told(found, NOON_US) for one in anomalies_of(out)] == found
+    assert [one for out in watch._told(found, header) for one in anomalies_of(out)] == found
 
 
 def anomaly(number: int) -> Anomaly:

@@ -8,7 +8,7 @@ import msgspec
 from streams.batch import RecordBatch
 from streams.stage import Out
 from tests.model.broker import Log, Producer
-from tests.model.owner import Handler, LogOwner, Steps
+from tests.model.owner import Handler, LogOwner, Owner, Steps
 
 
 class OffsetApart(LogOwner):
@@ -26,6 +26,13 @@ class Credulous(LogOwner):
 
     def _committed_now(self) -> int | None:
         return self._broker.offset(self._place)
+
+
+class Newcomer(LogOwner):
+    """Believes the coordinator unless it has itself committed something further on."""
+
+    def _committed_now(self) -> int | None:
+        return Owner._committed_now(self)
 
 
 class AnyBatch(LogOwner):

@@ -12,6 +12,7 @@ from typing import Final, Literal, Protocol
 from streams.batch import RecordBatch
 from streams.clock import SECOND_US
 from streams.errors import OwnershipLostError
+from streams.restoring import not_behind
 from streams.stage import Out
 from streams.work import AtEnd
 from tests.model.broker import Broker, Log, LostError, Producer, Source
@@ -27,6 +28,10 @@ class Handler(Protocol):
     @property
     def state(self) -> Source | None:
         """What it restores from, beside its own log."""
+        ...
+
+    def told(self, broker: Broker) -> int | None:
+        """Up to where a stage had come, by what it has written."""
         ...
 
     def restore(self, broker: Broker, committed: int) -> None: ...
@@ -134,10 +139,7 @@ class Owner:
 
     def _committed_now(self) -> int | None:
         """A coordinator that has just come back may show an offset from before our own commit."""
-        committed = self._broker.offset(self._place)
-        if self._committed is not None and (committed is None or committed < self._committed):
-            raise LostError("the coordinator is behind")
-        return committed
+        return not_behind("here", self._broker.offset(self._place), self._committed)
 
     def _open(self) -> Producer:
         return self._broker.producer("/".join(map(str, self._place)))
@@ -184,6 +186,10 @@ class LogOwner(Owner):
     def _forget(self) -> None:
         super()._forget()
         self.handler = None
+
+    def _committed_now(self) -> int | None:
+        """... or before that of somebody else, who has told in what he wrote how far he came."""
+        return not_behind("here", super()._committed_now(), self._new_handler().told(self._broker))
 
     def _work(self, producer: Producer) -> Steps:
         handler = self._new_handler()

@@ -12,6 +12,7 @@ from streams.batch import Message, RecordBatch
 from streams.ingest import IngestHandler
 from streams.intake import STATE_TOPIC
 from streams.progress import Progress
+from streams.restoring import told_by
 from streams.settings import StreamSettings
 from streams.stage import Out
 from streams.ticked import OFFSETS, Unwritten, held_us, intervals_us
@@ -30,6 +31,9 @@ class IngestModel:
         self.state = STATE_TOPIC, source[1]
         self._broker = broker
         self._handler = IngestHandler(*source, settings, stored=self._stored)
+
+    def told(self, broker: Broker) -> None:
+        """Its marks tell, which it reads to restore itself."""
 
     def restore(self, broker: Broker, committed: int) -> None:
         _now(self._handler.restore(_nothing()))
@@ -64,6 +68,10 @@ class WatchModel:
             sources,
             block_bytes=stream.topics.block_bytes,
         )
+
+    def told(self, broker: Broker) -> int | None:
+        log = broker.logs["anomalies", self.watch.shard]
+        return told_by(log.read(0, log.end).messages)
 
     def restore(self, broker: Broker, committed: int) -> None:
         log = broker.logs["partials", self.watch.shard]

@@ -12,6 +12,7 @@ from tests.model.broken import (
     Credulous,
     HastyToRestore,
     LateByTheClock,
+    Newcomer,
     NotFenced,
     OffsetApart,
     StateKept,
@@ -111,6 +112,21 @@ BEHIND: Final = {
         ("ingest", Crash("ingest", 0, moves=True)),
     )
 }
+TAKEN_OVER: Final = {
+    f"{stage}-{'before' if knows else 'nothing'}": [
+        Behind(stage, knows=knows),
+        Traffic(6, rounds=30, dead=1),
+        Everybody(20),
+        Crash(stage, 0, moves=True),
+        Traffic(2, rounds=6),
+        Everybody(20),
+        Abreast(),
+        Everybody(20),
+    ]
+    for stage in STAGES
+    for knows in (True, False)
+}
+"""Somebody who has committed nothing himself is told an old offset, or none."""
 LONG_TRANSACTION: Final = [Held(0), Traffic(5, rounds=30, silent=True), Released()]
 
 
@@ -120,6 +136,8 @@ LONG_TRANSACTION: Final = [Held(0), Traffic(5, rounds=30, silent=True), Released
         pytest.param(OffsetApart, interrupted("ingest", 1, Fail("ingest", 0, "unanswered"))),
         pytest.param(OffsetApart, interrupted("watch", 3, Crash("watch", 0, moves=False))),
         pytest.param(Credulous, BEHIND["watch"]),
+        pytest.param(Newcomer, TAKEN_OVER["watch-before"]),
+        pytest.param(Newcomer, TAKEN_OVER["watch-nothing"]),
         pytest.param(AnyBatch, interrupted("ingest", 1, Again("ingest", 0))),
         pytest.param(StateKept, interrupted("ingest", 1, Fail("ingest", 0, "unsent"))),
         pytest.param(NotFenced, interrupted("ingest", 1, Freeze("ingest", 0, long=True))),
@@ -149,7 +167,10 @@ def test_one_that_was_not_comes_too_late() -> None:
         judge(grown(announced=False))
 
 
-@pytest.mark.parametrize("steps", BEHIND.values(), ids=BEHIND)
+BELIEVED: Final = BEHIND | TAKEN_OVER
+
+
+@pytest.mark.parametrize("steps", BELIEVED.values(), ids=BELIEVED)
 def test_a_coordinator_that_is_behind_is_not_believed(steps: list[Step]) -> None:
     judge(steps)
 

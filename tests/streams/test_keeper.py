@@ -122,8 +122,8 @@ class Case:
             await eventually(lambda upto=offset + 1: self.partition.position == upto)  # type: ignore[misc]
             await eventually(lambda: self.partition.quiet)
             keeper = self.partition._keeper
-            if keeper is not None and keeper._encoding is not None:
-                await eventually(keeper._encoding.done)
+            if keeper is not None:
+                await keeper.writer.encoded()
 
 
 async def run(store: Store, start: int, end: int, **more: object) -> Case:

@@ -11,7 +11,9 @@ from streams.schemas.scaling import PoolStatus, ReplicaStatus
 from streams.schemas.system import DeadLetter
 from streams.schemas.telemetry import Change, EngineSample
 from streams.settings import SinkSettings
+from streams.sinks.base import Point
 from streams.sinks.embedded import EmbeddedSink
+from streams.sinks.jsonl import read_jsonl
 from streams.sinks.stage import SINK_TOPICS, SinkHandler, message_points, open_deliveries
 from streams.topics import TOPICS
 from streams.windows.blocks import encode_table
@@ -93,6 +95,40 @@ async def test_a_bad_message_becomes_a_dead_letter_and_the_rest_is_written(tmp_p
     sink = EmbeddedSink(path, retention_s=1e9, max_bytes=10**9)
     assert [point.fields["title"] for point in sink.read("incident")] == ["frozen"]
     sink.close()
+
+
+async def stored(folder: Path, *batches: RecordBatch) -> tuple[list[Point], list[Point]]:
+    """What the SQLite file and the file of JSON lines hold after these batches."""
+    files = folder / "points.sqlite", folder / "points.jsonl"
+    deliveries = open_deliveries(
+        SinkSettings(embedded_path=str(files[0]), jsonl_path=str(files[1]))
+    )
+    for one in batches:
+        await SinkHandler(deliveries).handle(one)
+    for delivery in deliveries:
+        await delivery.close()
+    sink = EmbeddedSink(files[0], retention_s=1e9, max_bytes=10**9)
+    found = [point for kind in ("window_engine", "incident") for point in sink.read(kind)]
+    sink.close()
+    return found, read_jsonl(files[1])
+
+
+async def test_an_owner_that_begins_again_from_before_leaves_the_same_behind(
+    tmp_path: Path,
+) -> None:
+    resolved = INCIDENT.but(state="resolved", updated_at_us=9, resolved_at_us=9)
+    log = [
+        message("windows", window_block(provisional=False), offset=0),
+        message("incidents", INCIDENT, offset=1),
+        message("incidents", resolved, offset=2),
+    ]
+    for folder in ("once", "again"):
+        (tmp_path / folder).mkdir()
+
+    once = await stored(tmp_path / "once", batch(*log))
+    again = await stored(tmp_path / "again", batch(*log), batch(*log[:2]), batch(*log[2:]))
+
+    assert again == once
 
 
 def test_a_sink_stage_without_a_sink_says_so() -> None:
