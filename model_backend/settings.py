@@ -88,7 +88,6 @@ class PoolSettings(BaseModel, frozen=True, extra="forbid"):
     deadline_s: Annotated[float, Field(ge=0)] = 0.0
     """Jobs must have ended so long after they came (role `job`), as the `completion_window` of
     OpenAI's batches says (24 h: 86400); 0: they are served as they come."""
-    slo_share: Annotated[float, Field(gt=0, lt=1)] = 0.99
     drain_timeout_s: Annotated[float, Field(gt=0)] = 60.0
     health_interval_s: Annotated[float, Field(gt=0)] = 1.0
     unhealthy_after_s: Annotated[float, Field(gt=0)] = 10.0

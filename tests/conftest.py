@@ -8,6 +8,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +19,7 @@ from tests.services import Chromium, Influx, Kafka, Kubernetes, Missing, Registr
 from tests.services.base import free_port, listens
 
 _missing: dict[str, str] = {}
+Started = TypeVar("Started", Kafka, Influx, Kubernetes, Registry)
 
 settings.register_profile(
     "thorough", max_examples=20_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -72,16 +74,21 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     pytest.fail("the embedded broker did not start")
 
 
+def _started(kind: type[Started], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    name = kind.__name__.lower()
+    try:
+        service = kind(tmp_path_factory.mktemp(name))
+        service.start()
+    except Missing as exc:
+        _absent(name, exc)
+    yield service
+    service.stop()
+
+
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
     """A real Apache Kafka, one for the session: use topic prefixes of your own."""
-    try:
-        service = Kafka(tmp_path_factory.mktemp("kafka"))
-        service.start()
-    except Missing as exc:
-        _absent("kafka", exc)
-    yield service
-    service.stop()
+    yield from _started(Kafka, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
@@ -92,37 +99,19 @@ def kafka_url(kafka: Kafka) -> str:
 @pytest.fixture(scope="session")
 def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx]:
     """A real InfluxDB with an admin and an empty database."""
-    try:
-        service = Influx(tmp_path_factory.mktemp("influx"))
-        service.start()
-    except Missing as exc:
-        _absent("influx", exc)
-    yield service
-    service.stop()
+    yield from _started(Influx, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
 def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubernetes]:
     """A real API server, one for the session: use a namespace of your own."""
-    try:
-        service = Kubernetes(tmp_path_factory.mktemp("kubernetes"))
-        service.start()
-    except Missing as exc:
-        _absent("kubernetes", exc)
-    yield service
-    service.stop()
+    yield from _started(Kubernetes, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     """A real Schema Registry, one for the session: use subjects of your own."""
-    try:
-        service = Registry(tmp_path_factory.mktemp("registry"))
-        service.start()
-    except Missing as exc:
-        _absent("registry", exc)
-    yield service
-    service.stop()
+    yield from _started(Registry, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

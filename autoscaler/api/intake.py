@@ -68,6 +68,8 @@ class Intake:
             2_000, spare=lambda anomaly: anomaly.ended_at_us is None
         )
         self.changes: Latest[str, Change] = Latest(500)
+        self.replica_changes: Latest[str, Change] = Latest(5_000)
+        """The newest of each replica, by ``cluster/pool/replica``."""
         self.quality: Latest[tuple[str, str, int], Quality] = Latest(500)
         self.conduct = Conduct()
         self.newest_us: dict[tuple[str, int | None], int | None] = {
@@ -145,6 +147,11 @@ class Intake:
         for line in decode_frame(value)[1] if is_frame(value) else [value]:
             change = decode_record(line, Change)
             self.changes.put(change.id, change)
+            if change.kind.startswith("replica_"):
+                replica = f"{change.cluster}/{change.pool}/{change.replica}"
+                before = self.replica_changes.get(replica)
+                if before is None or before.at_us <= change.at_us:  # partitions come in any order
+                    self.replica_changes.put(replica, change)
 
     def _take_pools(self, key: str, value: bytes | None) -> None:
         parts = key.split("/")

@@ -160,12 +160,13 @@ class View:
     def complaints(self) -> Sequence[Complaint]:
         """What is wrong with what somebody sends, the worst first.
 
-        Nobody misses a replica that was stopped.
+        Nobody misses a replica that was stopped or put to sleep. ``pools`` soon knows nothing of
+        it any more.
         """
         stopped = {
             f"{row.cluster}/{row.pool}/{row.replica}"
-            for row in self._in.replicas.values()
-            if row.state == "stopped"
+            for row in self._in.replica_changes.values()
+            if row.kind == "replica_stopped"
         }
         return [
             one

@@ -17,7 +17,6 @@ class Call:
     id: str
     route: Route
     arrived_at_us: int
-    client_request_id: str = ""
     client_retry: int = 0
     """How often its client has sent it before, as SDKs say: no new demand."""
     tenant: str = ""

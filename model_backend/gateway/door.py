@@ -30,7 +30,6 @@ BODY_TIMEOUT_S: Final = 30.0
 CLIENT_LEFT: Final = 499
 """Told in events only: nobody is left to read it."""
 REQUEST_ID: Final = "x-request-id"
-MAX_CLIENT_ID: Final = 512
 MAX_CLIENT_RETRIES: Final = 100
 _SHED: Final = frozenset({"queue_full", "queue_timeout"})
 
@@ -57,8 +56,6 @@ class Door:
             id=headers[REQUEST_ID], route=route, arrived_at_us=self.clock(), headers=headers
         )
         call.pool = self._probable_pool(route)
-        claimed = request.headers.get("X-Client-Request-Id", "")
-        call.client_request_id = claimed if _is_short_ascii(claimed) else ""
         retries = request.headers.get("x-stainless-retry-count", "0")
         if retries.isascii() and retries.isdigit():
             call.client_retry = min(int(retries[:3]), MAX_CLIENT_RETRIES)
@@ -192,7 +189,3 @@ def _limit_headers(allowance: Allowance) -> dict[str, str]:
         "x-ratelimit-remaining-requests": str(allowance.remaining),
         "x-ratelimit-reset-requests": duration_text(allowance.reset_s),
     }
-
-
-def _is_short_ascii(text: str) -> bool:
-    return len(text) <= MAX_CLIENT_ID and text.isascii() and text.isprintable()

@@ -54,6 +54,11 @@ def test_nothing_is_left_to_be_done_without_an_issue() -> None:
     assert found == []
 
 
+def test_the_glossary_has_each_word_once() -> None:
+    words = re.findall(r"^\| ([^|]+) \|", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
+    assert sorted(words) == sorted(set(words))
+
+
 @pytest.mark.parametrize("word", ["/work" + "/", "/root" + "/", "pypi" + ".org", "npmjs" + ".org"])
 def test_no_path_of_a_machine_and_no_registry(word: str) -> None:
     texts = (

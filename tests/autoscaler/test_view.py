@@ -7,7 +7,7 @@ from streams.schemas.incidents import Rule
 from streams.schemas.origins import Origins
 from streams.schemas.scaling import Decision, ReplicaStatus
 from streams.schemas.system import Quality
-from streams.schemas.telemetry import Change
+from streams.schemas.telemetry import Change, ChangeKind
 from streams.windows.regroup import merge_tables
 from tests.autoscaler.messages import Received, anomalies, heartbeat, message, windows
 from tests.autoscaler.test_concerns import flood, incident
@@ -103,8 +103,27 @@ def test_replicas_go_with_their_tombstone() -> None:
     assert [row.replica for row in one.replicas("local", "codex")] == ["codex-2"]
 
 
-@pytest.mark.parametrize(("state", "missed"), [("ready", ["local/codex/codex-2"]), ("stopped", [])])
-def test_nobody_misses_a_replica_that_was_stopped(state: str, missed: list[str]) -> None:
+def life(*kinds: ChangeKind) -> list[Received]:
+    """What became of codex-2, step by step, told in the opposite order."""
+    told = [
+        Change(id=kind, at_us=at(190 + n), kind=kind, summary="", pool="codex", replica="codex-2")
+        for n, kind in enumerate(kinds)
+    ]
+    return [message("changes", change.id, change) for change in reversed(told)]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "missed"),
+    [
+        pytest.param([], ["local/codex/codex-2"], id="nothing-told"),
+        pytest.param(["replica_ready", "replica_stopped"], [], id="stopped-or-asleep"),
+        pytest.param(["replica_stopped", "replica_ready"], ["local/codex/codex-2"], id="woken"),
+        pytest.param(["replica_lost"], ["local/codex/codex-2"], id="lost"),
+    ],
+)
+def test_nobody_misses_a_replica_that_was_stopped(
+    kinds: list[ChangeKind], missed: list[str]
+) -> None:
     def heard(number: int) -> Quality:
         names = ("local/codex/codex-1", "local/codex/codex-2")[: 2 if number < 20 else 1]
         origins = Origins(from_us=at(10 * number), names=names, records=(10,) * len(names))
@@ -114,7 +133,9 @@ def test_nobody_misses_a_replica_that_was_stopped(state: str, missed: list[str])
         )  # fmt: skip
 
     one = view(
-        message("pools", "local/codex/codex-2", replica("codex-2").but(state=state)),
+        message("pools", "local/codex/codex-2", replica("codex-2").but(state="stopped")),
+        *life(*kinds),
+        message("pools", "local/codex/codex-2", None),
         *(message("quality", "engine/0", heard(number)) for number in range(24)),
     )
 

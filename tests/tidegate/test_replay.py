@@ -1,7 +1,7 @@
 """A recording run through the chain: always the same bytes, every record accounted for."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from tests.scenarios.chain import settings_of
 from tests.scenarios.pool_simulation import PoolSimulation, Second, traced_arrivals
 from tests.services.base import free_port
 from tidegate.cli import main
-from tidegate.replay.replay import replayed
+from tidegate.replay.replay import Played, replayed
 
 pytestmark = pytest.mark.slow  # each test runs the whole chain, some twice
 
@@ -59,33 +59,41 @@ def recorded() -> list[Message]:
     return sorted([*found, bad, pool], key=lambda one: one.timestamp_us)
 
 
-def lines(messages: list[Message], *, every_s: float = 1.0) -> list[bytes]:
-    played = replayed(messages, settings_of(2), every_us=round(every_s * SECOND_US))
-    return [line.encoded() for step in played for line in step.lines]
+def lines(steps: Iterable[Played]) -> list[bytes]:
+    return [line.encoded() for step in steps for line in step.lines]
 
 
-def told(messages: list[Message], topic: str) -> list[dict[str, object]]:
-    found = [json.loads(line) for line in lines(messages)]
+@pytest.fixture(scope="module")
+def steps(recorded: list[Message]) -> list[Played]:
+    """A second at a time."""
+    return list(replayed(recorded, settings_of(2)))
+
+
+def told(steps: list[Played], topic: str) -> list[dict[str, object]]:
+    found = [json.loads(line) for line in lines(steps)]
     return [one for one in found if one["topic"] == topic]
 
 
 @pytest.mark.parametrize("every_s", [0.25, 7.0])
 def test_into_whatever_steps_it_is_divided_the_bytes_are_the_same(
-    recorded: list[Message], every_s: float
+    recorded: list[Message], steps: list[Played], every_s: float
 ) -> None:
-    assert lines(recorded, every_s=every_s) == lines(recorded)
+    others = replayed(recorded, settings_of(2), every_us=round(every_s * SECOND_US))
+    assert lines(others) == lines(steps)
 
 
-def test_every_record_is_in_a_window_or_set_aside(recorded: list[Message]) -> None:
-    written = [one for step in replayed(recorded, settings_of(2)) for one in step.written]
+def test_every_record_is_in_a_window_or_set_aside(
+    recorded: list[Message], steps: list[Played]
+) -> None:
+    written = [one for step in steps for one in step.written]
     arrived = sum(b'"arrived"' in (one.value or b"") for one in recorded)
-    windows = told(recorded, "windows")
+    windows = told(steps, "windows")
     assert sum(one["columns"].get("arrived", 0) for one in windows) == arrived  # type: ignore[attr-defined]
     assert [one.topic for one in written].count("dead-letters") == 1
 
 
-def test_an_incident_is_found_again(recorded: list[Message]) -> None:
-    subjects = {one["record"]["subject"]["name"] for one in told(recorded, "incidents")}  # type: ignore[index]
+def test_an_incident_is_found_again(steps: list[Played]) -> None:
+    subjects = {one["record"]["subject"]["name"] for one in told(steps, "incidents")}  # type: ignore[index]
     assert subjects == {"codex-2"}
 
 
