@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property, lru_cache
 from operator import attrgetter
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
@@ -40,7 +40,7 @@ _DTYPES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Shape:
     """How the fields of a record become columns.
 
@@ -82,16 +82,38 @@ def _sort_of(hint: Any) -> str:
     return "whole" if hint is int else "number"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """How a body is cut into the columns of a record's fields.
+
+    of: column -> its dtype, and how many bytes of each record lie in the columns before it.
+    texts: those that hold numbers of texts.
+    """
+
+    of: Mapping[str, tuple[np.dtype[np.generic], int]]
+    texts: Sequence[str]
+    record_bytes: int
+
+    def column(self, name: str, body: bytes, count: int) -> Column:
+        dtype, before = self.of[name]
+        return np.frombuffer(body, dtype, count, before * count)
+
+
+@dataclass(frozen=True)
 class ColumnFrame:
     """A frame that matches its lengths, counts and texts; its records may still be unfit."""
 
     header: FrameHeader
-    columns: Columns
+    body: bytes
+    layout: Layout
     shape: Shape
 
     def __len__(self) -> int:
         return self.header.count
+
+    @cached_property
+    def columns(self) -> Columns:
+        return {name: self.layout.column(name, self.body, len(self)) for name in self.layout.of}
 
     def values(self, line: int) -> dict[str, Any]:
         """The fields of one record, those with a default left out."""
@@ -180,42 +202,45 @@ def decode_columns(data: bytes, shape: Shape) -> ColumnFrame:
     header = decode_record(raw, FrameHeader)
     if not 0 <= header.count <= MAX_FRAME_RECORDS:
         raise CorruptMessageError(f"{header.count} records, allowed are {MAX_FRAME_RECORDS}")
-    if len(header.columns) > MAX_FRAME_COLUMNS:
-        raise CorruptMessageError(f"{len(header.columns)} columns, allowed are {MAX_FRAME_COLUMNS}")
-    columns = _cut(header, body, shape)
-    for name in shape.of:
-        if name in columns and shape.of[name] == "text":
-            _check_texts(name, columns[name], header.texts.get(name, []))
-        elif name not in columns and (name not in shape.defaults or name + PRESENT in columns):
-            raise CorruptMessageError(f"column {name!r} is missing")
-    return ColumnFrame(header, columns, shape)
+    layout = _layout(header.columns, shape)
+    if layout.record_bytes * header.count != len(body):
+        held = layout.record_bytes * header.count
+        raise CorruptMessageError(f"columns hold {held} bytes, the body {len(body)}")
+    if header.count:
+        for name in layout.texts:
+            column = layout.column(name, body, header.count)
+            _check_texts(name, column, header.texts.get(name, ()))
+    return ColumnFrame(header, body, layout, shape)
 
 
-def _cut(header: FrameHeader, body: bytes, shape: Shape) -> Columns:
-    columns: dict[str, Column] = {}
+# A producer's frames are all alike. Few are kept: who means ill may send names of any length.
+@lru_cache(maxsize=32)
+def _layout(columns: tuple[tuple[str, str], ...], shape: Shape) -> Layout:
+    if len(columns) > MAX_FRAME_COLUMNS:
+        raise CorruptMessageError(f"{len(columns)} columns, allowed are {MAX_FRAME_COLUMNS}")
+    found: dict[str, tuple[np.dtype[np.generic], int]] = {}
     seen: set[str] = set()
-    at = 0
-    for name, dtype in header.columns:
+    before = 0
+    for name, dtype in columns:
         if name in seen:
             raise CorruptMessageError(f"column {name!r} comes twice")
         if dtype not in _DTYPES["number"]:
             raise CorruptMessageError(f"column {name!r} has dtype {dtype!r}")
         seen.add(name)
-        size = np.dtype(dtype).itemsize * header.count
-        if at + size > len(body):
-            raise CorruptMessageError(f"column {name!r} reaches beyond the body")
         allowed = shape.dtypes(name)
         if allowed and dtype not in allowed:
             raise CorruptMessageError(f"column {name!r} has dtype {dtype!r}, allowed are {allowed}")
         if allowed:
-            columns[name] = np.frombuffer(body, dtype, header.count, at)
-        at += size
-    if at != len(body):
-        raise CorruptMessageError(f"columns hold {at} bytes, the body {len(body)}")
-    return columns
+            found[name] = np.dtype(dtype), before
+        before += np.dtype(dtype).itemsize
+    for name in shape.of.keys() - found.keys():
+        if name not in shape.defaults or name + PRESENT in found:
+            raise CorruptMessageError(f"column {name!r} is missing")
+    texts = [name for name in found if shape.of.get(name) == "text"]
+    return Layout(found, texts, before)
 
 
 def _check_texts(name: str, column: Column, texts: Sequence[str]) -> None:
-    last = int(column.max(initial=0))
-    if last >= len(texts) and column.size:
+    last = int(np.maximum.reduce(column))
+    if last >= len(texts):
         raise CorruptMessageError(f"column {name!r} names text {last} of {len(texts)}")

@@ -137,7 +137,8 @@ class Portions:
     def _hand_on_frames(self) -> None:
         if self._frames:
             self._add(FrameFields(Joined([frame for _, frame in self._frames])))
-            message = np.repeat([at for at, _ in self._frames], [len(f) for _, f in self._frames])
-            line = np.concatenate([np.arange(len(frame)) for _, frame in self._frames])
+            sizes = np.array([len(frame) for _, frame in self._frames])
+            message = np.repeat([at for at, _ in self._frames], sizes)
+            line = np.arange(message.size) - np.repeat(np.cumsum(sizes) - sizes, sizes)
             self.result.places.append((message, line))
             self._frames, self._framed = [], 0

@@ -8,6 +8,7 @@ import numpy as np
 
 from streams.windows.check import Reject
 from streams.windows.columns import Columns, Seen, read_columns
+from streams.windows.distinct import distinct
 from streams.windows.features import FEATURES, Feature, Merge
 from streams.windows.fields import Mask, RecordFields
 from streams.windows.histogram import bucket_of, counted, merged
@@ -74,22 +75,12 @@ def _rows(window: Ints, codes: Ints, series_of: Ints) -> tuple[Ints, Ints, Ints]
     first = int(window.min())
     width = int(window.max()) - first + 1
     key = codes * width + (window - first)
-    keys, row = _distinct(key, (int(codes.max()) + 1) * width)
+    keys, row = distinct(key, (int(codes.max()) + 1) * width)
     window_of, code_of = keys % width + first, keys // width
     order = np.lexsort((code_of, series_of[code_of], window_of))
     place = np.empty(order.size, np.int64)
     place[order] = np.arange(order.size)
     return place[row], window_of[order], code_of[order]
-
-
-def _distinct(key: Ints, size: int) -> tuple[Ints, Ints]:
-    """Sorted distinct keys below ``size``, and for each key its place among them."""
-    if size > 8 * key.size + 1024:
-        keys, place = np.unique(key, return_inverse=True)
-        return keys, place
-    seen = np.zeros(size, np.bool_)  # Without sorting, where keys lie dense.
-    seen[key] = True
-    return np.flatnonzero(seen), (np.cumsum(seen) - 1)[key]
 
 
 def _of_rows(seen: Seen, row: Ints) -> Seen:

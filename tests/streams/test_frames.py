@@ -207,12 +207,16 @@ BOMB = bytes(8 * 1024 * 1024)
     ("data", "detail"),
     [
         pytest.param(framed()[:-1], "length does not match", id="a-byte-less"),
-        pytest.param(sealed(WITH_COLUMNS, BODY[:-1], 19), "beyond the body", id="body-too-short"),
+        pytest.param(
+            sealed(WITH_COLUMNS, BODY[:-1], 19), "columns hold 20 bytes", id="body-too-short"
+        ),
         pytest.param(sealed(WITH_COLUMNS, BODY + b"x", 21), "the body 21", id="body-too-long"),
         pytest.param(sealed(WITH_COLUMNS, BODY, 99), "expected 99", id="length-lies"),
         pytest.param(sealed(b"{}", b"", 0), "missing required", id="no-header"),
         pytest.param(
-            sealed(WITH_COLUMNS.but(count=3), BODY, 20), "beyond the body", id="count-too-high"
+            sealed(WITH_COLUMNS.but(count=3), BODY, 20),
+            "columns hold 30 bytes",
+            id="count-too-high",
         ),
         pytest.param(
             sealed(WITH_COLUMNS.but(count=1), BODY, 20), "the body 20", id="count-too-low"
