@@ -60,7 +60,7 @@ ROWS = [
     row("hpa", 0.4, 150.0, 0.001),
     row("hpa", 0.7, 120.0, 0.01),
     row("hpa", 0.85, 100.0, 0.04),
-    row("tidegate", 0.0, 99.0, 0.01),
+    row("tidegate", 0.01, 99.0, 0.01),
 ]
 
 
@@ -77,7 +77,10 @@ def test_misses_are_made_equal_before_hours_are_compared() -> None:
     lines = markdown(Report(list(ROWS)))
 
     assert "| hpa | 1.500 | 1.387 | 1.333 | 1.222 |" in lines
-    assert "| a | 30 s | tidegate | 99.0 | 1.00 % | 1.100 | 1.042 | 10 % | 10 % | 3 | 3 |" in lines
+    line = "| a | 30 s | tidegate | 0.01 | 99.0 | 1.00 % | 1.100 | 1.042 | 0.990 |"
+    assert f"{line}  | 10 % | 10 % | 3 | 3 |" in lines
+    assert "| a | 30 s | clairvoyant | 100.0 | 93.0 | 90.0 | 90.0 |" in lines
+    assert "| a | 30 s | tidegate |  |  | 99.0 | 99.0 |" in lines
 
 
 def test_runs_of_others_are_held_against_ours() -> None:
@@ -101,7 +104,8 @@ def test_their_clairvoyant_is_a_bound_of_its_own() -> None:
 
     lines = markdown(Report(list(ROWS)), told)
 
-    assert "| tidegate | 0 | 0.990 | 0.900 | 1.00 % | 10 % | 3 |" in lines
+    assert "| tidegate | 0.01 | 0.990 | 0.900 | 1.00 % | 10 % | 3 |" in lines
+    assert any("| 1.100 | 1.042 | 0.990 | 0.900 | 10 %" in line for line in lines)
 
 
 @pytest.mark.parametrize("text", ["a", "a=1", "a=0:3", "a=5:3", "a=x:y"])
