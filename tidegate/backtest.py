@@ -9,7 +9,8 @@ from typing import Final
 
 from autoscaler.backtest import batched
 from autoscaler.backtest.chart import chart
-from autoscaler.backtest.contest import CONTENDERS, Static
+from autoscaler.backtest.contenders import CONTENDERS
+from autoscaler.backtest.contest import Static
 from autoscaler.backtest.gauges import gauged, names
 from autoscaler.backtest.outcome import Outcome, outcome
 from autoscaler.backtest.policy import Policy, Shape
@@ -147,7 +148,7 @@ def _table(outcomes: Mapping[str, Outcome], options: Options) -> Iterator[str]:
 
 def chosen(text: str) -> tuple[str, ...]:
     """Names of contenders that need not know the future."""
-    known = [name for name in CONTENDERS if name != "clairvoyant"]
+    known = [name for name, who in CONTENDERS.items() if not who.knows]
     found = tuple(filter(None, text.split(",")))
     for name in found:
         if name not in known:

@@ -14,7 +14,7 @@ UNSERVED: Final = np.inf
 """Stands where the first token of a request that never got one would."""
 _COSTS: Final = ("prompt_token_s", "resident_token_s")
 _LIMITS: Final = ("kv_tokens", "chunk_tokens")
-_BOUNDS: Final = ("ttft_s", "inter_token_s", "deadline_s")
+_BOUNDS: Final = ("ttft_s", "ttft_token_s", "inter_token_s", "deadline_s")
 _NOW: Final = np.dtype(
     [
         *NOW,

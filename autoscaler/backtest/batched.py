@@ -83,9 +83,10 @@ def mean_work(trace: Trace, engine: Engine) -> float:
 
 def _miss_who_still_waits(pool: Pool, service: Service) -> None:
     """Whose first token is overdue at the end."""
-    arrival_s = pool.arrival_s[: int(pool.now["tail"][0])]
-    waiting = arrival_s[np.isnan(pool.first_s[: len(arrival_s)])]
-    late = waiting[len(pool.seconds) - waiting > service.slo.ttft_s]
+    slo, came = service.slo, int(pool.now["tail"][0])
+    arrival_s = pool.arrival_s[:came]
+    allowed_s = slo.ttft_s + slo.ttft_token_s * pool.prompt[:came]
+    late = arrival_s[np.isnan(pool.first_s[:came]) & (len(pool.seconds) - arrival_s > allowed_s)]
     np.add.at(pool.seconds["missed"], late.astype(np.int64), 1)
 
 

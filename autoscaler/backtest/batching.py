@@ -198,8 +198,8 @@ def _finish(pool: Pool, place: int, request: int, at_s: float, second: int) -> N
 
 @compiled
 def _came_late(pool: Pool, request: int) -> bool:
-    waited_s = pool.first_s[request] - pool.arrival_s[request]
-    return bool(waited_s > pool.now[0]["ttft_s"])
+    now, waited_s = pool.now[0], pool.first_s[request] - pool.arrival_s[request]
+    return bool(waited_s > now["ttft_s"] + now["ttft_token_s"] * pool.prompt[request])
 
 
 @compiled

@@ -139,6 +139,19 @@ def plan(of: Blocks, price_s: float, cold_start_s: float) -> Counts:
     return ordered
 
 
+def calm(ordered: Counts, calm_s: float) -> Counts:
+    """The plan with what stands kept where it is ordered again within ``calm_s``.
+
+    >>> calm(np.array([3, 1, 1, 4, 2, 2, 2, 3], np.int32), 2 * BLOCK_S).tolist()
+    [3, 3, 3, 4, 2, 2, 2, 3]
+    """
+    span = int(calm_s // BLOCK_S) + 1
+    windows = np.lib.stride_tricks.sliding_window_view
+    highest = windows(np.pad(ordered, span - 1, mode="edge"), span).max(axis=1)
+    filled: Counts = windows(highest, span).min(axis=1)
+    return filled
+
+
 class Clairvoyant:
     """Follows a plan made before."""
 

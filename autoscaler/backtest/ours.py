@@ -29,7 +29,7 @@ class Tidegate:
     the guard on old figures would keep such a pool from ever shrinking.
     """
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, miss_budget_ratio: float) -> None:
         pool = PoolSettings(
             name=NAME,
             service=NAME,
@@ -40,7 +40,12 @@ class Tidegate:
             slots=shape.slots,
             slo_queue_s=shape.slo_queue_s,
         )
-        scaling = ScalingSettings(ladder="full", dry_run=False, gpus_per_hour=1_000_000)
+        scaling = ScalingSettings(
+            ladder="full",
+            dry_run=False,
+            gpus_per_hour=1_000_000,
+            miss_budget_ratio=miss_budget_ratio,
+        )
         self._memory = PoolMemory(pool, scaling)
         self._about = Circumstances(ladder="full", low=shape.low, high=shape.high)
         self._seen_s = 0
@@ -59,8 +64,8 @@ class Tidegate:
 class ThroughKeda:
     """The same, but carried out by an HPA that asks KEDA every 15 s, with an HPA's caution."""
 
-    def __init__(self, shape: Shape) -> None:
-        self._ours = Tidegate(shape)
+    def __init__(self, shape: Shape, miss_budget_ratio: float) -> None:
+        self._ours = Tidegate(shape, miss_budget_ratio)
         self._behaviour = Behaviour()
 
     def decide(self, seen: Seen) -> int:

@@ -30,22 +30,31 @@ class Outcome:
     worst_at_s: int
     """and when those began."""
     replicas_max: int
+    work_hours: float
+    """Of the GPU-hours: what the requests would have filled, if replicas were divisible;"""
+    starting_hours: float
+    draining_hours: float
+    """the rest stood idle."""
 
 
 def outcome(run: Run, gpus_per_replica: float = 1.0) -> Outcome:
-    since = run.trace.warm_up_s
-    paid, seconds = run.paid[since:], run.seconds
+    since, seconds = run.trace.warm_up_s, run.seconds
+    paid, ordered = run.paid[since:], np.repeat(run.ordered, run.shape.tick_s)[since:]
+    hours = gpus_per_replica / 3_600
     worst_ratio, worst_at_s = _worst(run.missed[since:], seconds.arrived[since:])
     requests = int(seconds.arrived[since:].sum() + seconds.queued[since - 1 : since].sum())
     still_waiting = int(run.missed.sum()) - int(seconds.late.sum())
     return Outcome(
         requests=requests,
-        gpu_hours=float(paid.sum()) / 3_600 * gpus_per_replica,
+        gpu_hours=float(paid.sum()) * hours,
         missed_ratio=(int(seconds.late[since:].sum()) + still_waiting) / max(1, requests),
         reversals=reversals(run.ordered, since // run.shape.tick_s),
         worst_ratio=worst_ratio,
         worst_at_s=since + worst_at_s,
         replicas_max=int(paid.max()),
+        work_hours=float(seconds.in_flight[since:].sum()) / run.shape.slots * hours,
+        starting_hours=float((ordered - seconds.ready[since:]).sum()) * hours,
+        draining_hours=float((paid - ordered).sum()) * hours,
     )
 
 

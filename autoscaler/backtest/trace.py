@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autoscaler.backtest.policy import Floats, Ints
+from autoscaler.engine import Engine
 from streams.errors import InvalidParameterError
 
 _WHOLE_S: Final = 300
@@ -35,6 +36,8 @@ class Trace:
     prompt_tokens: Ints | None = None
     """Of each request; None where the trace does not know."""
     output_tokens: Ints | None = None
+    engine: Engine | None = None
+    """What a replica takes for those tokens: a step as long as one answer alone, prompts beside."""
 
     @property
     def warm_up_s(self) -> int:
@@ -79,6 +82,11 @@ def load(path: Path, seed: int = 1) -> Trace:
         slots=int(profile["slots"]),
         prompt_tokens=_whole(prompt[:kept]),
         output_tokens=_whole(output[:kept]),
+        engine=Engine(
+            batch_s=((0, profile["tpot_s"]),),
+            prompt_token_s=1 / profile["prefill_tps"],
+            slots=int(profile["slots"]),
+        ),
     )
 
 

@@ -1,11 +1,15 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from streams.errors import InvalidParameterError
 from tests.autoscaler.backtest.test_trace import META
+from tidegate.bench.scale_curves import curves_of
+from tidegate.bench.scale_parts import Parts, parts, parts_of
 from tidegate.bench.scale_report import agreement, markdown, runs_of_others
 from tidegate.bench.scale_run import Options, Report, Row, limits_of, play
 
@@ -35,6 +39,18 @@ def test_every_run_is_kept_and_not_run_again(folder: Path) -> None:
     assert first.refused == ["tenants.npz"]
 
 
+def test_batching_replicas_are_a_run_of_their_own(folder: Path) -> None:
+    options = Options(data=folder, file=folder / "runs.json", only=("clairvoyant", "hpa"))
+    slots = play(options, print)
+
+    report = play(replace(options, simulator="batching", usual=True), print)
+
+    assert {row.contender for row in report.rows} == {"hpa"}, "a plan for slots is no bound there"
+    assert {row.simulator for row in report.rows} == {"batching"}
+    assert play(options, print).rows == slots.rows
+    assert any(line.startswith("| hpa | 0.7 |") for line in markdown(report))
+
+
 def row(contender: str, setting: float, gpu_hours: float, missed_ratio: float, **but: str) -> Row:
     return Row(
         trace=but.get("trace", "a"),
@@ -52,6 +68,7 @@ def row(contender: str, setting: float, gpu_hours: float, missed_ratio: float, *
     )
 
 
+PLANS = ("clairvoyant", "clairvoyant_calm", "known_rate")
 ROWS = [
     row("clairvoyant", 15.0, 100.0, 0.001),
     row("clairvoyant", 1.0, 90.0, 0.01),
@@ -60,7 +77,7 @@ ROWS = [
     row("hpa", 0.4, 150.0, 0.001),
     row("hpa", 0.7, 120.0, 0.01),
     row("hpa", 0.85, 100.0, 0.04),
-    row("tidegate", 0.0, 99.0, 0.01),
+    row("tidegate", 0.01, 99.0, 0.01),
 ]
 
 
@@ -77,7 +94,10 @@ def test_misses_are_made_equal_before_hours_are_compared() -> None:
     lines = markdown(Report(list(ROWS)))
 
     assert "| hpa | 1.500 | 1.387 | 1.333 | 1.222 |" in lines
-    assert "| a | 30 s | tidegate | 99.0 | 1.00 % | 1.100 | 1.042 | 10 % | 10 % | 3 | 3 |" in lines
+    line = "| a | 30 s | tidegate | 0.01 | 99.0 | 1.00 % | 1.100 | 1.042 | 0.990 |"
+    assert f"{line}  | 10 % | 10 % | 3 | 3 |" in lines
+    assert "| a | 30 s | clairvoyant | 100.0 | 93.0 | 90.0 | 90.0 |" in lines
+    assert "| a | 30 s | tidegate |  |  | 99.0 | 99.0 |" in lines
 
 
 def test_runs_of_others_are_held_against_ours() -> None:
@@ -101,7 +121,25 @@ def test_their_clairvoyant_is_a_bound_of_its_own() -> None:
 
     lines = markdown(Report(list(ROWS)), told)
 
-    assert "| tidegate | 0 | 0.990 | 0.900 | 1.00 % | 10 % | 3 |" in lines
+    assert "| tidegate | 0.01 | 0.990 | 0.900 | 1.00 % | 10 % | 3 |" in lines
+    assert any("| 1.100 | 1.042 | 0.990 | 0.900 | 10 %" in line for line in lines)
+
+
+def test_what_is_paid_beyond_the_bound_is_told_apart() -> None:
+    rows = [
+        *ROWS,
+        msgspec.structs.replace(row("clairvoyant_calm", 300.0, 91.0, 0.01), reversals=9),
+        msgspec.structs.replace(row("clairvoyant_calm", 600.0, 92.0, 0.01), reversals=3),
+        msgspec.structs.replace(row("clairvoyant_calm", 1_200.0, 94.0, 0.01), reversals=1),
+        row("known_rate", 1.0, 96.0, 0.01),
+    ]
+    bound, calm, rate = ([r for r in rows if r.contender == name] for name in PLANS)
+
+    found = parts_of(row("tidegate", 0.01, 99.0, 0.01), calm, bound, rate)
+
+    assert found == Parts(bound=90.0, turning=pytest.approx(2), arrivals=pytest.approx(4), rate=3)
+    line = next(line for line in parts(curves_of(rows)) if line.startswith("| a |"))
+    assert line.startswith("| a | 30 s | 99.0 | 90.0 | +2 % | +4 % | +3 % |")
 
 
 @pytest.mark.parametrize("text", ["a", "a=1", "a=0:3", "a=5:3", "a=x:y"])

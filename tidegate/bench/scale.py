@@ -21,6 +21,12 @@ def add_scale(benches: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     scale.add_argument("--usual", action="store_true", help="one setting of each: quick, no curves")
     scale.add_argument("--jobs", type=int, default=1, help="processes at the same time (1)")
     scale.add_argument(
+        "--simulator",
+        choices=("slots", "batching"),
+        default="slots",
+        help="a miss is a wait for a slot, or tokens that come late (slots)",
+    )
+    scale.add_argument(
         "--reference", type=Path, metavar="FILE", help="runs of others on these traces, to compare"
     )
     scale.add_argument(
@@ -49,6 +55,7 @@ def run(arguments: argparse.Namespace, _: Settings) -> int:
         usual=arguments.usual,
         jobs=arguments.jobs,
         limits=arguments.limits,
+        simulator=arguments.simulator,
     )
     report = play(options, lambda line: print(line, file=sys.stderr, flush=True))
     file = arguments.reference

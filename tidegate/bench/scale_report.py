@@ -6,27 +6,32 @@ from typing import Final
 
 import msgspec
 
-from autoscaler.backtest.contest import CONTENDERS
-from autoscaler.backtest.curve import EQUAL_MISSES, LEAST, Point, geometric_mean, hours_at
+from autoscaler.backtest.contenders import CONTENDERS
+from autoscaler.backtest.curve import EQUAL_MISSES, LEAST, geometric_mean, hours_at
+from tidegate.bench.scale_curves import (
+    BOUND,
+    CAUSAL,
+    Contest,
+    Hours,
+    aligned,
+    at_equal_misses,
+    by_trace,
+    curves_of,
+    points,
+    times,
+)
+from tidegate.bench.scale_parts import parts
 from tidegate.bench.scale_run import Report, Row
 
-BOUND: Final = "clairvoyant"
-CAUSAL: Final = "hindsight"
-OURS: Final = "tidegate"
 ALLOWED: Final = 0.01
 """Misses at which a single setting still counts as good enough on a trace."""
 
 THEIR_BOUND: Final = "oracle"
 SINGLE: Final = (
     "Single settings that miss at most 1 % on every trace, then the usual ones of the others. "
-    "GPU-hours against the clairvoyant plan that misses 0.1 %, ours and that of the reference:"
+    "GPU-hours against the bound where it misses 0.1 % and the clairvoyant plan of the reference:"
 )
-EQUAL: Final = "GPU-hours at equal misses, times those of the clairvoyant plan:"
-
-Contest = Mapping[str, Mapping[str, Sequence[Row]]]
-"""Trace -> contender -> its settings."""
-Curves = Mapping[tuple[str, int], Mapping[str, Sequence[Row]]]
-"""(trace, cold start) -> contender -> its settings."""
+EQUAL: Final = "GPU-hours at equal misses, times those of"
 
 
 class Known(msgspec.Struct):
@@ -50,42 +55,34 @@ def markdown(report: Report, others: Sequence[Known] = ()) -> list[str]:
     lines: list[str] = []
     for cold_start_s in sorted({start_s for _, start_s in curves}):
         of = {trace: who for (trace, start_s), who in curves.items() if start_s == cold_start_s}
+        bound = BOUND if BOUND in _contenders(of) else CAUSAL
         lines += ["", f"### Cold start {cold_start_s} s, {len(of)} traces", "", SINGLE, ""]
-        lines += [*_single(of, theirs), "", EQUAL, "", *_equal(of)]
-    lines += ["", "### Tidegate by trace", "", *_by_trace(curves)]
+        lines += [*_single(of, bound, theirs), "", f"{EQUAL} {bound}:", "", *_equal(of, bound)]
+    lines += ["", "### Tidegate by trace", "", *by_trace(curves, theirs)]
+    lines += ["", "### GPU-hours at equal misses", "", *at_equal_misses(curves)]
+    lines += parts(curves)
     lines += [f"- left out: {name} is no trace of one pool" for name in report.refused]
     return lines
 
 
-def curves_of(rows: Iterable[Row]) -> Curves:
-    curves: dict[tuple[str, int], dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    for row in rows:
-        curves[row.trace, row.cold_start_s][row.contender].append(row)
-    return curves
-
-
-def points(rows: Iterable[Row]) -> list[Point]:
-    return [Point(row.missed_ratio, row.gpu_hours) for row in rows]
-
-
-def _single(of: Contest, theirs: Mapping[tuple[str, int], float]) -> list[str]:
+def _single(of: Contest, bound: str, theirs: Hours) -> list[str]:
     """Those that are good enough from cheap to dear, then the usual settings of the others."""
     found = []
     for name in _contenders(of):
-        if name in {BOUND, CAUSAL}:
+        if CONTENDERS[name].knows or name == CAUSAL:
             continue
         for setting in CONTENDERS[name].settings:
             rows = [row for who in of.values() for row in who[name] if row.setting == setting]
             good = max((row.missed_ratio for row in rows), default=1.0) <= ALLOWED
             if len(rows) == len(of) and (good or setting == CONTENDERS[name].usual):
-                ours = _mean((row, hours_at(points(of[row.trace][BOUND]), LEAST)) for row in rows)
+                ours = _mean((row, hours_at(points(of[row.trace][bound]), LEAST)) for row in rows)
                 found.append((not good, ours, rows))
     body = [
         [
             rows[0].contender,
             f"{rows[0].setting:g}",
-            _times(ours),
-            _times(_mean((row, theirs.get((row.trace, row.cold_start_s))) for row in rows)),
+            times(ours),
+            times(_mean((row, theirs.get((row.trace, row.cold_start_s))) for row in rows)),
             f"{100 * max(row.missed_ratio for row in rows):.2f} %",
             f"{100 * max(row.worst_ratio for row in rows):.0f} %",
             str(sum(row.reversals for row in rows)),
@@ -93,66 +90,27 @@ def _single(of: Contest, theirs: Mapping[tuple[str, int], float]) -> list[str]:
         for _, ours, rows in sorted(found, key=lambda one: one[:2])
     ]
     head = [
-        "policy", "setting", "× clairvoyant", "× theirs", "most missed",
+        "policy", "setting", f"× {bound}", "× theirs", "most missed",
         "worst ten minutes", "reversals",
     ]  # fmt: skip
-    return _aligned([head, *body])
+    return aligned([head, *body])
 
 
-def _equal(of: Contest) -> list[str]:
+def _equal(of: Contest, bound: str) -> list[str]:
     """Geometric means over the traces; empty where a curve does not reach on each."""
     body = []
     for name in _contenders(of):
         cells = []
         for missed in EQUAL_MISSES:
             pairs = [
-                (hours_at(points(who[name]), missed), hours_at(points(who[BOUND]), missed))
+                (hours_at(points(who[name]), missed), hours_at(points(who[bound]), missed))
                 for who in of.values()
             ]
-            ratios = [ours / bound for ours, bound in pairs if ours and bound]
-            cells.append(_times(geometric_mean(ratios) if len(ratios) == len(pairs) else 0.0))
+            ratios = [ours / least for ours, least in pairs if ours and least]
+            cells.append(times(geometric_mean(ratios) if len(ratios) == len(pairs) else 0.0))
         body.append([name, *cells])
     head = ["policy", *(f"{100 * missed:g} % missed" for missed in EQUAL_MISSES)]
-    return _aligned([head, *body])
-
-
-def _by_trace(curves: Curves) -> list[str]:
-    head = [
-        "trace", "cold start", "policy", "GPU-hours", "missed", "× clairvoyant",
-        "× hindsight", "worst ten minutes", "hindsight's", "reversals", "HPA's reversals",
-    ]  # fmt: skip
-    body = [
-        [
-            trace,
-            f"{cold_start_s} s",
-            name,
-            f"{row.gpu_hours:,.1f}",
-            f"{100 * row.missed_ratio:.2f} %",
-            *(_times(_against(row, who.get(bound, ()))) for bound in (BOUND, CAUSAL)),
-            f"{100 * row.worst_ratio:.0f} %",
-            _worst_of(who.get(CAUSAL, ()), row.missed_ratio),
-            str(row.reversals),
-            ", ".join(str(hpa.reversals) for hpa in who.get("hpa", ()) if hpa.setting == 0.7),
-        ]
-        for (trace, cold_start_s), who in curves.items()
-        for name in who
-        if name.startswith(OURS)
-        for row in who[name]
-    ]
-    return _aligned([head, *body])
-
-
-def _against(row: Row, bound: Sequence[Row]) -> float:
-    hours = hours_at(points(bound), row.missed_ratio)
-    return row.gpu_hours / hours if hours else 0.0
-
-
-def _worst_of(bound: Sequence[Row], missed_ratio: float) -> str:
-    """Its worst ten minutes at the cheapest setting that misses no more; empty if none does."""
-    enough = [row for row in bound if row.missed_ratio <= max(missed_ratio, LEAST)]
-    if not enough:
-        return ""
-    return f"{100 * min(enough, key=lambda row: row.gpu_hours).worst_ratio:.0f} %"
+    return aligned([head, *body])
 
 
 def _mean(pairs: Iterable[tuple[Row, float | None]]) -> float:
@@ -164,10 +122,6 @@ def _mean(pairs: Iterable[tuple[Row, float | None]]) -> float:
 def _contenders(of: Contest) -> list[str]:
     """Those that ran on every trace."""
     return [name for name in CONTENDERS if all(who.get(name) for who in of.values())]
-
-
-def _times(ratio: float) -> str:
-    return f"{ratio:.3f}" if ratio else ""
 
 
 NAMES: Final[Mapping[str, str]] = {
@@ -203,15 +157,10 @@ def agreement(report: Report, others: Iterable[Known]) -> list[str]:
             apart[name].append((100 * hours, 100 * row.missed_ratio - known.over_slo_pct))
     body = [[name, str(len(pairs)), *_spread(pairs)] for name, pairs in sorted(apart.items())]
     head = ["policy", "runs", "GPU-hours apart, most", "misses apart, most", "beyond 2 % or 0.1"]
-    return ["", "### Against the runs of others", "", *_aligned([head, *body])]
+    return ["", "### Against the runs of others", "", *aligned([head, *body])]
 
 
 def _spread(pairs: Sequence[tuple[float, float]]) -> Iterator[str]:
     yield f"{max((hours for hours, _ in pairs), key=abs):+.2f} %"
     yield f"{max((missed for _, missed in pairs), key=abs):+.3f} points"
     yield str(sum(abs(hours) > 2 or abs(missed) > 0.1 for hours, missed in pairs))
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    head, *body = ["| " + " | ".join(row) + " |" for row in rows]
-    return [head, "|" + "---|" * len(rows[0]), *body]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from autoscaler.backtest.contest import CONTENDERS, Entry, Limits, entries, play_timed
+from autoscaler.backtest.contenders import CONTENDERS
+from autoscaler.backtest.contest import Entry, Limits, Simulator, entries, play_timed
 from autoscaler.backtest.trace import is_trace
 from streams.errors import InvalidParameterError
 
@@ -21,6 +22,10 @@ class Options:
     usual: bool = False
     jobs: int = 1
     limits: str = ""
+    simulator: Simulator = "slots"
+
+
+Key = tuple[str, str, float, int, Simulator]
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,30 +43,37 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     worst_ratio: float
     replicas_max: int
     cpu_s: float
+    simulator: Simulator = "slots"
+    work_hours: float = 0.0
+    starting_hours: float = 0.0
+    draining_hours: float = 0.0
 
     @property
-    def key(self) -> tuple[str, str, float, int]:
-        return (self.trace, self.contender, self.setting, self.cold_start_s)
+    def key(self) -> Key:
+        return (self.trace, self.contender, self.setting, self.cold_start_s, self.simulator)
 
 
 @dataclass(slots=True)
 class Report:
     rows: list[Row] = field(default_factory=list)
+    """Of one simulator."""
     refused: list[str] = field(default_factory=list)
     """Files that are no traces of one pool."""
 
 
 def play(options: Options, say: Callable[[str], None]) -> Report:
     paths, refused = _traces(options)
-    report = Report(_kept(options.file), refused)
+    kept = _kept(options.file)
+    report = Report([row for row in kept if row.simulator == options.simulator], refused)
     limits = limits_of(options.limits)
-    known = {row.key for row in report.rows}
+    known = {row.key for row in kept}
     todo = [entry for entry in _chosen(options, paths) if _key(entry) not in known]
     say(f"{len(todo)} runs to go, {len(known)} are in the file")
     for row in _played(todo, limits, options.jobs):
         report.rows.append(row)
+        kept.append(row)
         if options.file:
-            _keep(options.file, report.rows)
+            _keep(options.file, kept)
         say(
             f"{row.trace} {row.contender} {row.setting:g} at {row.cold_start_s} s: "
             f"{row.gpu_hours:,.1f} GPU-hours, {100 * row.missed_ratio:.2f} % missed, "
@@ -103,7 +115,7 @@ def _chosen(options: Options, paths: Iterable[Path]) -> Iterator[Entry]:
     for name in options.only:
         if name not in CONTENDERS:
             raise InvalidParameterError("--only", name, f"one of {', '.join(CONTENDERS)}")
-    for entry in entries(paths, options.only or CONTENDERS):
+    for entry in entries(paths, options.only or CONTENDERS, options.simulator):
         if not options.usual or entry.setting == CONTENDERS[entry.contender].usual:
             yield entry
 
@@ -132,11 +144,16 @@ def _row(entry: Entry, limits: Limits | None) -> Row:
         worst_ratio=round(outcome.worst_ratio, 4),
         replicas_max=outcome.replicas_max,
         cpu_s=round(cpu_s, 2),
+        simulator=entry.simulator,
+        work_hours=round(outcome.work_hours, 3),
+        starting_hours=round(outcome.starting_hours, 3),
+        draining_hours=round(outcome.draining_hours, 3),
     )
 
 
-def _key(entry: Entry) -> tuple[str, str, float, int]:
-    return (Path(entry.path).stem, entry.contender, entry.setting, entry.cold_start_s)
+def _key(entry: Entry) -> Key:
+    name = Path(entry.path).stem
+    return (name, entry.contender, entry.setting, entry.cold_start_s, entry.simulator)
 
 
 def _kept(file: Path | None) -> list[Row]:

@@ -97,6 +97,7 @@ def test_a_prefix_in_the_cache_is_not_computed_again() -> None:
         pytest.param({"inter_token_s": 0.15}, 1, id="between-tokens"),
         pytest.param({"deadline_s": 1.2}, 2, id="to-the-last-token"),
         pytest.param({"ttft_s": 0.1, "inter_token_s": 0.01, "deadline_s": 0.1}, 2, id="once-each"),
+        pytest.param({"ttft_s": 0.65, "ttft_token_s": 0.01}, 0, id="longer-for-long-prompts"),
         pytest.param({}, 0, id="nothing-promised"),
     ],
 )

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from autoscaler.backtest.clairvoyant import Clairvoyant, blocks, busy_peaks, plan
-from autoscaler.backtest.outcome import Outcome, outcome
+from autoscaler.backtest.clairvoyant import Clairvoyant, blocks, busy_peaks, calm, plan
+from autoscaler.backtest.outcome import Outcome, outcome, reversals
 from autoscaler.backtest.peers import PEERS
 from autoscaler.backtest.policy import Shape
 from autoscaler.backtest.run import run
@@ -44,6 +44,16 @@ def test_a_dearer_miss_is_missed_less_and_costs_more(tide: Trace) -> None:
 
     assert cheap.missed_ratio > dear.missed_ratio
     assert cheap.gpu_hours < dear.gpu_hours
+
+
+def test_a_calm_plan_never_has_fewer_replicas_and_turns_round_less(tide: Trace) -> None:
+    ordered = plan(blocks(tide, SHAPE.slo_queue_s), 2.5, cold_start_s=0)
+
+    rested = calm(ordered, 120)
+
+    assert np.all(rested >= ordered)
+    assert rested.max() == ordered.max()
+    assert reversals(rested) < reversals(ordered)
 
 
 def test_no_peer_undercuts_it(tide: Trace) -> None:

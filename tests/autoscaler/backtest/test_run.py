@@ -109,6 +109,19 @@ def test_it_waits_as_erlang_says(replicas: int, slots: int) -> None:
     assert waited == pytest.approx(waiting_probability(servers, load), rel=0.1)
 
 
+def test_what_is_paid_for_works_starts_drains_or_is_idle() -> None:
+    of = trace(np.repeat([0.5, 700.5], 50), np.repeat([1_005.0, 300.0], 50), 1_200, slots=50)
+    lives = lived(of, {300: 2, 310: 1, 600: 2, 900: 1}, cold_start_s=60)
+
+    found = outcome(lives)
+
+    # Until 200 s is the warm-up; the one that starts at 300 s is cancelled ten seconds later.
+    assert found.starting_hours == pytest.approx((10 + 60) / 3_600)
+    assert found.work_hours == pytest.approx((700 + 300) / 3_600, rel=0.01)
+    assert found.draining_hours == pytest.approx(105 / 3_600, rel=0.02)
+    assert found.gpu_hours == pytest.approx(lives.paid[200:].sum() / 3_600)
+
+
 def test_reversals_and_the_worst_ten_minutes() -> None:
     of = trace(np.arange(1_200) + 0.5, np.full(1_200, 0.9), 1_200)
     lives = lived(of, {300: 2, 400: 1, 500: 2}, first=1)
