@@ -1,7 +1,8 @@
 """The detectors of answers that come as fast as ever and are wrong; everybody gets them.
 
 A replica is held against its fellows, which answer the same clients in the same minute: whoever
-asks for short answers, or lowers a limit of tokens, does so at all of them.
+asks for short answers, or lowers a limit of tokens, does so at all of them. Unless a router keeps
+clients to replicas: then what was asked of them differs as well (``ApartBank``).
 """
 
 from typing import Any, Final
@@ -34,7 +35,7 @@ def _rule(value: str, *, after_s: float = 0, **more: Any) -> DetectorSettings:
 def _apart(
     part: str,
     whole: str,
-    *,
+    *given: str,
     over_s: float = 30,
     direction: str = "above",
     by: tuple[str, ...] = (),
@@ -45,6 +46,7 @@ def _apart(
         "apart",
         f"{part}_per_s",
         f"{whole}_per_s",
+        *(f"{one}_per_s" for one in given),
         options={"half_life_s": over_s, **options},
         smooth_s=over_s,
         direction=direction,
@@ -71,9 +73,10 @@ ANSWERS: Final = (
     _rule("corrupted_per_s", options={"limit": 0.001}),
     _apart("empty", "texts"),
     _apart("repeated", "stretches"),
-    _apart("truncated", "ends", least=0.35),
+    # What differs with what is asked is compared where that is the same.
+    _apart("truncated", "ends", "prompt_tokens", least=0.35),
     # Lengths scatter by more than the bank allows for: more evidence, and more time for it.
-    _apart("answer_tokens", "answers", **_LENGTH, over_s=45),
+    _apart("answer_tokens", "answers", "prompt_tokens", **_LENGTH, over_s=45),
     _most("empty_ratio"),
     _most("repeated_ratio"),
     # What befalls all at once only the past shows. Clients may do the same: it opens nothing where

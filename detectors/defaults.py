@@ -100,13 +100,14 @@ _REPLICAS: Final = (
         min_ratio=0.3,
         options={"limit": 2 * GIB, "over_s": 1800, "warmup_s": 300},
     ),
-    # An engine that has been full for so long throws requests back and reads nothing new.
+    # An engine that has been full for so long throws requests back and reads nothing new. A few
+    # long jobs that meet are over sooner.
     _rule(
         "limit",
         "engine",
         "kv_use_ratio_min",
         smooth_s=5,
-        after_s=20,
+        after_s=120,
         options={"limit": 0.95},
     ),
     # Of the pool first: what befalls all is no matter of the replica that shows it first.

@@ -42,6 +42,11 @@ class DetectorSettings(BaseModel, frozen=True, extra="forbid"):
     """Starts nothing for a while after a change of the same object; rules with a fixed meaning and
     what only clients bring about should not be."""
 
+    @property
+    def name(self) -> str:
+        """By which it is left out: its kind and its first value, `ewma engine.ttft_s_mean`."""
+        return f"{self.kind} {self.series}.{self.values[0]}"
+
 
 class ChannelSettings(BaseModel, frozen=True, extra="forbid"):
     """One place that is told of incidents."""
@@ -65,6 +70,9 @@ class DetectionSettings(BaseModel, frozen=True, extra="forbid"):
     """The one knob: how many wrong pages a team stands per week."""
     detectors: tuple[DetectorSettings, ...] = ()
     """Empty: the built-in set (``detectors.defaults.DEFAULTS``)."""
+    without: tuple[str, ...] = ()
+    """Detectors to leave out, by kind and first value, as an anomaly shows them:
+    `["river engine.ttft_s_mean"]`. All of that name are."""
     max_series: Annotated[int, Field(ge=1)] = 2_000
     """Series per shard and kind that detectors keep state of; further ones are not judged."""
     anomaly_after_s: Annotated[float, Field(ge=0)] = 2.0

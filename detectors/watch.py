@@ -8,7 +8,7 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
-from detectors.defaults import DEFAULTS
+from detectors.chosen import chosen
 from detectors.grace import Grace, GraceState
 from detectors.panel import Panel, PanelState
 from detectors.settings import DetectionSettings
@@ -88,9 +88,9 @@ class Watch:
             max_hold_us=round(windows.max_hold_s * SECOND_US),
         )
         self.grace = Grace(grace_us=round(settings.grace_after_change_s * SECOND_US))
-        chosen = settings.model_copy(update={"detectors": settings.detectors or DEFAULTS})
+        judged = settings.model_copy(update={"detectors": chosen(settings)})
         self.panels = {
-            kind: Panel(kind, chosen, interval_us=self._interval_us[kind]) for kind in KINDS
+            kind: Panel(kind, judged, interval_us=self._interval_us[kind]) for kind in KINDS
         }
         self._next_us: dict[SeriesKind, int] = {}
         """Start of the next window that a kind's detectors step through."""
@@ -266,7 +266,7 @@ def meaning_of(
     settings: DetectionSettings, windows: WindowSettings, sources: Collection[Source]
 ) -> str:
     """The same for settings under which a state means the same."""
-    chosen = [one.model_dump(mode="json") for one in settings.detectors or DEFAULTS]
+    detectors = [one.model_dump(mode="json") for one in chosen(settings)]
     numbers = settings.model_dump(
         include={
             "false_pages_per_week",
@@ -279,7 +279,7 @@ def meaning_of(
     lengths = windows.model_dump(
         include={"interval_s", "gpu_interval_s", "stall_s", "max_series", "max_hold_s"}
     )
-    text = json.dumps([chosen, numbers, lengths, sorted(sources)], sort_keys=True)
+    text = json.dumps([detectors, numbers, lengths, sorted(sources)], sort_keys=True)
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
 

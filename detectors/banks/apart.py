@@ -1,17 +1,21 @@
 """A share or a mean apart from that of fellows, or of the past, weighed by how much was seen."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 import numpy as np
 
-from detectors.banks.base import Floats, Reading, Rows, bounded, cleared, first_column, grown
+from detectors.banks.base import Bools, Floats, Reading, Rows, bounded, cleared, first_column, grown
 from detectors.fellows import group_of, median_of_others
 from streams.errors import InvalidParameterError
 
 HALVINGS: Final = 24
 """The boundary is found to a millionth of its distance."""
+UNLIKE: Final = 0.26
+"""Logarithm of the ratio from which on work is another (1.3 times as much each time),"""
+UNLIKE_EVIDENCE: Final = 3.0
+"""and how sure that has to be; less than for an anomaly, as it must be known before that."""
 
 
 @dataclass(slots=True)
@@ -31,7 +35,8 @@ class ApartState:
 class _Sums:
     """Part and whole of each series, and of what it is compared with.
 
-    usual: what part is of whole there, of fellows the median one's; NaN without any.
+    usual: what part is of whole there, of fellows the median one's; NaN without any, or where they
+        had other work to do.
     """
 
     part: Floats
@@ -39,6 +44,10 @@ class _Sums:
     others_part: Floats
     others_whole: Floats
     usual: Floats
+
+    @property
+    def seen(self) -> Bools:
+        return (self.whole > 0) & ~np.isnan(self.usual)
 
 
 class ApartBank:
@@ -50,6 +59,10 @@ class ApartBank:
     to "all have the same": ``score = min(L / evidence, distance from the median fellow / least)``,
     the distance of a mean being ``|log(own / usual)|``. L needs no normal distribution and no
     warm-up: it makes as much of three answers as there is to make of them. 0 without fellows.
+
+    A third value is what the series was given to do, in all (tokens of prompts). A router that
+    keeps clients or prefixes to replicas gives each its own; then fellows are no yardstick: 0 where
+    it was given other work for each than the median fellow was.
 
     With ``past_s`` a series is compared with its own past instead, whoever its fellows are. What
     lasts becomes the past.
@@ -128,11 +141,11 @@ class ApartBank:
         if self._past_s:
             return self._with_past(rows, part, whole)
         group = grown(self.state, rows).group[rows]
-        usual = median_of_others(_ratio(part, whole), group, whole > 0)
-        _, place = np.unique(group, return_inverse=True)
-        bad, seen = (np.bincount(place, one)[place] - one for one in (part, whole))
-        # What is left of a sum without its only member is not quite 0.
-        return _Sums(part, whole, np.maximum(bad, 0.0), np.maximum(seen, 0.0), usual)
+        sums = _beside_fellows(group, part, whole)
+        if values.ndim > 1 and values.shape[1] > 2:
+            given = _beside_fellows(group, np.maximum(values[:, 2], 0.0) * self._over_s, whole)
+            sums = replace(sums, usual=np.where(_is_unlike(given), np.nan, sums.usual))
+        return sums
 
     def _with_past(self, rows: Rows, part: Floats, whole: Floats) -> _Sums:
         state = grown(self.state, rows)
@@ -142,11 +155,10 @@ class ApartBank:
         return _Sums(part, whole, before, of, usual)
 
     def _score(self, sums: _Sums) -> Floats:
-        seen = (sums.whole > 0) & ~np.isnan(sums.usual)
-        usual = np.where(seen, sums.usual, 0.0)
+        usual = np.where(sums.seen, sums.usual, 0.0)
         far = self._distance(_ratio(sums.part, sums.whole), usual) / self._least
         score = np.minimum(self._surprise(sums) / self._evidence, far)
-        return bounded(np.where(seen, score, 0.0))
+        return bounded(np.where(sums.seen, score, 0.0))
 
     def _edge(self, sums: _Sums, expected: Floats, score: Floats) -> Floats:
         """How far a part may lie from what was expected of it, on its side, as it is beyond that.
@@ -163,6 +175,20 @@ class ApartBank:
             inside, outside = np.where(beyond, inside, middle), np.where(beyond, middle, outside)
         edge[out] = outside
         return edge
+
+
+def _beside_fellows(group: Rows, part: Floats, whole: Floats) -> _Sums:
+    usual = median_of_others(_ratio(part, whole), group, whole > 0)
+    _, place = np.unique(group, return_inverse=True)
+    bad, seen = (np.bincount(place, one)[place] - one for one in (part, whole))
+    # What is left of a sum without its only member is not quite 0.
+    return _Sums(part, whole, np.maximum(bad, 0.0), np.maximum(seen, 0.0), usual)
+
+
+def _is_unlike(given: _Sums) -> Bools:
+    usual = np.where(given.seen, given.usual, 0.0)
+    far = DISTANCE["mean"](_ratio(given.part, given.whole), usual) >= UNLIKE
+    return given.seen & far & (_of_means(given) >= UNLIKE_EVIDENCE)
 
 
 def _of_shares(sums: _Sums) -> Floats:

@@ -220,6 +220,9 @@ _INFORMS: Final = VAGUE_KINDS | {"silent_metrics"}
 HURT_RATIO: Final = 0.05
 """Share of well-behaved clients' requests that may fail or be refused before users are hurt."""
 
+HURT_LEAST: Final = 1.5
+"""So many at least: where one comes in ten seconds, a single one is more than that share."""
+
 
 def _users_hurt(scene: Scene, case: Case) -> bool:
     subject = case.incident.subject
@@ -229,10 +232,12 @@ def _users_hurt(scene: Scene, case: Case) -> bool:
         if facts.refused_ratio < 0.5 and not (subject.kind == "client" and name == subject.name)
     }
     arrived = sum(t.arrived.now for t in good.values())
-    hurt = sum(t.refused.now + t.failed.now for t in good.values())
+    bad = [pace for facts in good.values() for pace in (facts.refused, facts.failed)]
+    hurt = sum(pace.now for pace in bad)
+    several = sum(pace.lately for pace in bad) >= HURT_LEAST
     wait, slo_s = scene.facts.queue_s, scene.status.slo_queue_s if scene.status else None
     waits = slo_s is not None and wait.now > slo_s and scene.now_us - wait.at_us < 10 * SECOND_US
-    return waits or (arrived > 0 and hurt / arrived > HURT_RATIO)
+    return waits or (arrived > 0 and several and hurt / arrived > HURT_RATIO)
 
 
 def _active_at(scene: Scene, case: Case) -> int:
@@ -277,6 +282,7 @@ _TITLES: Final = {
     "traffic_surge": "Traffic surge on {pool}",
     "traffic_drop": "Requests to {pool} stay away",
     "client_errors": "{name} floods {pool} with requests that are refused",
+    "retry_storm": "Clients of {pool} send again and again what they gave up",
     "capacity_short": "{pool} is short of capacity",
     "gpu_fault": "GPU {name} is faulty",
     "crash_loop": "{name} crashes again and again",

@@ -1,5 +1,6 @@
 """Final windows in, what is usual for a pool and what is now out: the numbers behind a cause."""
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from statistics import median
@@ -19,6 +20,10 @@ MAX_REPLICAS: Final = 256
 """Per pool; the one not heard of for longest is forgotten."""
 FLOODING_RATIO: Final = 0.5
 """A client of whose requests this share is refused counts as flooding, not as demand."""
+FULL_RATIO: Final = 0.9
+"""Share of a KV cache from which on a replica is late for it."""
+THROWN_BACK_PER_S: Final = 0.02
+"""One request within the last twelve seconds."""
 _MICRO: Final = 1_000_000
 """Fixed-point scale of seconds and gauges in the feature catalogue."""
 
@@ -31,6 +36,11 @@ class Pace(Record, frozen=True, kw_only=True):
     seen: int = 0
     at_us: int = 0
 
+    @property
+    def lately(self) -> float:
+        """Of a rate per second: about how many there were within the last minute."""
+        return max(self.now * NOW_HALF_LIFE_S, self.past * PAST_HALF_LIFE_S) / math.log(2)
+
 
 class TenantFacts(Record, frozen=True, kw_only=True):
     """Requests per second of one client."""
@@ -38,6 +48,7 @@ class TenantFacts(Record, frozen=True, kw_only=True):
     arrived: Pace = Pace()
     refused: Pace = Pace()
     failed: Pace = Pace()
+    cancelled: Pace = Pace()
 
     @property
     def refused_ratio(self) -> float:
@@ -47,11 +58,19 @@ class TenantFacts(Record, frozen=True, kw_only=True):
 
 
 class ReplicaFacts(Record, frozen=True, kw_only=True):
-    """How fast one replica answers."""
+    """How fast one replica answers, and whether there is room for what it was given."""
 
     inter_token_s: Pace = Pace()
     ttft_s: Pace = Pace()
+    kv_use_ratio: Pace = Pace()
+    preempted: Pace = Pace()
+    """Requests a second that it throws back for want of KV cache."""
     at_us: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is late for its KV cache: full, or just thrown back what did not fit."""
+        return self.kv_use_ratio.now >= FULL_RATIO or self.preempted.now >= THROWN_BACK_PER_S
 
 
 class PoolFacts(Record, frozen=True, kw_only=True):
@@ -75,6 +94,9 @@ class PoolFacts(Record, frozen=True, kw_only=True):
     @property
     def refused_now(self) -> float:
         return sum(t.refused.now for t in self.tenants.values())
+
+    def is_full(self, replica: str) -> bool:
+        return replica in self.replicas and self.replicas[replica].is_full
 
     def pace_of(self, replica: str, feature: str) -> Pace | None:
         """The replica's own ``inter_token_s`` or ``ttft_s``; None for a stranger."""
@@ -133,7 +155,7 @@ def _learn_requests(
     facts: Mapping[PoolKey, PoolFacts], tables: Sequence[Table]
 ) -> dict[PoolKey, PoolFacts]:
     seconds: dict[tuple[int, PoolKey], dict[str, _Columns]] = defaultdict(dict)
-    names = ("arrived", "rejected", "failed")
+    names = ("arrived", "rejected", "failed", "cancelled")
     gauges = ("queue_s.sum", "queue_s.n", "queued.sum", "queued.n")
     for at_us, labels, row in _rows(tables, (*names, *gauges)):
         tenants = seconds[at_us, _pool_key(labels)]
@@ -172,6 +194,7 @@ def _tenant_second(facts: TenantFacts, at_us: int, row: Mapping[str, float]) -> 
         arrived=paced(facts.arrived, row.get("arrived", 0.0), at_us),
         refused=paced(facts.refused, row.get("rejected", 0.0), at_us),
         failed=paced(facts.failed, row.get("failed", 0.0), at_us),
+        cancelled=paced(facts.cancelled, row.get("cancelled", 0.0), at_us),
     )
 
 
@@ -186,20 +209,20 @@ def _learn_engines(
     facts: Mapping[PoolKey, PoolFacts], tables: Sequence[Table]
 ) -> dict[PoolKey, PoolFacts]:
     learned: dict[PoolKey, PoolFacts] = {}
-    columns = ("inter_token_s.sum", "inter_token_s.n", "ttft_s.sum", "ttft_s.n")
+    means = ("inter_token_s", "ttft_s", "kv_use_ratio")
+    columns = (*(f"{name}.{part}" for name in means for part in ("sum", "n")), "preemptions")
     for at_us, labels, row in _rows(tables, columns):
         key, name = _pool_key(labels), labels.get("replica", "")
         pool = learned.get(key) or facts.get(key) or PoolFacts()
         replica = pool.replicas.get(name, ReplicaFacts())
         if at_us <= replica.at_us:
             continue
-        replica = ReplicaFacts(
-            at_us=at_us,
-            inter_token_s=_mean_of(
-                replica.inter_token_s, row["inter_token_s.sum"], row["inter_token_s.n"], at_us
-            ),
-            ttft_s=_mean_of(replica.ttft_s, row["ttft_s.sum"], row["ttft_s.n"], at_us),
-        )
+        paces = {
+            name: _mean_of(getattr(replica, name), row[f"{name}.sum"], row[f"{name}.n"], at_us)
+            for name in means
+        }
+        preempted = paced(replica.preempted, row["preemptions"], at_us)
+        replica = ReplicaFacts(at_us=at_us, preempted=preempted, **paces)
         learned[key] = pool.but(replicas=_newest({**pool.replicas, name: replica}, at_us))
     return learned
 

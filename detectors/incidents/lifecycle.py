@@ -18,6 +18,7 @@ _OWN_INCIDENT: Final = {
     "replica_lost",
     "replica_frozen",
     "client_errors",
+    "retry_storm",
     "traffic_surge",
     "gpu_fault",
     "replica_wrong",

@@ -7,7 +7,7 @@ import msgspec
 
 from detectors.incidents.case import Case
 from detectors.incidents.facts import PoolFacts, PoolKey, learn
-from detectors.incidents.scene import Scene
+from detectors.incidents.scene import Scene, feature_of
 from detectors.state import Ledger
 from streams.clock import SECOND_US
 from streams.codec import decode_record
@@ -121,11 +121,13 @@ class Memory:
         closed = [c.incident for c in cases if not c.is_open]
         over = {name for incident in closed for name in (*incident.anomalies, *incident.changes)}
         replicas = {r.replica: r for r in self.replicas.values() if (r.cluster, r.pool) == key}
+        status = self.pools.get("/".join(key))
         anomalies = [
             seen
             for a in self.anomalies.values()
             if a.id not in over
             and self._pool_of(a) == key
+            and not _is_promised(a, status)
             and (seen := _as_seen(a, replicas.get(a.labels.get("replica", "")), now_us))
         ]
         changes = [
@@ -138,7 +140,7 @@ class Memory:
             anomalies=tuple(sorted(anomalies, key=lambda a: (a.started_at_us, a.id))),
             changes=tuple(sorted(changes, key=lambda c: (c.at_us, c.id))),
             replicas=replicas,
-            status=self.pools.get("/".join(key)),
+            status=status,
             facts=self.facts.get(key, PoolFacts()),
             frozen=frozenset(
                 c.incident.subject.name for c in cases if c.is_open and c.kind == "replica_frozen"
@@ -213,6 +215,12 @@ def _replica_key(status: ReplicaStatus) -> str:
 def _last_us(anomaly: Anomaly) -> int:
     """When it ended, or when it will be over if nothing more is heard of it."""
     return anomaly.ended_at_us or anomaly.at_us + SILENT_AFTER_US
+
+
+def _is_promised(anomaly: Anomaly, pool: PoolStatus | None) -> bool:
+    """A wait that the pool's own SLO allows: detectors have one limit for all pools."""
+    waits = anomaly.kind == "request" and feature_of(anomaly) == "queue_s"
+    return waits and pool is not None and anomaly.actual <= pool.slo_queue_s
 
 
 def _as_seen(anomaly: Anomaly, status: ReplicaStatus | None, now_us: int) -> Anomaly | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
 
-from detectors.defaults import DEFAULTS
+from detectors.chosen import chosen
 from detectors.grace import Grace
 from detectors.incidents.lifecycle import LifecycleRules
 from detectors.incidents.respond import Respond
@@ -51,13 +51,13 @@ class Chain:
         windows: WindowSettings | None = None,
     ) -> None:
         settings, windows = settings or DetectionSettings(), windows or WindowSettings()
-        chosen = settings.model_copy(update={"detectors": settings.detectors or DEFAULTS})
+        judged = settings.model_copy(update={"detectors": chosen(settings)})
         self._step_s: dict[SeriesKind, int] = {
             kind: windows.gpu_interval_s if kind == "gpu" else windows.interval_s for kind in KINDS
         }
         self._lateness_s = windows.lateness_s
         self._panels = {
-            kind: Panel(kind, chosen, interval_us=step_s * SECOND_US)
+            kind: Panel(kind, judged, interval_us=step_s * SECOND_US)
             for kind, step_s in self._step_s.items()
         }
         self._grace = Grace(grace_us=round(settings.grace_after_change_s * SECOND_US))

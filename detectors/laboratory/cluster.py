@@ -54,7 +54,8 @@ SORA: Final = Service(
     prefill_per_s=4_000,
     token_s=0.1,
     crowd=0.5,
-    kv_tokens=8_000,
+    # As many slots as the longest jobs have room for: who makes videos runs out of no memory.
+    kv_tokens=16_000,
     gpus=1,
     slo_queue_s=120.0,
     tenants=("elm", "fern"),

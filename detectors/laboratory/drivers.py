@@ -79,6 +79,8 @@ class Drivers:
     """[second, pool]: clients without a first byte for so long leave."""
     retries: Floats = field(init=False)
     """[second, pool]: how often, in the mean, a request that failed or was left comes again."""
+    affine: Floats = field(init=False)
+    """[second, pool]: 1: the gateway keeps clients to replicas; 0: least in flight goes first."""
 
     def __post_init__(self) -> None:
         shape = self.seconds, self.cluster.size
@@ -93,7 +95,7 @@ class Drivers:
         self._of_gpus((self.seconds, self.cluster.replica_of_gpu.size))
         pools = self.seconds, len(self.cluster.services)
         self.patience_s = np.full(pools, 1.0) * [4 * s.slo_queue_s for s in self.cluster.services]
-        self.retries = np.full(pools, 0.2)
+        self.retries, self.affine = np.full(pools, 0.2), np.zeros(pools)
 
     def _of_gpus(self, shape: tuple[int, int]) -> None:
         for name in ("cooling", "power_limit", "nvlink_speed", "gpu_heard"):

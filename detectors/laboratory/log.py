@@ -43,14 +43,15 @@ class Log:
         self.series["engine"], self.series["gpu"] = {}, {}
 
     def arrivals(self, second: int, new: Demand) -> None:
+        """Those that come again among them: nobody can tell them from others."""
         counts = self.series["request"]
         tenants = len(self.drivers.cluster.tenants)
         count = np.bincount(new.tenant, minlength=tenants)
-        counts["arrived"][second, :tenants] = count
-        counts["rejected"][second, :tenants] = np.bincount(
+        counts["arrived"][second, :tenants] += count
+        counts["rejected"][second, :tenants] += np.bincount(
             new.tenant, new.invalid, minlength=tenants
         )
-        counts["prompt_tokens"][second, :tenants] = np.bincount(
+        counts["prompt_tokens"][second, :tenants] += np.bincount(
             new.tenant, new.prompt, minlength=tenants
         )
 

@@ -17,7 +17,9 @@ WEEK_DAYS = 7.0
 class Quiet:
     """Time of one cluster without a fault; titles of what somebody was disturbed for.
 
-    series: of all its teams.
+    series, pools: of all its teams. pools_kept: so many of these kept their SLO in all that time;
+    missed_ratio: of all requests. Where it is missed, users had a word to say, and a page may well
+    be right: it counts as false all the same.
     """
 
     seed: int
@@ -25,6 +27,9 @@ class Quiet:
     teams: int
     series: int
     pages: tuple[str, ...]
+    pools: int
+    pools_kept: int
+    missed_ratio: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +73,12 @@ class Silence:
 
     team_days, series_days: teams and series times days. budget_per_week: what a team stands.
     claimed: that the budget is kept, as the whole of what is likely lies below it.
+    clusters: with how many of their pools kept their SLO: the check that the time was quiet.
     """
 
     team_days: float
     series_days: float
+    clusters: tuple[Quiet, ...] = field(repr=False)
     pages: tuple[str, ...]
     per_week: float
     upper_95_per_week: float
@@ -112,11 +119,13 @@ def report(
 def silence(quiet: Sequence[Quiet], budget: float) -> Silence:
     """Pages of quiet time as a rate, and its upper bound by the Poisson distribution.
 
-    >>> silence([Quiet(seed=1, days=3, teams=7, series=300, pages=())], budget=1.0).claimed
-    True
-    >>> week = Quiet(seed=1, days=7, teams=1, series=40, pages=())
-    >>> round(silence([week], 1.0).upper_95_per_week, 2)
+    >>> week = Quiet(
+    ...     seed=1, days=7, teams=1, series=40, pages=(), pools=2, pools_kept=2, missed_ratio=0.0
+    ... )
+    >>> round(silence([week], budget=1.0).upper_95_per_week, 2)
     3.0
+    >>> [silence([week] * weeks, budget=1.0).claimed for weeks in (2, 3)]
+    [False, True]
     """
     days = sum(one.days * one.teams for one in quiet)
     pages = tuple(title for one in quiet for title in one.pages)
@@ -125,6 +134,7 @@ def silence(quiet: Sequence[Quiet], budget: float) -> Silence:
     return Silence(
         team_days=days,
         series_days=sum(one.days * one.series for one in quiet),
+        clusters=tuple(quiet),
         pages=pages,
         per_week=len(pages) / weeks if weeks else 0.0,
         upper_95_per_week=upper,
@@ -166,6 +176,11 @@ def table(found: Report) -> Iterator[str]:
         f"bound {quiet.upper_95_per_week:.2f}, budget {quiet.budget_per_week:g}"
         f"{'' if quiet.claimed else ': not enough to claim that it is kept'}"
     )
+    for each in quiet.clusters:
+        yield (
+            f"quiet cluster {each.seed}: {each.pools_kept} of {each.pools} pools kept their SLO, "
+            f"{each.missed_ratio:.3%} of all requests missed it; {', '.join(each.pages)}"
+        )
 
 
 def _curves(faults: dict[str, Fault], trials: Sequence[Result]) -> Iterator[Curve]:

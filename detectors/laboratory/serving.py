@@ -10,6 +10,7 @@ from detectors.laboratory.cluster import Cluster
 from detectors.laboratory.demand import Demand
 from detectors.laboratory.flights import Of
 from detectors.laboratory.groups import greatest, mean, sums, sums_before
+from detectors.laboratory.routing import kept_at_home, least_in_flight
 from streams.windows.table import Floats, Ints
 
 STREAM_STALL_S: Final = 30.0
@@ -32,6 +33,8 @@ class Pace:
     routed: Floats
     hits: Floats
     kv_leaked: Floats
+    affine: Floats
+    """By pool: the gateway keeps clients to replicas."""
     speech: Speech
 
 
@@ -110,7 +113,7 @@ class Serving:
         return self._leave(served & (at_s - flights[:, Of.BYTE] > STREAM_STALL_S), at_s)
 
     def _dispatch(self, at_s: float, pace: Pace) -> Floats:
-        """To the replica with the least in flight; returns what failed there at once."""
+        """To replicas with room; returns what failed there at once."""
         flights = self._flights
         waits = flights[:, Of.REPLICA] < 0
         if not waits.any():
@@ -122,8 +125,12 @@ class Serving:
         pools = self._pool_of_tenant[flights[queue, Of.TENANT].astype(np.int64)]
         for pool in np.unique(pools).tolist():
             able = np.flatnonzero((self._pool == pool) & (pace.routed > 0))
-            turns = _turns(able, in_flight[able], self._slots[able])
-            lucky = queue[pools == pool][: turns.size]
+            mine = queue[pools == pool]
+            room = able, in_flight[able], self._slots[able]
+            turns = least_in_flight(*room)
+            if pace.affine[pool]:
+                turns = kept_at_home(*room, self._places(mine))
+            lucky = mine[: turns.size]
             turns = turns[: lucky.size]
             flights[lucky, Of.REPLICA] = turns
             flights[lucky, Of.STARTED] = np.maximum(at_s, flights[lucky, Of.ARRIVED])
@@ -132,6 +139,16 @@ class Serving:
             hits = pace.hits[turns]
             flights[lucky, Of.PREFILL] = np.maximum(flights[lucky, Of.PROMPT] * (1 - hits), 1)
         return self._unlucky(at_s, pace, queue)
+
+    def _places(self, requests: Ints) -> Floats:
+        """Of each request on the ring: prefixes of a client lie beside each other."""
+        flights = self._flights[requests]
+        tenant = flights[:, Of.TENANT].astype(np.int64)
+        pool = self._pool_of_tenant
+        first, last = (np.searchsorted(pool, pool[tenant], side) for side in ("left", "right"))
+        # A number of its own for each request, the same in every run.
+        prefix = flights[:, Of.ARRIVED] * 433.0 % 1.0
+        return np.asarray((tenant - first + prefix) / (last - first))
 
     def _unlucky(self, at_s: float, pace: Pace, queue: Ints) -> Floats:
         fails = np.zeros(len(self._flights), np.bool_)
@@ -255,11 +272,3 @@ class Serving:
         tenants = self._flights[self._flights[:, Of.REPLICA] < 0, Of.TENANT].astype(np.int64)
         pools = len(self._cluster.services)
         return np.bincount(self._pool_of_tenant[tenants], minlength=pools).astype(float)
-
-
-def _turns(replicas: Ints, in_flight: Ints, slots: Floats) -> Ints:
-    """Replicas in the order in which they take the next requests, as long as there is room."""
-    free = np.maximum(slots - in_flight, 0).astype(np.int64)
-    who = np.repeat(np.arange(replicas.size), free)
-    level = np.arange(who.size) - np.repeat(np.cumsum(free) - free, free) + in_flight[who]
-    return replicas[who[np.argsort(level, kind="stable")]]

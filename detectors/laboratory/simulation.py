@@ -64,9 +64,9 @@ class Simulation:
         noise: Noise,
         retries: np.random.Generator,
     ) -> None:
-        log.arrivals(second, new)
-        for demand in (new.where(~new.invalid), *self._again):
-            self._serving.arrive(demand)
+        for demand in (new, *self._again):
+            log.arrivals(second, demand)
+            self._serving.arrive(demand.where(~demand.invalid))
         pace = self._pace(second, drivers, noise)
         served = self._serving.step(second, pace, drivers.patience_s[second], noise.token[second])
         self._again = _coming_again(served, second, drivers, retries)
@@ -89,6 +89,7 @@ class Simulation:
             routed=drivers.routed[second] * (self._down < ASIDE_AFTER),
             hits=np.minimum(drivers.prefix_hits[second] * noise.hits[second], 0.98),
             kv_leaked=drivers.kv_leaked[second],
+            affine=drivers.affine[second],
             speech=Speech(
                 empty_ratio=drivers.empty_ratio[second],
                 loop_ratio=drivers.loop_ratio[second],

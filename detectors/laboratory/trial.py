@@ -12,6 +12,7 @@ from detectors.laboratory.cluster import Cluster, drawn_cluster
 from detectors.laboratory.demand import Demand
 from detectors.laboratory.drivers import Drivers
 from detectors.laboratory.fault import Fault, Kind, Place, drawn_place
+from detectors.laboratory.objective import Kept, kept
 from detectors.laboratory.readings import Readings
 from detectors.laboratory.simulation import Simulation
 from detectors.settings import DetectionSettings
@@ -117,14 +118,15 @@ class Bench:
             self._twins[seconds] = chain.told
         return self._twins[seconds]
 
-    def quiet(self, hours: int) -> Iterator[Told]:
-        """What was told, in all, after each further hour without a fault."""
+    def quiet(self, hours: int) -> Iterator[tuple[Told, Kept]]:
+        """After each further hour without a fault: told in all until then, kept in it."""
         chain, simulation = copy.deepcopy(self._chain), copy.deepcopy(self._simulation)
         chain.told = Told()
         for hour in range(hours):
-            for _ in chain.take(simulation.run(self.drivers(hour * HOUR_S, HOUR_S)), ()):
+            readings = simulation.run(self.drivers(hour * HOUR_S, HOUR_S))
+            for _ in chain.take(readings, ()):
                 pass
-            yield chain.told
+            yield chain.told, kept(readings)
 
     def trial(self, fault: Fault, magnitude: float) -> Result:
         seconds = _in_tens(self.onset + fault.after_s)

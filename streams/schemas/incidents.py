@@ -26,8 +26,9 @@ class Cause(Record, frozen=True, kw_only=True):
     kind: str
     """`replica_frozen`, `replica_lost`, `replica_slow`, `replica_stalled`, `replica_wrong`,
     `replica_differs`, `memory_leak`, `kv_exhausted`, `prefix_cache`, `traffic_surge`,
-    `traffic_drop`, `client_errors`, `capacity_short`, `gpu_fault`, `crash_loop`, `metric_stuck`,
-    `silent_metrics`, `change`, `unknown`; of senders `telemetry_` and the kind of a complaint."""
+    `traffic_drop`, `retry_storm`, `client_errors`, `capacity_short`, `gpu_fault`, `crash_loop`,
+    `metric_stuck`, `silent_metrics`, `change`, `unknown`; of senders `telemetry_` and the kind of a
+    complaint."""
     subject: Subject
     weight: float
     """0 to 1; the causes of an incident are sorted by it."""

@@ -61,6 +61,29 @@ def test_means(last: list[float], beyond: bool) -> None:
     assert (score_of(last, fellows, of="mean", least=0.7) >= 1) is beyond
 
 
+@pytest.mark.parametrize(
+    ("prompts", "beyond"),
+    [
+        pytest.param(1_000.0, True, id="the-same-work"),
+        pytest.param(1_250.0, True, id="hardly-another"),
+        pytest.param(2_500.0, False, id="longer-prompts"),
+        pytest.param(300.0, False, id="shorter-prompts"),
+        pytest.param(0.0, True, id="nobody-tells-of-prompts"),
+    ],
+)
+def test_who_was_given_other_work_is_compared_with_nobody(prompts: float, beyond: bool) -> None:
+    fellows = [[200.0, 1.0], [220.0, 1.1], [190.0, 0.9]]
+    given = [[part, of, (1_000.0 if prompts else 0.0) * of] for part, of in fellows]
+
+    assert (score_of([40.0, 1.0, prompts], given, of="mean", least=0.7) >= 1) is beyond
+
+
+def test_few_requests_are_no_proof_of_other_work() -> None:
+    given = [[0.02, 1.0, 900.0], [0.0, 1.0, 1_100.0], [0.01, 1.0, 1_000.0]]
+
+    assert score_of([0.15, 0.15, 300.0], given, evidence=2.0) >= 1
+
+
 def test_one_odd_fellow_does_not_make_the_others_odd() -> None:
     values = np.array([[200.0, 1.0], [220.0, 1.1], [190.0, 0.9], [20.0, 2.0]])
     scores = pool(of="mean", least=0.7).score(ROWS, values)

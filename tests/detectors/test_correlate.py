@@ -458,6 +458,51 @@ def test_a_surge_is_no_excuse_for_a_replica_much_slower_than_its_fellows() -> No
     }
 
 
+def test_a_replica_that_threw_back_what_it_has_no_room_for_is_not_slow() -> None:
+    facts = speeds(codex_1=0.1, codex_2=0.5)
+    full = facts.replicas["codex-2"].but(preempted=pace(0.5, 0.1))
+    facts = facts.but(replicas={**facts.replicas, "codex-2": full})
+    (only,) = explain(scene(slow("codex-2", actual=0.5), facts=facts))
+
+    assert only.cause.kind == "unknown"
+    assert not is_convincing(only)
+
+
+@pytest.mark.parametrize(
+    ("per_s", "cause"),
+    [
+        pytest.param(0.1, "capacity_short", id="two-jobs-at-once-where-one-comes-in-ten-seconds"),
+        pytest.param(10.0, "traffic_surge", id="twice-as-many-where-many-come"),
+    ],
+)
+def test_a_few_requests_more_are_no_surge(per_s: float, cause: str) -> None:
+    waits = sent("", "queue_s_p95", detector="limit", actual=200.0)
+    (only,) = explain(scene(waits, facts=traffic(aspen=(2 * per_s, per_s, 0))))
+
+    assert only.cause.kind == cause
+
+
+def gives_up(cancelled: float, arrived: float) -> PoolFacts:
+    aspen = TenantFacts(arrived=pace(arrived, 4.0), cancelled=pace(cancelled, 0.0))
+    return PoolFacts(tenants={"aspen": aspen})
+
+
+@pytest.mark.parametrize(
+    ("facts", "cause"),
+    [
+        pytest.param(gives_up(6.0, 9.0), "retry_storm", id="most-is-given-up-and-comes-again"),
+        pytest.param(gives_up(0.5, 9.0), "replica_slow", id="only-more-arrives"),
+        pytest.param(gives_up(3.0, 4.0), "replica_slow", id="given-up-for-good"),
+    ],
+)
+def test_what_is_given_up_and_comes_again_is_no_matter_of_the_slowest_replica(
+    facts: PoolFacts, cause: str
+) -> None:
+    found = explain(scene(slow("codex-2"), sent("", "queued_max"), facts=facts))
+
+    assert found[0].cause.kind == cause
+
+
 def test_nor_is_a_flood_of_refused_requests() -> None:
     facts = traffic(dune=(0, 0, 9)).but(replicas=speeds(codex_1=0.1, codex_2=0.5).replicas)
     flood = sent("dune", "rejected_per_s", detector="limit")

@@ -106,6 +106,24 @@ def test_a_replica_is_compared_with_the_median_of_its_fellows() -> None:
     assert after(table("engine", 1, rows[0])).fellows_of("codex-0", "inter_token_s") is None
 
 
+@pytest.mark.parametrize(
+    ("row", "later_s", "full"),
+    [
+        pytest.param({"kv_use_ratio.sum": 950_000, "kv_use_ratio.n": 1}, 0, True, id="full"),
+        pytest.param({"kv_use_ratio.sum": 700_000, "kv_use_ratio.n": 1}, 0, False, id="not-full"),
+        pytest.param({"preemptions": 1}, 8, True, id="just-threw-one-back"),
+        pytest.param({"preemptions": 1}, 40, False, id="threw-one-back-long-ago"),
+    ],
+)
+def test_a_replica_without_room_is_known(row: dict[str, int], later_s: int, *, full: bool) -> None:
+    seconds = [table("engine", s, {"replica": "codex-1"}) for s in range(60)]
+    rest = [table("engine", 61 + s, {"replica": "codex-1"}) for s in range(later_s)]
+    facts = after(*seconds, table("engine", 60, {"replica": "codex-1", **row}), *rest)
+
+    assert facts.is_full("codex-1") is full
+    assert facts.is_full("codex-2") is False
+
+
 def test_a_replica_that_is_gone_is_no_fellow() -> None:
     gone = {"replica": "codex-1", "ttft_s.sum": 5_000_000, "ttft_s.n": 1}
     here = {"replica": "codex-2", "ttft_s.sum": 1_000_000, "ttft_s.n": 1}

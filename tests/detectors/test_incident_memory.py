@@ -76,6 +76,23 @@ def test_a_replica_that_need_not_answer_is_no_fault(
     assert bool(memory.scene(CODEX, NOW_US).anomalies) == seen
 
 
+@pytest.mark.parametrize(
+    ("waited_s", "seen"),
+    [
+        pytest.param(90.0, False, id="within-the-slo"),
+        pytest.param(121.0, True, id="longer-than-promised"),
+    ],
+)
+def test_a_wait_that_the_slo_allows_is_no_fault(waited_s: float, *, seen: bool) -> None:
+    wait = anomaly(
+        kind="request", feature="request.queue_s_p95", actual=waited_s, direction="above"
+    )
+    memory = remembering(wait)
+    memory.pools["local/codex"] = pool().but(slo_queue_s=120.0)
+
+    assert bool(memory.scene(CODEX, NOW_US).anomalies) == seen
+
+
 def test_a_replica_nobody_knows_is_taken_as_it_is() -> None:
     assert remembering(anomaly()).scene(CODEX, NOW_US).anomalies == (anomaly(),)
 

@@ -217,6 +217,24 @@ def test_and_stays_so_until_it_is_over() -> None:
     assert pool.sees(down("codex-2"), status=status(1))[0].users_hurt
 
 
+@pytest.mark.parametrize(
+    ("failed", "arrived", "hurt"),
+    [
+        pytest.param(0.16, 0.3, False, id="the-only-one-that-came-just-now"),
+        pytest.param(0.32, 0.5, True, id="two-of-them"),
+        pytest.param(0.6, 9.0, True, id="one-of-fifteen"),
+        pytest.param(0.3, 9.0, False, id="one-of-thirty"),
+    ],
+)
+def test_users_are_hurt_by_failures_of_some_share_and_number(
+    failed: float, arrived: float, *, hurt: bool
+) -> None:
+    client = TenantFacts(arrived=Pace(now=arrived), failed=Pace(now=failed))
+    (incident,) = Pool().sees(down("codex-2"), facts=PoolFacts(tenants={"a": client}))
+
+    assert incident.users_hurt is hurt
+
+
 def slow(replica: str, **but: Any) -> Anomaly:
     return anomaly("inter_token_s_mean", labels={"replica": replica}, **but)
 

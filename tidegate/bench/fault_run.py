@@ -4,8 +4,9 @@ import sys
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from multiprocessing import get_context
+from operator import add
 from pathlib import Path
 from typing import Final
 
@@ -70,11 +71,15 @@ def _quiet(options: Options, seed: int) -> Quiet:
     budget = settings.false_pages_per_week * teams
     settings = settings.model_copy(update={"false_pages_per_week": budget})
     bench = Bench(QUIET_SEED + seed, fortnight, settings, teams=teams)
-    *_, told = bench.quiet(options.quiet_hours)
+    hours = list(bench.quiet(options.quiet_hours))
+    told, kept = hours[-1][0], reduce(add, (one for _, one in hours))
     return Quiet(
         seed=QUIET_SEED + seed,
         days=options.quiet_hours / 24,
         teams=teams,
         series=sum(len(bench.cluster.labels(kind)) for kind in KINDS),
         pages=tuple(told.incidents[one].title for one in told.paged_s),
+        pools=kept.ended.size,
+        pools_kept=kept.pools,
+        missed_ratio=float(kept.missed.sum() / kept.ended.sum()),
     )

@@ -12,6 +12,7 @@ from detectors.incidents.suspects.ailing import ailing
 from detectors.incidents.suspects.answers import wrong_answers
 from detectors.incidents.suspects.base import Suspect
 from detectors.incidents.suspects.other import faulty_gpu, recent_change
+from detectors.incidents.suspects.retries import retry_storm
 from detectors.incidents.suspects.silent import lost_or_frozen
 from detectors.incidents.suspects.slow import slow_replica, slower_than_fellows, stalling
 from detectors.incidents.suspects.telemetry import metric_stuck, silent_metrics
@@ -26,6 +27,7 @@ SUSPECTS: Final[tuple[Callable[[Scene], Iterator[Suspect]], ...]] = (
     metric_stuck,
     recent_change,
     refused_client,
+    retry_storm,
     silent_metrics,
     slow_replica,
     slower_than_fellows,

@@ -77,7 +77,10 @@ def stalling(scene: Scene) -> Iterator[Suspect]:
 
 
 def slow_replicas(scene: Scene) -> frozenset[str]:
-    """Replicas that are late by themselves, whatever all of them have to bear."""
+    """Replicas that are late by themselves, whatever all of them have to bear.
+
+    Not those without room for what they were given: that is no fault of theirs, and passes with it.
+    """
     late: dict[str, float] = dict.fromkeys(scene.facts.replicas, 1.0)
     for anomaly in _late(scene):
         name = anomaly.labels["replica"]
@@ -90,6 +93,7 @@ def slow_replicas(scene: Scene) -> frozenset[str]:
         # Fellows may have slowed down without a detector's word so far.
         and ratio >= APART_RATIO * _typical(slowed, but=name)
         and slowed.get(name, 1.0) >= FASTER_RATIO * _typical(slowed, but=name)
+        and not scene.facts.is_full(name)
     )
 
 

@@ -1,9 +1,10 @@
 """Clients and traffic as suspects: a flood of refused requests, a surge, too little capacity."""
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
-from detectors.incidents.facts import FLOODING_RATIO
+from detectors.incidents.facts import FLOODING_RATIO, NOW_HALF_LIFE_S, PoolFacts
 from detectors.incidents.scene import CLEAR_SCORE, Family, Scene, family_of
 from detectors.incidents.suspects.base import STRAIN, Follows, Suspect, suspect
 from detectors.incidents.suspects.slow import slow_replicas
@@ -16,6 +17,9 @@ FAINT_SURGE_RATIO: Final = 1.5
 """The same where an anomaly of demand is clear in itself."""
 CLEAR_SURGE_RATIO: Final = 2.0
 """From here on a surge is plain to see without any detector."""
+NOW_SPAN_S: Final = 2 * NOW_HALF_LIFE_S / math.log(2)
+"""So many seconds of Poisson arrivals scatter as much as their fading mean."""
+CHANCE_SPREADS: Final = 3.0
 DROP_RATIO: Final = 0.5
 """Share of the usual valid requests per second at which fewer are a drop."""
 CLIENT_SHARE: Final = 0.6
@@ -77,7 +81,7 @@ def surge(scene: Scene) -> Iterator[Suspect]:
     strain = scene.of(Family.BACKLOG, Family.STALLS, direction="above") if past > 0 else []
     clear = any(a.peak_score >= CLEAR_SCORE for a in demand)
     least = FAINT_SURGE_RATIO if clear else SURGE_RATIO
-    if ratio < least or not (demand or strain):
+    if ratio < least or not (demand or strain) or _is_chance(facts):
         return
     cause = Cause(
         kind="traffic_surge",
@@ -92,6 +96,12 @@ def surge(scene: Scene) -> Iterator[Suspect]:
         _follows_from_surge(scene),
         corroborated=past > 0 and ratio >= CLEAR_SURGE_RATIO,
     )
+
+
+def _is_chance(facts: PoolFacts) -> bool:
+    """Whether so many more come now and then anyway, as requests of sparse pools are few."""
+    spread = math.sqrt(facts.valid_past / NOW_SPAN_S)
+    return 0 < facts.valid_now - facts.valid_past < CHANCE_SPREADS * spread
 
 
 def drop(scene: Scene) -> Iterator[Suspect]:
