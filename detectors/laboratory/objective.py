@@ -39,5 +39,5 @@ def kept(readings: Readings) -> Kept:
         return sums(pool, requests["request"][name].sum(axis=0)[: pool.size], pools)
 
     lost = ended("failed") + ended("cancelled")
-    late = queue.value > slo_s[pool[queue.column]]
-    return Kept(ended("finished") + lost, lost + sums(pool[queue.column], late * 1.0, pools))
+    late = (queue.value > slo_s[pool[queue.column]]).astype(np.float64)
+    return Kept(ended("finished") + lost, lost + sums(pool[queue.column], late, pools))

@@ -176,10 +176,10 @@ def table(found: Report) -> Iterator[str]:
         f"bound {quiet.upper_95_per_week:.2f}, budget {quiet.budget_per_week:g}"
         f"{'' if quiet.claimed else ': not enough to claim that it is kept'}"
     )
-    for each in quiet.clusters:
+    for cluster in quiet.clusters:
         yield (
-            f"quiet cluster {each.seed}: {each.pools_kept} of {each.pools} pools kept their SLO, "
-            f"{each.missed_ratio:.3%} of all requests missed it; {', '.join(each.pages)}"
+            f"quiet cluster {cluster.seed}: {cluster.pools_kept} of {cluster.pools} pools kept their SLO, "
+            f"{cluster.missed_ratio:.3%} of all requests missed it; {', '.join(cluster.pages)}"
         )
 
 

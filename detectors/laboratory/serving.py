@@ -145,7 +145,8 @@ class Serving:
         flights = self._flights[requests]
         tenant = flights[:, Of.TENANT].astype(np.int64)
         pool = self._pool_of_tenant
-        first, last = (np.searchsorted(pool, pool[tenant], side) for side in ("left", "right"))
+        first = np.searchsorted(pool, pool[tenant], "left")
+        last = np.searchsorted(pool, pool[tenant], "right")
         # A number of its own for each request, the same in every run.
         prefix = flights[:, Of.ARRIVED] * 433.0 % 1.0
         return np.asarray((tenant - first + prefix) / (last - first))

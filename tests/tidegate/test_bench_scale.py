@@ -9,7 +9,7 @@ import pytest
 from streams.errors import InvalidParameterError
 from tests.autoscaler.backtest.test_trace import META
 from tidegate.bench.scale_curves import curves_of
-from tidegate.bench.scale_parts import Parts, parts, parts_of
+from tidegate.bench.scale_parts import parts, parts_of
 from tidegate.bench.scale_report import agreement, markdown, runs_of_others
 from tidegate.bench.scale_run import Options, Report, Row, limits_of, play
 
@@ -137,7 +137,7 @@ def test_what_is_paid_beyond_the_bound_is_told_apart() -> None:
 
     found = parts_of(row("tidegate", 0.01, 99.0, 0.01), calm, bound, rate)
 
-    assert found == Parts(bound=90.0, turning=pytest.approx(2), arrivals=pytest.approx(4), rate=3)
+    assert found == pytest.approx((90.0, 2.0, 4.0, 3.0))
     line = next(line for line in parts(curves_of(rows)) if line.startswith("| a |"))
     assert line.startswith("| a | 30 s | 99.0 | 90.0 | +2 % | +4 % | +3 % |")
 

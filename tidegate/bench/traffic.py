@@ -56,7 +56,7 @@ class Recorded:
 
     def offered(self, prompt_s: float, output_s: float) -> Floats:
         work = self.prompts * prompt_s + self.outputs * output_s
-        return np.bincount((self.at_s // 60).astype(np.int64), work)
+        return np.asarray(np.bincount((self.at_s // 60).astype(np.int64), work), np.float64)
 
     def cut(
         self, begin_s: float, seconds: float, factor: float, rng: np.random.Generator

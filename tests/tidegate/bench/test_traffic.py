@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
@@ -8,15 +9,18 @@ from detectors.laboratory.cluster import CODEX, REPLICAS, SORA, Service, drawn_c
 from detectors.laboratory.objective import OBJECTIVE, Kept
 from tidegate.bench.traffic import (
     LOADS,
+    Counted,
     PoolTraffic,
     Recorded,
-    Trace,
     azure,
     busiest,
     servegen,
 )
 
-TRACES: Final = {"azure": azure, "servegen": servegen}
+TRACES: Final[Mapping[str, Callable[[], Recorded | Counted]]] = {
+    "azure": azure,
+    "servegen": servegen,
+}
 
 
 def late_ratio(slots: int, offered: float, waits: float) -> float:
@@ -39,14 +43,14 @@ def test_the_fullest_of_the_smallest_pools_keeps_its_slo_in_the_busiest_time(
     assert late_ratio(slots, load * slots, service.slo_queue_s / lasts_s) < 1 - OBJECTIVE
 
 
-def _mean_s(trace: Trace, service: Service, load: float) -> float:
+def _mean_s(trace: Recorded | Counted, service: Service, load: float) -> float:
     """How long a mean request is served."""
     crowd = 1 + service.crowd * max(load * service.slots - 1, 0)
     work_s = trace.offered(1 / service.prefill_per_s, service.answer * service.token_s * crowd)
     return float(work_s.sum()) / _count(trace)
 
 
-def _count(trace: Trace) -> float:
+def _count(trace: Recorded | Counted) -> float:
     return trace.at_s.size if isinstance(trace, Recorded) else float(trace.requests.sum())
 
 
