@@ -178,8 +178,9 @@ def table(found: Report) -> Iterator[str]:
     )
     for cluster in quiet.clusters:
         yield (
-            f"quiet cluster {cluster.seed}: {cluster.pools_kept} of {cluster.pools} pools kept their SLO, "
-            f"{cluster.missed_ratio:.3%} of all requests missed it; {', '.join(cluster.pages)}"
+            f"quiet cluster {cluster.seed}: {cluster.pools_kept} of {cluster.pools} pools kept "
+            f"their SLO, {cluster.missed_ratio:.3%} of all requests missed it; "
+            f"{', '.join(cluster.pages)}"
         )
 
 
