@@ -32,9 +32,8 @@ class Bound(msgspec.Struct, frozen=True):
 
 
 BOUNDS: Final = {
-    # INGEST's sets of labels are full, and turn over, after 200 s; what WATCH holds is all there
-    # in its first minutes, but the allocator goes on for some more to find room for the largest of
-    # everything at once. A cache that fills is not to be told from a leak, so neither is looked at.
+    # A cache that fills is not to be told from a leak until it is full: INGEST's sets of labels are
+    # after 200 s, with a million names in twenty minutes, WATCH's rows and rings before that.
     "rss_mb": Bound(8.0, 0.05, warm_s=300.0),
     "handles": Bound(2.0),
     "threads": Bound(2.0),
