@@ -8,6 +8,7 @@ from typing import Final
 from streams.app import App, create_app, run_app
 from streams.metrics import serve_metrics, show_from_start
 from streams.watchdog import Watchdog, end_process
+from tidegate.heap import share_one_heap
 from tidegate.settings import Settings
 
 
@@ -73,6 +74,7 @@ def run_stage(
     stage: str, settings: Settings, metrics_port: int = 0, pulse: Path | None = None
 ) -> int:
     """Run one stage until a signal; its exit code. pulse: file with signs of life to write."""
+    share_one_heap()
     app = create_app(stage, settings.stream)
     STAGES[stage](app, settings)
     watchdog = Watchdog(

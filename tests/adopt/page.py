@@ -2,8 +2,11 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -54,3 +57,23 @@ def run(
         timeout=timeout_s,
         check=False,
     )
+
+
+@contextmanager
+def typed(command: str, folder: Path, **more: str) -> Iterator[Path]:
+    """``command``, which goes on until it is stopped; the file has what it says."""
+    said = folder / "said.log"
+    with said.open("wb") as out:
+        process = subprocess.Popen(
+            ["bash", "-euo", "pipefail", "-c", command],
+            cwd=folder,
+            env=environment(folder, **more),
+            stdout=out,
+            stderr=out,
+            start_new_session=True,  # A signal to the shell alone would leave its child behind.
+        )
+    try:
+        yield said
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)

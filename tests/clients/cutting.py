@@ -3,9 +3,8 @@
 import socket
 import threading
 from contextlib import suppress
-from struct import unpack_from
 
-PRODUCE = 0
+PRODUCE = b"\0\0"
 
 
 class CuttingProxy:
@@ -16,7 +15,8 @@ class CuttingProxy:
 
     def __init__(self, *, cuts: int) -> None:
         self.cuts = cuts
-        self._deaf: set[socket.socket] = set()
+        self._lost: dict[socket.socket, bytes] = {}
+        """By guest, of which request the answer is lost."""
         self._door = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._door.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
@@ -40,18 +40,28 @@ class CuttingProxy:
                 self._ask(guest, broker)
 
     def _ask(self, guest: socket.socket, broker: socket.socket) -> None:
-        while data := guest.recv(1 << 20):
-            lose = self.cuts and len(data) > 6 and unpack_from(">h", data, 4)[0] == PRODUCE
-            if lose:
+        while frame := _frame(guest):
+            if self.cuts and frame[4:6] == PRODUCE:
                 self.cuts -= 1
-                # The answer comes only once the frame is in the log; closing then loses it.
-                self._deaf.add(guest)
-            broker.sendall(data)
+                self._lost[guest] = _correlation(frame, 8)
+            broker.sendall(frame)
 
     def _answer(self, broker: socket.socket, guest: socket.socket) -> None:
         with suppress(OSError):
-            while data := broker.recv(1 << 20):
-                if guest in self._deaf:
+            while frame := _frame(broker):
+                # It comes only once what was produced is in the log.
+                if self._lost.get(guest) == _correlation(frame, 4):
                     break
-                guest.sendall(data)
+                guest.sendall(frame)
             guest.shutdown(socket.SHUT_RDWR)
+
+
+def _frame(peer: socket.socket) -> bytes:
+    """One whole request or answer, with its size before it; nothing at the end."""
+    size = peer.recv(4, socket.MSG_WAITALL)
+    return size + peer.recv(int.from_bytes(size), socket.MSG_WAITALL) if size else b""
+
+
+def _correlation(frame: bytes, at: int) -> bytes:
+    """The number by which an answer names its request."""
+    return frame[at : at + 4]

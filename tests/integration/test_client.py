@@ -2,22 +2,19 @@
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from tidegate_client import Client
 
 from streams.admin import create_topics
-from streams.reader import TopicReader
+from streams.ordered import read_ordered
 from streams.settings import StreamSettings
 from tests.clients.cutting import CuttingProxy
 from tests.clients.ingested import ingested
 from tests.services import Kafka
 from tests.services.kafka import PASSWORD
 from tests.streams.toys import new_prefix, toy_settings
-
-if TYPE_CHECKING:
-    from streams.batch import Message
 
 REQUESTS = 1_200
 
@@ -77,10 +74,7 @@ async def test_frames_whose_answer_was_lost_count_once(kafka_url: str) -> None:
     assert await client.aclose(40.0)
     proxy.close()
 
-    async with TopicReader(settings, ["requests"]) as reader:
-        messages: list[Message] = []
-        while more := await reader.poll(1.0):
-            messages += more
+    messages = [message async for message in read_ordered(settings, ["requests"])]
     assert len(messages) > len({message.value for message in messages}) == client.counters.frames
     assert proxy.cuts == 0
     assert client.counters.failures
