@@ -21,6 +21,7 @@ from tests.services.base import free_port, listens
 _missing: dict[str, str] = {}
 Started = TypeVar("Started", Kafka, Influx, Kubernetes, Registry)
 
+settings.register_profile("quick", max_examples=20, deadline=None)
 settings.register_profile(
     "thorough", max_examples=20_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

@@ -35,6 +35,8 @@ from tests.model.sent import Added, Changed, Held, Released, Traffic
 from tests.model.verdict import judge
 from tests.model.world import PROCESSES, STAGES
 
+pytestmark = pytest.mark.no_cover  # as the scenarios
+
 BOUNDED = settings(
     deadline=None,
     derandomize=True,

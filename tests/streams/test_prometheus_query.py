@@ -107,6 +107,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
             yield Real(prometheus.url, page.netloc)
 
 
+@pytest.mark.slow
 async def test_a_piece_that_is_too_much_for_it_is_asked_for_in_halves(real: Real) -> None:
     async with Asker(Access(), timeout_s=5) as asker:
         now_us = system_clock()
@@ -120,6 +121,7 @@ async def test_a_piece_that_is_too_much_for_it_is_asked_for_in_halves(real: Real
     assert len(running) == len(set(running)) >= 5
 
 
+@pytest.mark.slow
 async def test_a_real_one_says_what_it_scrapes_and_who_is_silent(real: Real) -> None:
     async with Asker(Access(), timeout_s=5) as asker:
         query = PrometheusQuery(asker, real.url)
@@ -133,6 +135,7 @@ async def test_a_real_one_says_what_it_scrapes_and_who_is_silent(real: Real) -> 
     }
 
 
+@pytest.mark.slow
 async def test_whole_series_of_one_pool_are_put_together_from_pieces(real: Real) -> None:
     async with Asker(Access(), timeout_s=5) as asker:
         query, now_us = PrometheusQuery(asker, real.url), system_clock()

@@ -44,6 +44,7 @@ def test_what_does_not_go_together_is_said(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_what_a_real_prometheus_knows_of_a_pool_is_lived_through(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,6 +10,8 @@ import pytest
 from streams.pulse import Pulse, read_pulse
 from tidegate.supervisor import Supervisor
 
+pytestmark = pytest.mark.slow  # processes start, freeze and are waited for
+
 SLEEPS = [sys.executable, "-c", "import time; time.sleep(600)"]
 HAS_A_CHILD = [
     sys.executable, "-u", "-c",
