@@ -1,27 +1,28 @@
-"""Benign: a client's jobs become so long that a replica has no KV cache for two of them at once.
+"""Benign: jobs come that are so long that a replica has no KV cache for two of them at once.
 
-magnitude: share of its jobs.
+magnitude: how many of them a replica has in the mean.
 """
 
-import numpy as np
+from typing import Final
 
 from detectors.laboratory.fault import Drivers, Fault, Place
 
-PROMPT: float = 8_500.0
+PROMPT: Final = 8_200.0
+STEPS: Final = 400.0
+LASTS_S: Final = 50.0
+"""Alone; two of them throw each other out until one is through."""
 
 
 def drive(drivers: Drivers, place: Place, magnitude: float) -> None:
-    demand = drivers.demand
-    mine = (demand.tenant == place.tenant) & (demand.at_s >= place.onset)
-    longer = mine & (drivers.rng.random(len(demand)) < magnitude)
-    drivers.demand = demand.but(prompt=np.where(longer, PROMPT, demand.prompt))
+    per_s = magnitude * place.replicas.size / LASTS_S
+    drivers.send(place.tenant, place.onset, per_s, prompt=PROMPT, output=STEPS)
 
 
 FAULT = Fault(
     name="ok_hungry_jobs",
     kind="benign",
-    magnitudes=(1.0, 0.3),
+    magnitudes=(0.8, 0.3),
     pools=("sora",),
-    lasts_s=600,
+    lasts_s=480,
     drive=drive,
 )

@@ -1,6 +1,7 @@
-"""Benign: routing begins to keep clients to replicas, for their prefixes; one asks other things.
+"""Benign: routing begins to keep clients to replicas, for their prefixes, and clients differ.
 
-magnitude: so many times longer are its prompts, and so many times shorter its answers.
+magnitude: so many times longer prompts, and shorter answers, every second client has; the others
+the other way round.
 """
 
 import numpy as np
@@ -9,15 +10,15 @@ from detectors.laboratory.fault import Drivers, Fault, Place
 
 
 def drive(drivers: Drivers, place: Place, magnitude: float) -> None:
-    demand = drivers.demand
-    mine = (demand.tenant == place.tenant) & (demand.at_s >= place.onset)
-    longer, shorter = np.where(mine, magnitude, 1.0), np.where(mine, 1 / magnitude, 1.0)
+    demand, pool = drivers.demand, drivers.cluster.pool_of_tenant
+    mine = (demand.at_s >= place.onset) & (pool[demand.tenant] == place.pool)
+    times = np.where(mine, magnitude ** np.where(demand.tenant % 2, -1.0, 1.0), 1.0)
     drivers.demand = demand.but(
-        prompt=np.minimum(demand.prompt * longer, 6_000.0),
-        output=np.maximum(demand.output * shorter, 2.0),
+        prompt=np.clip(demand.prompt * times, 4.0, 6_000.0),
+        output=np.clip(demand.output / times, 2.0, demand.limit),
     )
     drivers.affine[place.since, place.pool] = 1
     drivers.prefix_hits[place.since, place.replicas] = 0.7
 
 
-FAULT = Fault(name="ok_prefix_affinity", kind="benign", magnitudes=(6.0, 3.0), drive=drive)
+FAULT = Fault(name="ok_prefix_affinity", kind="benign", magnitudes=(3.0, 2.0), drive=drive)

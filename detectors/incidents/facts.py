@@ -208,27 +208,38 @@ def _busiest(tenants: Mapping[str, TenantFacts]) -> dict[str, TenantFacts]:
 def _learn_engines(
     facts: Mapping[PoolKey, PoolFacts], tables: Sequence[Table]
 ) -> dict[PoolKey, PoolFacts]:
-    learned: dict[PoolKey, PoolFacts] = {}
-    means = ("inter_token_s", "ttft_s", "kv_use_ratio")
-    columns = (*(f"{name}.{part}" for name in means for part in ("sum", "n")), "preemptions")
-    for at_us, labels, row in _rows(tables, columns):
+    learned: dict[PoolKey, dict[str, ReplicaFacts]] = {}
+    for at_us, labels, row in _rows(tables, _OF_REPLICAS):
         key, name = _pool_key(labels), labels.get("replica", "")
-        pool = learned.get(key) or facts.get(key) or PoolFacts()
-        replica = pool.replicas.get(name, ReplicaFacts())
-        if at_us <= replica.at_us:
-            continue
-        paces = {
-            name: _mean_of(getattr(replica, name), row[f"{name}.sum"], row[f"{name}.n"], at_us)
-            for name in means
-        }
-        preempted = paced(replica.preempted, row["preemptions"], at_us)
-        replica = ReplicaFacts(at_us=at_us, preempted=preempted, **paces)
-        learned[key] = pool.but(replicas=_newest({**pool.replicas, name: replica}, at_us))
-    return learned
+        known = facts.get(key, PoolFacts()).replicas
+        replica = learned.get(key, known).get(name, ReplicaFacts())
+        if at_us > replica.at_us:
+            learned.setdefault(key, dict(known))[name] = _replica_second(replica, at_us, row)
+    return {
+        key: facts.get(key, PoolFacts()).but(replicas=_newest(replicas))
+        for key, replicas in learned.items()
+    }
 
 
-def _newest(replicas: Mapping[str, ReplicaFacts], now_us: int) -> dict[str, ReplicaFacts]:
+_MEANS: Final = ("inter_token_s", "ttft_s", "kv_use_ratio")
+_OF_REPLICAS: Final = (
+    *(f"{name}.{part}" for name in _MEANS for part in ("sum", "n")),
+    "preemptions",
+)
+
+
+def _replica_second(replica: ReplicaFacts, at_us: int, row: _Columns) -> ReplicaFacts:
+    paces = {
+        name: _mean_of(getattr(replica, name), row[f"{name}.sum"], row[f"{name}.n"], at_us)
+        for name in _MEANS
+    }
+    preempted = paced(replica.preempted, row["preemptions"], at_us)
+    return ReplicaFacts(at_us=at_us, preempted=preempted, **paces)
+
+
+def _newest(replicas: Mapping[str, ReplicaFacts]) -> dict[str, ReplicaFacts]:
     """Replicas heard of in the last half minute: one that is gone must not count as a fellow."""
+    now_us = max(replica.at_us for replica in replicas.values())
     recent = {n: r for n, r in replicas.items() if now_us - r.at_us <= 30 * SECOND_US}
     newest = sorted(recent.items(), key=lambda item: (-item[1].at_us, item[0]))
     return dict(sorted(newest[:MAX_REPLICAS]))

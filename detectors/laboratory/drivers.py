@@ -135,14 +135,23 @@ class Drivers:
         self.change(stopped, "replica_stopped", f"{name} stopped", pool=pool, replica=name)
         self.change(ready, "replica_ready", f"{name} is ready", pool=pool, replica=name)
 
-    def send(self, tenant: int, second: int, per_s: float, *, invalid: bool = False) -> None:
+    def send(  # noqa: PLR0913 (what a request is, always by keyword)
+        self,
+        tenant: int,
+        second: int,
+        per_s: float,
+        *,
+        prompt: float = 600.0,
+        output: float = 120.0,
+        invalid: bool = False,
+    ) -> None:
         """One client more than before, at an even rate from a second on; of usual length."""
         count = int(self.rng.poisson(per_s * max(self.seconds - second, 0)))
         more = Demand(
             at_s=np.sort(self.rng.uniform(second, self.seconds, count)),
             tenant=np.full(count, tenant),
-            prompt=np.full(count, 600.0),
-            output=np.full(count, 120.0),
+            prompt=np.full(count, prompt),
+            output=np.full(count, output),
             limit=np.full(count, LONGEST),
             invalid=np.full(count, invalid),
             tries=np.zeros(count, np.int64),

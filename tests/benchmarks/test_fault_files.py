@@ -34,9 +34,9 @@ def place_of(fault: Fault) -> Place:
 
 
 def drivers() -> Drivers:
-    traffic = azure_or_servegen(np.random.default_rng(2), CLUSTER)
+    traffic = azure_or_servegen(np.random.default_rng(11), CLUSTER)
     return Drivers(
-        cluster=CLUSTER, seconds=SECONDS, demand=traffic(0, SECONDS), rng=np.random.default_rng(3)
+        cluster=CLUSTER, seconds=SECONDS, demand=traffic(0, SECONDS), rng=np.random.default_rng(5)
     )
 
 

@@ -458,14 +458,25 @@ def test_a_surge_is_no_excuse_for_a_replica_much_slower_than_its_fellows() -> No
     }
 
 
-def test_a_replica_that_threw_back_what_it_has_no_room_for_is_not_slow() -> None:
+@pytest.mark.parametrize(
+    ("full", "cause"),
+    [
+        pytest.param({"codex-2"}, "unknown", id="it-has-no-room-for-what-it-was-given"),
+        pytest.param({"codex-1", "codex-2"}, "replica_slow", id="nobody-has-room"),
+        pytest.param({"codex-1"}, "replica_slow", id="only-its-fellow-has-none"),
+    ],
+)
+def test_a_replica_that_was_given_more_than_it_has_room_for_is_not_slow(
+    full: set[str], cause: str
+) -> None:
     facts = speeds(codex_1=0.1, codex_2=0.5)
-    full = facts.replicas["codex-2"].but(preempted=pace(0.5, 0.1))
-    facts = facts.but(replicas={**facts.replicas, "codex-2": full})
-    (only,) = explain(scene(slow("codex-2", actual=0.5), facts=facts))
+    replicas = {
+        name: one.but(preempted=pace(0.5, 0.1)) if name in full else one
+        for name, one in facts.replicas.items()
+    }
+    (only,) = explain(scene(slow("codex-2", actual=0.5), facts=facts.but(replicas=replicas)))
 
-    assert only.cause.kind == "unknown"
-    assert not is_convincing(only)
+    assert only.cause.kind == cause
 
 
 @pytest.mark.parametrize(

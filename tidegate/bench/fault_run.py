@@ -12,7 +12,7 @@ from typing import Final
 
 from detectors.laboratory.readings import KINDS
 from detectors.laboratory.report import Quiet
-from detectors.laboratory.trial import Bench, Result
+from detectors.laboratory.trial import BEFORE_S, HOUR_S, Bench, Result
 from detectors.settings import DetectionSettings
 from tidegate.bench.fault_files import load_faults
 from tidegate.bench.traffic import azure_or_servegen, fortnight
@@ -70,7 +70,9 @@ def _quiet(options: Options, seed: int) -> Quiet:
     teams, settings = options.quiet_teams, options.detection
     budget = settings.false_pages_per_week * teams
     settings = settings.model_copy(update={"false_pages_per_week": budget})
-    bench = Bench(QUIET_SEED + seed, fortnight, settings, teams=teams)
+    lasts_s = BEFORE_S + HOUR_S * options.quiet_hours
+    traffic = partial(fortnight, lasts_s=lasts_s)
+    bench = Bench(QUIET_SEED + seed, traffic, settings, teams=teams)
     hours = list(bench.quiet(options.quiet_hours))
     told, kept = hours[-1][0], reduce(add, (one for _, one in hours))
     return Quiet(

@@ -17,7 +17,8 @@ LOADS: Final = (0.45, 0.7)
 """Share of all slots that is taken in the busiest time; between these, by seed. At the greater one
 the smallest pools still keep their SLO (Erlang C; a test)."""
 BUSIEST_MIN: Final = 10
-"""Minutes of it: a pool is provisioned for the work that comes then, and not for the mean."""
+"""Minutes of it: a pool is provisioned for the work that comes then, and not for the mean, as a
+scaler would have done for the hours that are looked at."""
 TENANT_SHARES: Final = (0.5, 0.25, 0.15, 0.1)
 LONGEST_S: Final = 3_200.0
 """A trial with its past is no longer: it should not reach the end of a trace."""
@@ -114,19 +115,34 @@ def servegen() -> Counted:
         return Counted(*(trace[name].astype(float) for name in names))
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """So much of a trace from somewhere on."""
+
+    trace: Trace
+    begin_s: float
+    lasts_s: float
+
+    def offered(self, prompt_s: float, output_s: float) -> Floats:
+        """Of its minutes, as ``Trace.offered``."""
+        minutes = self.trace.offered(prompt_s, output_s)
+        first, last = int(self.begin_s // 60), int((self.begin_s + self.lasts_s) // 60)
+        return np.asarray(minutes[np.arange(first, last + 1) % minutes.size])
+
+
 class PoolTraffic:
-    """A trace, begun somewhere, at the load that a pool is to bear."""
+    """A stretch of a trace at the load that a pool is to bear."""
 
     def __init__(
-        self, cluster: Cluster, pool: int, trace: Trace, begin_s: float, rng: np.random.Generator
+        self, cluster: Cluster, pool: int, stretch: Stretch, rng: np.random.Generator
     ) -> None:
         service = cluster.services[pool]
-        self._trace, self._begin_s = trace, begin_s
+        self._trace, self._begin_s = stretch.trace, stretch.begin_s
         self._tenants = np.flatnonzero(cluster.pool_of_tenant == pool)
         self._output = service.answer
         load = float(rng.uniform(*LOADS))
         in_flight = load * service.slots * cluster.replicas[pool]
-        self._factor = in_flight / busiest(trace, service, load)
+        self._factor = in_flight / busiest(stretch, service, load)
         self._seed = int(rng.integers(2**32))
 
     def __call__(self, begin_s: int, seconds: int) -> Demand:
@@ -158,18 +174,18 @@ CUT_RATIOS: Final = (0.02, 0.1, 0.3, 0.05)
 def azure_or_servegen(rng: np.random.Generator, cluster: Cluster) -> Traffic:
     """The tokens' pool has either trace; the other pools ServeGen's, at other hours."""
     recorded = azure()
-    return _mixed(rng, cluster, recorded if rng.random() < 0.5 else servegen())
+    return _mixed(rng, cluster, recorded if rng.random() < 0.5 else servegen(), LONGEST_S)
 
 
-def fortnight(rng: np.random.Generator, cluster: Cluster) -> Traffic:
-    """All pools have ServeGen's trace, which has days and weeks."""
-    return _mixed(rng, cluster, servegen())
+def fortnight(rng: np.random.Generator, cluster: Cluster, *, lasts_s: float) -> Traffic:
+    """All pools have ServeGen's trace, which has days and weeks; so many seconds of it."""
+    return _mixed(rng, cluster, servegen(), lasts_s)
 
 
-def _mixed(rng: np.random.Generator, cluster: Cluster, first: Trace) -> Traffic:
+def _mixed(rng: np.random.Generator, cluster: Cluster, first: Trace, lasts_s: float) -> Traffic:
     traces = [first, *(servegen() for _ in cluster.services[1:])]
     pools = [
-        PoolTraffic(cluster, pool, trace, _begin_s(trace, rng), rng)
+        PoolTraffic(cluster, pool, Stretch(trace, _begin_s(trace, rng), lasts_s), rng)
         for pool, trace in enumerate(traces)
     ]
 
@@ -183,13 +199,13 @@ def _begin_s(trace: Trace, rng: np.random.Generator) -> float:
     return float(rng.uniform(0, max(trace.seconds - LONGEST_S, 1.0)))
 
 
-def busiest(trace: Trace, service: Service, load: float) -> float:
-    """Requests in flight in the busiest time of a trace, at replicas that are ``load`` full.
+def busiest(stretch: Stretch, service: Service, load: float) -> float:
+    """Requests in flight in the busiest time of it, at replicas that are ``load`` full.
 
     By work and not by number: answers are up to four times as long in one minute as in another.
     """
     crowd = 1 + service.crowd * max(load * service.slots - 1, 0)
-    work_s = trace.offered(1 / service.prefill_per_s, service.answer * service.token_s * crowd)
+    work_s = stretch.offered(1 / service.prefill_per_s, service.answer * service.token_s * crowd)
     minutes = np.convolve(work_s, np.full(BUSIEST_MIN, 1 / BUSIEST_MIN), mode="valid")
     return float(minutes.max()) / 60.0
 

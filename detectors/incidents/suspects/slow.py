@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from statistics import median
 from typing import Final
 
-from detectors.incidents.facts import ReplicaFacts
+from detectors.incidents.facts import PoolFacts, ReplicaFacts
 from detectors.incidents.scene import Family, Scene, feature_of
 from detectors.incidents.suspects.base import (
     Suspect,
@@ -79,7 +79,7 @@ def stalling(scene: Scene) -> Iterator[Suspect]:
 def slow_replicas(scene: Scene) -> frozenset[str]:
     """Replicas that are late by themselves, whatever all of them have to bear.
 
-    Not those without room for what they were given: that is no fault of theirs, and passes with it.
+    Not those that were given more than they have room for: it is no fault of theirs, and passes.
     """
     late: dict[str, float] = dict.fromkeys(scene.facts.replicas, 1.0)
     for anomaly in _late(scene):
@@ -93,8 +93,14 @@ def slow_replicas(scene: Scene) -> frozenset[str]:
         # Fellows may have slowed down without a detector's word so far.
         and ratio >= APART_RATIO * _typical(slowed, but=name)
         and slowed.get(name, 1.0) >= FASTER_RATIO * _typical(slowed, but=name)
-        and not scene.facts.is_full(name)
+        and not _was_given_more(scene.facts, name)
     )
+
+
+def _was_given_more(facts: PoolFacts, replica: str) -> bool:
+    """Full, while most of its fellows have room."""
+    fellows = [facts.is_full(name) for name in facts.replicas if name != replica]
+    return facts.is_full(replica) and 2 * sum(fellows) <= len(fellows)
 
 
 def _typical(ratios: Mapping[str, float], *, but: str) -> float:

@@ -12,6 +12,7 @@ from tidegate.bench.traffic import (
     Counted,
     PoolTraffic,
     Recorded,
+    Stretch,
     azure,
     busiest,
     servegen,
@@ -55,11 +56,11 @@ def _count(trace: Recorded | Counted) -> float:
 
 
 def test_a_pool_has_as_much_work_in_its_busiest_time_as_it_is_to_bear() -> None:
-    cluster, trace = drawn_cluster(np.random.default_rng(1)), servegen()
-    begin_s = 60.0 * float(np.argmax(trace.offered(0, 1)) - 30)
-    traffic = PoolTraffic(cluster, 1, trace, begin_s, np.random.default_rng(2))
+    cluster, hours = drawn_cluster(np.random.default_rng(1)), 3
+    stretch = Stretch(servegen(), 86_400.0, 3_600.0 * hours)
+    traffic = PoolTraffic(cluster, 1, stretch, np.random.default_rng(2))
 
-    slots, arrived = SORA.slots * cluster.replicas[1], traffic(0, 3_600)
+    slots, arrived = SORA.slots * cluster.replicas[1], traffic(0, 3_600 * hours)
     token_s = SORA.token_s * (1 + SORA.crowd * (0.6 * SORA.slots - 1))
     minutes = np.bincount((arrived.at_s // 60).astype(int), arrived.output * token_s) / 60
     tens = np.convolve(minutes, np.full(10, 0.1), mode="valid")
@@ -70,7 +71,9 @@ def test_the_busiest_time_is_that_of_most_work_and_not_of_most_requests() -> Non
     at_s = np.concatenate([np.linspace(0, 599, 600), np.linspace(600, 1199, 300)])
     few_but_long = Recorded(at_s, np.zeros(900), np.where(at_s < 600, 10.0, 200.0))
 
-    assert busiest(few_but_long, CODEX, 0.0) == pytest.approx(300 * 200 * CODEX.token_s / 600)
+    assert busiest(Stretch(few_but_long, 0.0, 1_199.0), CODEX, 0.0) == pytest.approx(
+        300 * 200 * CODEX.token_s / 600
+    )
 
 
 def test_a_pool_whose_requests_waited_too_long_did_not_keep_its_slo() -> None:
