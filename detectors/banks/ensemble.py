@@ -38,8 +38,8 @@ LASTING: Final = ("slow", "mahalanobis", "neighbours", "unrest")
 class Judgement:
     """One entry per row, in the unit of the values.
 
-    rank: how strange the last windows were, below 1, and 1 more where this one is news; for
-        comparing windows of all series with each other.
+    rank: how strange the last windows were, below 1; where this one is news, beyond 1, how strange
+        it is by itself and how much news. For comparing windows of all series with each other.
     news: 1.0 is the boundary.
     distance: [row, value], from what the value was long before, in its usual spreads.
     usual, spread: [row, value], of the last windows.
@@ -96,7 +96,8 @@ class EnsembleBank:
     the distance to the fifth nearest, averaged with the distance from the slow mean, which counts
     the less the more values there are. Each is about 1 or less for usual windows. The rank takes
     their average over the last few, for what is wrong lasts, and adds half of the unrest:
-    ``strange / (strange + 3)``, and 1 more for news.
+    ``strange / (strange + 3)``. News goes before all of that, in the order of the strangeness of
+    its one window, times the news: an average still climbs when the moment to tell has passed.
 
     *News*, the score, is the geometric mean of three witnesses that err in different places: the
     distance from a fast mean in units of the way to the boundary, strangeness but for unrest (6 is
@@ -190,7 +191,7 @@ class EnsembleBank:
         news = np.cbrt(seen.reach * (now / RARE) * (now / (HALF * np.exp(mood.own[rows]))))
         strange = _strange(lasting, alone) + UNREST * lasting[:, -1]
         return Judgement(
-            rank=_half(strange) + (news >= 1),
+            rank=np.where(news >= 1, 1 + _half(now * news), _half(strange)),
             news=news,
             distance=self._slow.distance(self._standings[1], rows, seen.values),
             usual=usual,

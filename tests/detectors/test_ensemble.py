@@ -72,6 +72,13 @@ def test_what_is_wrong_lasts() -> None:
     assert scores[120] >= 1 > just_after > 1.5 * much_later
 
 
+def test_news_that_goes_on_does_not_climb() -> None:
+    lasting = np.full((5, 4, 2), 300.0)
+    ranks = [one.rank for one in after(np.concatenate([NOISE, lasting]))[1]]
+    assert np.all(ranks[120] > np.max(ranks[121:], axis=0) - 0.01)
+    assert np.all(ranks[121] >= 1)
+
+
 def test_a_series_does_not_feel_its_neighbours() -> None:
     alone, together = after(NOISE[:, 1:2], ROWS[1:2])[1][-1], after(NOISE)[1][-1]
     assert (alone.rank[0], alone.news[0]) == (together.rank[1], together.news[1])

@@ -13,7 +13,7 @@ from detectors.bench.peers.isolation_forest import isolation_forest
 from detectors.bench.peers.kmeans import netdata_kmeans
 from detectors.bench.peers.neighbour import nearest_neighbour
 from detectors.bench.peers.pca import pca_residual
-from detectors.bench.peers.pysad import loda
+from detectors.bench.peers.pysad import knn_cad, loda
 from detectors.bench.peers.river import half_space_trees, standard_absolute_deviation
 from detectors.bench.peers.tail import tail_calibrated
 
@@ -29,6 +29,9 @@ PEERS: Final[Mapping[str, Peer]] = {
     ),
     "kmeans": Peer(
         what="k-means of each metric as Netdata's, trained every 1,000 rows", scores=netdata_kmeans
+    ),
+    "knn_cad": Peer(
+        what="PySAD KNN-CAD, for a single value", scores=knn_cad, extra="pysad", columns=1
     ),
     "loda": Peer(what="PySAD LODA", scores=loda, extra="pysad"),
     "loda_tail": Peer(

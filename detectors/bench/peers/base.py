@@ -1,5 +1,6 @@
 """What a peer is, and what several of them build on."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -24,11 +25,13 @@ class Peer:
     """what: the method and its settings, one for all series.
 
     extra: the package it needs that Tidegate does not bring.
+    columns: the most that it can judge at once.
     """
 
     what: str
     scores: Scores
     extra: str = ""
+    columns: float = math.inf
 
 
 def lagged(values: Floats) -> Floats:

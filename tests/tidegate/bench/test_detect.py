@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,20 @@ def test_every_set_is_judged(data: Path, capsys: pytest.CaptureFixture[str]) -> 
     members = {f"tidegate: {name}" for name in ("fast", *LASTING)}
     assert {"tidegate", "ewma_all", "river_sad"} | members == set(cloud)
     assert "### smd: 3 files, 480 rows, 3 events" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_set_too_wide_for_a_peer_goes_without_it(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow = replace(detect_run.PEERS["ewma_all"], columns=1)
+    monkeypatch.setattr(detect_run, "PEERS", {"ewma_all": narrow})
+
+    _, report = bench(data, "--peers", "ewma_all")
+
+    measures = {name: of_set["measures"] for name, of_set in report["sets"].items()}
+    assert "ewma_all" in measures["ms_cloud"]["vus_pr"]
+    assert "ewma_all" not in measures["smd"]["vus_pr"]
 
 
 @pytest.mark.slow  # each process loads River and scikit-learn
