@@ -77,6 +77,10 @@ class PoolSettings(BaseModel, frozen=True, extra="forbid"):
     starts, and are not counted in `max_replicas`."""
     sleep_level: Literal[1, 2] = 1
     """1: weights are kept in the memory of the host; 2: nothing is kept but the process."""
+    asleep_cost_ratio: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """What one asleep costs, as a share of one that serves: 1 where its GPU stays its own (a pod of
+    Kubernetes), the share of memory that it keeps where others run on the GPU meanwhile, 0 where
+    nothing is held. For `tidegate backtest`; plans do not depend on it."""
     slots: Annotated[int, Field(ge=1)] = 4
     """Requests a replica serves at once."""
     cap_tokens_per_s: Annotated[float, Field(ge=0)] = 0.0
