@@ -29,11 +29,22 @@ class Budget:
     """
 
     def __init__(self, budget_ratio: float) -> None:
-        self._aim = SPENT_RATIO * budget_ratio
+        self._budget = budget_ratio
+        self._lent = 0.0
         self._odds = ODDS * budget_ratio
         self._learned = 0.0
         self._seconds = self._arrived = self._missed = 0
-        self._usual = self._steps = 0.0
+        self._usual = self._lost = self._steps = 0.0
+
+    @property
+    def unspent(self) -> float:
+        """Share of requests that might have missed and did not, over about a day."""
+        lost = self._lost / self._usual if self._usual else 0.0
+        return max(0.0, self._budget - lost)
+
+    def borrow(self, unspent: float) -> None:
+        """What is left of another budget may be spent as well."""
+        self._lent = unspent
 
     def see(self, arrived: int, missed: int) -> None:
         """One second."""
@@ -46,7 +57,9 @@ class Budget:
     def _step(self) -> None:
         self._steps = min(self._steps + 1, RATE_STEPS)
         self._usual += (self._arrived - self._usual) / self._steps
-        excess = self._missed - self._aim * self._arrived
+        self._lost += (self._missed - self._lost) / self._steps
+        aim = SPENT_RATIO * (self._budget + self._lent)
+        excess = self._missed - aim * self._arrived
         # Misses are told when they are over, maybe of many seconds at once.
         excess = max(-1.0, min(1.0, excess / max(1.0, self._usual)))
         self._learned = max(-8.0, min(8.0, self._learned + GAIN * excess))

@@ -33,6 +33,18 @@ MAX_SPAN_S: Final = 60.0
 _SCALE: Final = {feature.name: feature.scale for feature in FEATURES["request"]}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slo:
+    """What a pool's requests are owed, and under which pool they are counted."""
+
+    queue_s: float = 1.0
+    ttft_s: float = 0.0
+    """0: the wait alone counts."""
+    inter_token_s: float = 0.0
+    """0: no matter how long."""
+    counted_at: PoolKey
+
+
 @dataclass(slots=True)
 class ClassSecond:
     """Requests of one class in one window: those that are alike in how much they ask for."""
@@ -60,6 +72,10 @@ class PoolSecond:
     cancelled: int = 0
     late: int = 0
     """Requests whose wait for a replica, told in this second, was longer than the SLO."""
+    late_first: int = 0
+    """Those whose first token came later than that, or as the wait where nothing is said of it."""
+    late_token: int = 0
+    """Those whose further tokens did."""
     queued: float = 0.0
     in_flight: float = 0.0
     gauged: bool = False
@@ -68,6 +84,8 @@ class PoolSecond:
     """Requests that ended with known waiting and serving times,"""
     served_s: float = 0.0
     """and how long replicas had them, together,"""
+    first_s: float = 0.0
+    """of that, until their first token,"""
     served_tokens: int = 0
     """and their output tokens; 0 where work is not told in tokens."""
     ready: int = 0
@@ -84,24 +102,30 @@ class PoolSecond:
 
 
 def pool_seconds(
-    table: Table, slo_queue_s: Mapping[PoolKey, float]
+    table: Table, slos: Mapping[PoolKey, Slo]
 ) -> Mapping[PoolKey, Sequence[PoolSecond]]:
-    """The rows of the pools in ``slo_queue_s``, summed up per pool and window, oldest first."""
+    """The rows of the pools in ``slos``, summed up per pool and window, oldest first."""
     seconds: dict[PoolKey, dict[int, PoolSecond]] = {}
-    late = _late_counts(table, slo_queue_s)
+    owed = [_slo_of(table, series, slos) for series in table.series.tolist()]
+    late = _over(table, "queue_s", [slo.queue_s for slo in owed])
+    late_first = _over(table, "ttft_s", [slo.ttft_s for slo in owed])
+    late_token = _over(table, "inter_token_s", [slo.inter_token_s for slo in owed])
     columns = {name: column.tolist() for name, column in table.ints.items()}
     for row, (window_us, series) in enumerate(
         zip(table.window_us.tolist(), table.series.tolist(), strict=True)
     ):
         labels = table.labels.get(series, {})
         pool = (labels.get("cluster", ""), labels.get("pool", ""))
-        if pool not in slo_queue_s:
+        if pool not in slos:
             continue
-        second = seconds.setdefault(pool, {}).setdefault(window_us, PoolSecond(window_us))
+        of_pool = seconds.setdefault(owed[row].counted_at, {})
+        second = of_pool.setdefault(window_us, PoolSecond(window_us))
         values = {name: column[row] for name, column in columns.items()}
         _add(second, values)
         _add_class(second, (labels.get("model", ""), labels.get("route", "")), values)
         second.late += int(late[row])
+        second.late_first += int((late_first if owed[row].ttft_s else late)[row])
+        second.late_token += int(late_token[row])
         _count_tenant(second, labels.get("tenant", ""), columns["arrived"][row])
     return {pool: [rows[at] for at in sorted(rows)] for pool, rows in seconds.items()}
 
@@ -123,6 +147,7 @@ def _add(second: PoolSecond, row: Mapping[str, int]) -> None:
         second.served_n += n
         second.served_tokens += row.get("output_tokens", 0)
         second.served_s += n * max(0.0, _mean(row, "duration_s") - _mean(row, "queue_s"))
+        second.first_s += n * max(0.0, _mean(row, "ttft_s") - _mean(row, "queue_s"))
 
 
 def _add_class(second: PoolSecond, name: tuple[str, str], row: Mapping[str, int]) -> None:
@@ -149,22 +174,24 @@ def _count_tenant(second: PoolSecond, tenant: str, arrived: int) -> None:
         second.arrived_of[tenant] = second.arrived_of.get(tenant, 0) + arrived
 
 
-def _late_counts(table: Table, slo_queue_s: Mapping[PoolKey, float]) -> Ints:
-    """Per row, how many waits were longer than the SLO of the row's pool (within 1 %)."""
+def _over(table: Table, feature: str, limits_s: Sequence[float]) -> Ints:
+    """Per row, how many values are over the row's limit (within 1 %); none where that is 0."""
     counts = np.zeros(len(table), np.int64)
-    histogram = table.sparse.get("queue_s")
-    if histogram is None or not histogram.row.size:
+    histogram = table.sparse.get(feature)
+    if histogram is None or not histogram.row.size or not any(limits_s):
         return counts
-    limits = np.array([_slo_of(table, series, slo_queue_s) for series in table.series.tolist()])
-    edges = bucket_of((limits * _SCALE["queue_s"]).astype(np.int64))
+    limits = np.array(limits_s)
+    edges = bucket_of((limits * _SCALE[feature]).astype(np.int64))
+    edges[limits <= 0] = np.iinfo(np.int64).max
     over: npt.NDArray[np.bool_] = histogram.bucket > edges[histogram.row]
     np.add.at(counts, histogram.row[over], histogram.count[over])
     return counts
 
 
-def _slo_of(table: Table, series: int, slo_queue_s: Mapping[PoolKey, float]) -> float:
+def _slo_of(table: Table, series: int, slos: Mapping[PoolKey, Slo]) -> Slo:
     labels = table.labels.get(series, {})
-    return slo_queue_s.get((labels.get("cluster", ""), labels.get("pool", "")), 1.0)
+    pool = labels.get("cluster", ""), labels.get("pool", "")
+    return slos.get(pool) or Slo(counted_at=pool)
 
 
 class DemandMeter:

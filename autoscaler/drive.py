@@ -83,6 +83,11 @@ class Drive:
         """Its driver refused: it is stopped, and so are others."""
         self._news.append(self._sleepers.refused(replica, why))
 
+    def hangs(self, after_s: float, now_us: int) -> Out:
+        """What to say of a driver that did not come to an end."""
+        what = f"its driver did not answer for {after_s:g} s and is asked again"
+        return _change_out(self._news_of(f"{self._pool.name}: {what}", now_us))
+
     def step(self, replicas: Sequence[ReplicaStatus], now_us: int) -> Step:
         """What to do and say, given what the driver sees at ``now_us``."""
         expected = [self._with_expectation(replica) for replica in replicas]

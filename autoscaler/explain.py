@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from autoscaler.decide import OF_ANOTHER_VERSION, decide_again
 from autoscaler.guard_words import word_of
 from autoscaler.guards import GUARDS
-from autoscaler.plan import propose
+from autoscaler.mate import Mate
+from autoscaler.plan import propose, rate_per_s
 from autoscaler.region import Limit
 from autoscaler.situation import Situation, situation_of
 from autoscaler.what_if import Otherwise, others
@@ -99,6 +100,8 @@ def _seen(situation: Situation) -> Iterator[str]:
     )
     if situation.scheduled:
         yield f"scheduled: {situation.scheduled.why}"
+    if situation.mate:
+        yield _mate(situation, situation.mate)
     if situation.max_asleep:
         asleep = f"{situation.asleep} of at most {situation.max_asleep} replicas are asleep"
         yield f"{asleep} and serve {situation.wake_s:.3g} s after they are woken"
@@ -108,6 +111,14 @@ def _seen(situation: Situation) -> Iterator[str]:
             f"{situation.urgent_jobs} take {situation.urgent:.3g} slots from now on"
         )
     yield f"the pool has been watched for {situation.watched_s:.0f} s without a gap"
+
+
+def _mate(situation: Situation, mate: Mate) -> str:
+    own = situation.standing * rate_per_s(situation)
+    return (
+        f"every request goes through {mate.pool} (role {mate.role}) as well: its replicas take "
+        f"{mate.takes_per_s:.3g} requests/s and these {own:.3g}; both share one budget of misses"
+    )
 
 
 def _limit(face: tuple[str, Limit]) -> str:

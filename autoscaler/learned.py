@@ -8,8 +8,10 @@ import msgspec
 
 from autoscaler.allocation.doubt import Doubt
 from autoscaler.demand import PoolKey
+from autoscaler.legs import Leg
 from autoscaler.plain import Plain
 from autoscaler.pool_memory import PoolMemory
+from autoscaler.replica_seconds import ReplicaSecond
 from autoscaler.settings import ScalingSettings
 from autoscaler.shadow import Reactive
 from model_backend.settings import PoolSettings
@@ -18,13 +20,19 @@ from streams.schemas.scaling import PoolStatus, ReplicaStatus
 
 ANEW: Final = "is learned anew"
 _SHOWN: Final = PoolMemory(PoolSettings(name="p", service="p", model="m"), ScalingSettings())
-_PLAIN: Final = Plain((_SHOWN, Reactive(0), Doubt()), (PoolStatus, ReplicaStatus))
+_OTHERS: Final = Reactive(0), Doubt(), Leg("decode")
+_PLAIN: Final = Plain((_SHOWN, *_OTHERS), (PoolStatus, ReplicaStatus, ReplicaSecond))
 
 
 def meaning(pool: PoolSettings, scaling: ScalingSettings) -> str:
     """Of the settings, those under which what was learned of a pool means what it does."""
     served = pool.service, pool.model, pool.variant, pool.hardware, pool.role
-    taught = pool.longest_wait_s, scaling.miss_budget_ratio, scaling.scale_down_after_s
+    taught = (
+        pool.longest_wait_s,
+        pool.slo_inter_token_s,
+        scaling.miss_budget_ratio,
+        scaling.scale_down_after_s,
+    )
     return " ".join(map(str, (*served, *taught)))
 
 

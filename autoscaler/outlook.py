@@ -26,7 +26,7 @@ class Outlook:
         self, *, slo_queue_s: float, miss_budget_ratio: float, sleeps: bool = False
     ) -> None:
         self._slo_queue_s = slo_queue_s
-        self._budget = Budget(miss_budget_ratio)
+        self.budget = Budget(miss_budget_ratio)
         self._need = Need()
         self._blend = Blend({name: make() for name, make in FORECASTERS.items()})
         self._far = Blend({name: make() for name, make in FORECASTERS.items()}) if sleeps else None
@@ -46,7 +46,7 @@ class Outlook:
             self._occupancy.see(second.in_flight / second.ready)
         if trusted:
             self._learn(second, slots)
-            self._budget.see(second.arrived, second.late + second.shed)
+            self.budget.see(second.arrived, second.late + second.shed)
         need = self._need.see(
             second,
             service_s=self.service_s(slots),
@@ -64,7 +64,7 @@ class Outlook:
         """
         if self._far is None:
             return 0.0
-        aim = min(1 - FINEST, round(self._budget.quantile(horizon_s), 3))
+        aim = min(1 - FINEST, round(self.budget.quantile(horizon_s), 3))
         return self._far.forecast(horizon_s, (aim,), at_least)[0]
 
     def forecast(self, horizon_s: float, at_least: float = 0.0) -> Forecast:
@@ -75,7 +75,7 @@ class Outlook:
         Beside the quantile to plan for, and that up to which replicas are kept, are those of twice
         and of half the budget.
         """
-        planned = self._budget.quantile(horizon_s)
+        planned = self.budget.quantile(horizon_s)
         near, kept, *beside = (
             min(1 - FINEST, round(of_other_budget(planned, times), 3))
             for times in (1, KEPT_TIMES, 2, 2 * KEPT_TIMES, 0.5, 0.5 * KEPT_TIMES)

@@ -120,7 +120,15 @@ def for_backlog(situation: Situation) -> int:
     if situation.deadline_s:
         return 0
     held = max(situation.in_flight + situation.queued, situation.glimpsed)
-    return whole(held / room(situation))
+    return max(whole(held / room(situation)), whole(coming(situation) / carries(situation).slots))
+
+
+def coming(situation: Situation) -> float:
+    """Slots that those who have their prompt read now will fill, while the mate reads at its pace.
+
+    So decode follows prefill's throughput by the length of answers, before they are there.
+    """
+    return situation.mate.sends_per_s * situation.service_s if situation.mate else 0.0
 
 
 def room(situation: Situation) -> float:
@@ -142,6 +150,12 @@ def carries(situation: Situation) -> Binding:
     return binding(
         situation.region, situation.mix, slots=situation.slots, service_s=situation.service_s
     )
+
+
+def rate_per_s(situation: Situation) -> float:
+    """Requests a second that one replica takes; 0 while the serving time is not known."""
+    known = situation.service_s > 0
+    return carries(situation).slots / situation.service_s if known else 0.0
 
 
 def _overdue(situation: Situation) -> str:
@@ -173,6 +187,8 @@ def _reason(situation: Situation, ahead: int, present: int, replicas: int) -> st
         held = f"{situation.glimpsed:.3g} in flight or queued, seen before windows are final,"
     if situation.deadline_s:
         return f"{_due(situation)}: {_replicas(ahead)}; {held}"
+    if situation.mate and coming(situation) > situation.in_flight + situation.queued:
+        held += f" and {coming(situation):.3g} to come from {situation.mate.pool}"
     if situation.service_s <= 0:
         return f"{held} need {_replicas(present)}; serving times are not known yet"
     tightest = carries(situation)

@@ -5,8 +5,9 @@ from typing import Final
 
 from autoscaler.allocation.market import Market
 from autoscaler.concerns import Concerns
-from autoscaler.demand import PoolKey, pool_seconds
+from autoscaler.demand import PoolKey, PoolSecond, pool_seconds
 from autoscaler.learned import Learned, dumped, meaning, take_up
+from autoscaler.legs import Leg, mates_of, slos_of
 from autoscaler.pool_memory import Circumstances, PoolMemory
 from autoscaler.priors import Priors
 from autoscaler.replica_seconds import replica_seconds
@@ -43,8 +44,12 @@ class Planner:
         self._settings: Final = {
             (pool.cluster, pool.name): pool for pool in backend.pools if pool.cluster == cluster
         }
-        self._slo_queue_s = {key: pool.longest_wait_s for key, pool in self._settings.items()}
-        self._pools = {key: PoolMemory(pool, scaling) for key, pool in self._settings.items()}
+        self._slos = slos_of(self._settings)
+        self._mates = mates_of(self._settings.values())
+        self._pools = {
+            key: PoolMemory(pool, scaling, Leg(pool.role) if key in self._mates else None)
+            for key, pool in self._settings.items()
+        }
         self._market = Market(scaling, backend.pools, cluster)
         self._priors = Priors(scaling.capacities, self._settings)
         self._concerns = Concerns()
@@ -124,10 +129,10 @@ class Planner:
     def _see_windows(self, table: Table, *, early: bool) -> None:
         match table.kind:
             case "request" if early:
-                for key, seconds in pool_seconds(table, self._slo_queue_s).items():
+                for key, seconds in self._seconds(table):
                     self._pools[key].glimpse(seconds)
             case "request":
-                for key, seconds in pool_seconds(table, self._slo_queue_s).items():
+                for key, seconds in self._seconds(table):
                     self._pools[key].see_seconds(seconds, trusted=self._concerns.trusted(key))
             case "engine" if not early:
                 for key, rows in replica_seconds(table, self._pools).items():
@@ -135,6 +140,13 @@ class Planner:
                     self._pools[key].see_replica_seconds(rows, usual=usual)
             case _:
                 pass
+
+    def _seconds(self, table: Table) -> Iterator[tuple[PoolKey, Sequence[PoolSecond]]]:
+        """By pool; a request that goes through two is told once and goes to both."""
+        for key, seconds in pool_seconds(table, self._slos).items():
+            yield key, seconds
+            if key in self._mates:
+                yield self._mates[key], seconds
 
     def _see_told(self, told: PoolStatus | ReplicaStatus | Change) -> None:
         memory = self._pools.get((told.cluster, told.pool))
@@ -182,6 +194,8 @@ class Planner:
         self._decided_us = tick.now_us
         learners = {key: memory.replica for key, memory in self._pools.items()}
         self._priors.renew(learners, tick.now_us)
+        for key, mate in self._mates.items():
+            self._pools[key].budget.borrow(self._pools[mate].budget.unspent)
         situations = [
             self._situation(key, memory, memory.status, tick)
             for key, memory in sorted(self._pools.items())

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from autoscaler.budget import Budget
 from autoscaler.comparison import DayByDay
 from autoscaler.deadlines import Backlog
 from autoscaler.demand import DemandMeter, Glimpse, PoolSecond
@@ -12,6 +13,7 @@ from autoscaler.fleet import terms_of
 from autoscaler.growth import GrowthWatch
 from autoscaler.highest import Highest
 from autoscaler.idle import Idle
+from autoscaler.legs import Leg
 from autoscaler.orders import Orders
 from autoscaler.outlook import Outlook
 from autoscaler.replica_memory import ReplicaMemory
@@ -49,14 +51,18 @@ class Circumstances:
 class PoolMemory:
     """Learns from each second and each status; ``situation`` changes nothing."""
 
-    def __init__(self, pool: PoolSettings, scaling: ScalingSettings) -> None:
+    def __init__(
+        self, pool: PoolSettings, scaling: ScalingSettings, leg: Leg | None = None
+    ) -> None:
         self._pool = pool
         self._scaling = scaling
         self.status: PoolStatus | None = None
+        self._leg = leg
+        """Of the two that requests go through, if they go through two."""
         self._meter = DemandMeter()
         self._outlook = Outlook(
             slo_queue_s=pool.longest_wait_s,
-            miss_budget_ratio=scaling.miss_budget_ratio,
+            miss_budget_ratio=scaling.miss_budget_ratio / (2 if leg else 1),
             sleeps=pool.max_asleep > 0,
         )
         self.replica = ReplicaMemory(pool.start_delay_s)
@@ -92,6 +98,7 @@ class PoolMemory:
     def see_seconds(self, seconds: Sequence[PoolSecond], *, trusted: bool) -> None:
         """New final windows; nothing is learned of serving times while they are not trusted."""
         ready = self.status.ready if self.status else 0
+        seconds = self._own(seconds)
         for second in seconds:
             second.ready = ready
         self._idle.see(seconds)
@@ -111,6 +118,8 @@ class PoolMemory:
     def see_replica_seconds(self, rows: Sequence[ReplicaSecond], *, usual: bool) -> None:
         """What engines said; usual: nothing is wrong with the pool but that much is asked of it."""
         self._idle.see_replicas(rows)
+        if self._leg:
+            self._leg.see_replicas(rows)
         self.replica.see_replicas(rows, self._orders.replicas, slots=self.slots, usual=usual)
 
     def see_change(self, change: Change) -> None:
@@ -119,8 +128,17 @@ class PoolMemory:
 
     def glimpse(self, seconds: Sequence[PoolSecond]) -> None:
         """Deltas of windows that are not final: nothing is learned, only what is held counts."""
+        seconds = self._own(seconds)
         self._idle.see(seconds)
         self._glimpse.see(seconds)
+
+    def _own(self, seconds: Sequence[PoolSecond]) -> Sequence[PoolSecond]:
+        return [self._leg.part(second) for second in seconds] if self._leg else seconds
+
+    @property
+    def budget(self) -> Budget:
+        """Of misses; half of one that is shared, and what its mate leaves of the other half."""
+        return self._outlook.budget
 
     def _watch(self, end_us: int) -> None:
         if self._gauged_us is None or end_us - self._gauged_us > GAP_S * SECOND_US:

@@ -17,6 +17,8 @@ from streams.schemas.scaling import Decision, Drain
 from streams.stage import Out, Outcome
 
 PERIOD_S: Final = 0.5
+PATIENCE_S: Final = 60.0
+"""For all that a driver does in one step; drivers answer within seconds, or refuse."""
 UNSENT: Final = 2_000
 """Records kept while the broker is away; the oldest go first, newer ones say the same better."""
 
@@ -33,12 +35,24 @@ class DrivenPool:
 
 
 class Reconciler:
-    """Brings every pool to its wanted size, step by step, and collects what there is to say."""
+    """Brings every pool to its wanted size, step by step, and collects what there is to say.
 
-    def __init__(self, pools: Sequence[DrivenPool], clock: Clock) -> None:
+    Each pool has steps of its own, one at a time: a driver that is slow or hangs holds up no other.
+    """
+
+    def __init__(
+        self,
+        pools: Sequence[DrivenPool],
+        clock: Clock,
+        *,
+        period_s: float = PERIOD_S,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
         self._pools = pools
         self._by_name = {pool.name: pool.drive for pool in pools}
         self._clock = clock
+        self._period_s = period_s
+        self._patience_s = patience_s
         self._unsent: deque[Out] = deque(maxlen=UNSENT)
         self._news = asyncio.Event()
 
@@ -73,15 +87,22 @@ class Reconciler:
 
     async def _step(self, pool: DrivenPool) -> None:
         try:
-            step = pool.drive.step(await pool.driver.observe(), self._clock())
-            self.say(step.out)
-            for replica in step.stop:
-                await pool.driver.stop(replica)
-            await self._put_to_sleep(pool, step.sleep)
-            if step.size is not None:
-                await pool.driver.scale(step.size)
+            async with asyncio.timeout(self._patience_s):
+                await self._act(pool)
+        except TimeoutError:
+            self.say([pool.drive.hangs(self._patience_s, self._clock())])
+            log.warning("driver_hangs", pool=pool.name, patience_s=self._patience_s)
         except PoolDriverError as exc:
             log.warning("driver_refused", pool=pool.name, error=str(exc))
+
+    async def _act(self, pool: DrivenPool) -> None:
+        step = pool.drive.step(await pool.driver.observe(), self._clock())
+        self.say(step.out)
+        for replica in step.stop:
+            await pool.driver.stop(replica)
+        await self._put_to_sleep(pool, step.sleep)
+        if step.size is not None:
+            await pool.driver.scale(step.size)
 
     @staticmethod
     async def _put_to_sleep(pool: DrivenPool, replicas: Sequence[str]) -> None:
@@ -108,9 +129,15 @@ class Reconciler:
                 raise
 
     async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for pool in self._pools:
+                group.create_task(self._keep(pool))
+            await asyncio.Event().wait()  # also without any pool
+
+    async def _keep(self, pool: DrivenPool) -> None:
         while True:
-            await self.step()
-            await asyncio.sleep(PERIOD_S)
+            await self._step(pool)
+            await asyncio.sleep(self._period_s)
 
     async def close(self) -> None:
         await asyncio.gather(*(pool.driver.close() for pool in self._pools))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from autoscaler.mate import Mate, mate_of
 from autoscaler.region import UNKNOWN, UNTOLD, Mix, Region, mix_of, region_of
 from autoscaler.scheduled import Scheduled, scheduled_of
 from streams.schemas.scaling import Decision, Forecast, Ladder
@@ -130,6 +131,7 @@ class Situation:
     block_expires_s: float = 900.0
     scheduled: Scheduled | None = None
     """What schedules say of now; expected demand is in ``upper`` already."""
+    mate: Mate | None = None
     allotment: Allotment | None = None
     order: Order | None = None
     explore_s: float = 0.0
@@ -204,6 +206,7 @@ def inputs_of(situation: Situation) -> dict[str, float]:
         inputs[f"block_{number}_open_s"] = float(block.open_s)
     if situation.scheduled is not None:
         inputs |= situation.scheduled.numbers()
+    inputs |= situation.mate.numbers() if situation.mate else {}
     if situation.allotment is not None:
         inputs["asked"] = float(situation.allotment.asked)
         inputs["allotted"] = float(situation.allotment.replicas)
@@ -220,6 +223,7 @@ def names_of(situation: Situation) -> dict[str, str]:
         names["fruitless"] = situation.fruitless
     if situation.scheduled is not None:
         names["scheduled"] = situation.scheduled.why
+    names |= situation.mate.names() if situation.mate else {}
     if situation.allotment is not None:
         names["allotted"] = situation.allotment.why
     if situation.order is not None:
@@ -255,6 +259,7 @@ def situation_of(decision: Decision) -> Situation:
         ),
         blocks=_blocks(inputs, names),
         scheduled=scheduled_of(inputs, names),
+        mate=mate_of(inputs, names),
         allotment=_allotment(inputs, names),
         order=_order(inputs, names),
         **values,  # type: ignore[arg-type]  # each name with the type its field has, see _KINDS

@@ -77,6 +77,10 @@ class PoolSettings(BaseModel, frozen=True, extra="forbid"):
     starts, and are not counted in `max_replicas`."""
     sleep_level: Literal[1, 2] = 1
     """1: weights are kept in the memory of the host; 2: nothing is kept but the process."""
+    asleep_cost_ratio: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """What one asleep costs, as a share of one that serves: 1 where its GPU stays its own (a pod of
+    Kubernetes), the share of memory that it keeps where others run on the GPU meanwhile, 0 where
+    nothing is held. For `tidegate backtest`; plans do not depend on it."""
     slots: Annotated[int, Field(ge=1)] = 4
     """Requests a replica serves at once."""
     cap_tokens_per_s: Annotated[float, Field(ge=0)] = 0.0
@@ -85,6 +89,10 @@ class PoolSettings(BaseModel, frozen=True, extra="forbid"):
     """Declared extra start delay, as a GPU node would take."""
     slo_queue_s: Annotated[float, Field(gt=0)] = 1.0
     """Longest wait for a replica before a request misses its SLO."""
+    slo_ttft_s: Annotated[float, Field(ge=0)] = 0.0
+    """Longest time to the first token, wait and all, that role `prefill` owes; 0: only the wait."""
+    slo_inter_token_s: Annotated[float, Field(ge=0)] = 0.0
+    """Longest mean time between tokens of an answer, that role `decode` owes; 0: any."""
     deadline_s: Annotated[float, Field(ge=0)] = 0.0
     """Jobs must have ended so long after they came (role `job`), as the `completion_window` of
     OpenAI's batches says (24 h: 86400); 0: they are served as they come."""
@@ -112,10 +120,20 @@ class PoolSettings(BaseModel, frozen=True, extra="forbid"):
             raise ValueError(f"pool {self.name}: deadline_s must be 0 unless role is job, {got}")
         return self
 
+    @model_validator(mode="after")
+    def _each_role_owes_its_own(self) -> Self:
+        owed = {"slo_ttft_s": "prefill", "slo_inter_token_s": "decode"}
+        for name, role in owed.items():
+            if (value := getattr(self, name)) and self.role != role:
+                got = f"got {value:g} and {self.role}"
+                raise ValueError(f"pool {self.name}: {name} must be 0 unless role is {role}, {got}")
+        return self
+
     @property
     def longest_wait_s(self) -> float:
         """Longer for a replica, and a request has missed its SLO."""
-        return self.deadline_s or self.slo_queue_s
+        owed = (self.deadline_s or self.slo_queue_s, self.slo_ttft_s)
+        return min(filter(None, owed))
 
 
 class BackendSettings(BaseModel, frozen=True, extra="forbid"):

@@ -84,7 +84,7 @@ ACCESS: Final[Mapping[str, Access]] = {
     "api": Access(
         reads=(
             *("windows", "anomalies", "incidents", "decisions", "alerts", "pools", "rules"),
-            *("changes", "quality", "comparisons"),
+            *("changes", "quality", "comparisons", "commands", "feedback"),
         ),
         writes=("commands", "feedback", "audit", "changes"),
         stage=False,

@@ -48,6 +48,7 @@ def run(settings: Settings) -> int:
 
 def create(settings: Settings) -> FastAPI:
     view = View(shards=settings.stream.topics.shards)
+    view.catching_up = True
     publisher = Publisher(settings.stream)
     recall = DayBefore(settings.stream)
     past = DecisionLog(settings.stream).at
@@ -70,5 +71,7 @@ def create(settings: Settings) -> FastAPI:
 
 async def _feed(settings: Settings, view: View) -> None:
     async with TopicReader(settings.stream, VIEW_TOPICS) as reader:
+        view.catching_up = not reader.caught_up.is_set()
         async for messages in reader.batches():
             view.feed(messages)
+            view.catching_up = not reader.caught_up.is_set()

@@ -3,9 +3,9 @@
 import asyncio
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from autoscaler.backtest import batched
 from autoscaler.backtest.chart import chart
@@ -26,6 +26,9 @@ from tidegate.settings import Settings
 from tidegate.watch.look import asker_for
 
 PIECE_US: Final = 3_600 * SECOND_US
+OURS: Final = "tidegate"
+HELD_S: Final = 60.0
+FOREVER_S: Final = 1e9
 STATIC: Final = "as it begins"
 """The name of a pool that is never scaled."""
 ASSUMED: Final = (
@@ -44,6 +47,14 @@ class Options:
     cold_start_s: float
     slo_queue_s: float
     most: int
+    zero: bool
+    """Show also what Tidegate does where it may let the last replica go,"""
+    asleep: int
+    """and where so many may sleep,"""
+    wake_s: float
+    asleep_cost_ratio: float
+    deadline_s: float
+    """Requests are jobs with this deadline; 0: they are not."""
     policies: tuple[str, ...]
     gpus: float
     price: float
@@ -89,13 +100,16 @@ def _slots(options: Options) -> int:
 
 
 def _report(trace: Trace, options: Options, number: int) -> Iterator[str]:
-    runs = {name: _run(trace, name, options) for name in (STATIC, *options.policies)}
+    runs = {name: _run(trace, who, options, more) for name, who, more in _rows(options)}
     yield (
         f"{trace.name}: {len(trace.arrival_s):,} requests in {trace.seconds / 3_600:,.1f} h, "
         f"{trace.mean_service_s:.2f} s each, {trace.slots} at once in a replica; "
         f"judged after {trace.warm_up_s / 3_600:.1f} h"
     )
-    yield from _table({name: outcome(one, options.gpus) for name, one in runs.items()}, options)
+    priced = options.gpus, options.asleep_cost_ratio
+    yield from _table({name: outcome(one, *priced) for name, one in runs.items()}, options)
+    if options.asleep:
+        yield f"a replica asleep costs {options.asleep_cost_ratio:g} of one that serves"
     if options.chart:
         of = options.chart
         file = of.with_stem(f"{of.stem}-{number}") if number else of
@@ -103,17 +117,37 @@ def _report(trace: Trace, options: Options, number: int) -> Iterator[str]:
         yield f"chart: {file}"
 
 
-def _run(trace: Trace, name: str, options: Options) -> Run:
+def _rows(options: Options) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """What stands in a row, who decides there, and what is special about the pool."""
+    for name in (STATIC, *options.policies):
+        yield name, name, {}
+    if OURS not in options.policies:
+        return
+    # Who asks a pool at zero is held by the gateway until the first replica is there.
+    zero = {"low": 0, "patience_s": options.cold_start_s + HELD_S}
+    asleep = {"max_asleep": options.asleep, "wake_s": options.wake_s}
+    if options.zero:
+        yield f"{OURS}, to zero", OURS, zero
+    if options.asleep:
+        yield f"{OURS}, {options.asleep} asleep", OURS, asleep
+    if options.zero and options.asleep:
+        yield f"{OURS}, both", OURS, zero | asleep
+
+
+def _run(trace: Trace, name: str, options: Options, more: Mapping[str, Any]) -> Run:
     engine = load_profile(options.profile).engine() if options.profile else None
     who = None if name == STATIC else CONTENDERS[name]
     shape = Shape(
         slots=engine.slots if engine else options.slots or trace.slots,
         cold_start_s=options.cold_start_s,
-        slo_queue_s=options.slo_queue_s,
+        slo_queue_s=options.deadline_s or options.slo_queue_s,
+        deadline_s=options.deadline_s,
         high=options.most,
         tick_s=who.tick_s if who else 15,
         age_s=who.age_s if who else 15,
     )
+    # Jobs are given up by nobody.
+    shape = replace(shape, **({"patience_s": FOREVER_S} if options.deadline_s else {}) | more)
 
     def make(shape: Shape) -> Policy:
         return who.make("", shape, who.usual) if who else Static()

@@ -43,6 +43,23 @@ def add_backtest(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     for option, meaning in _PROMISES.items():
         back.add_argument(option, type=seconds, default=math.inf, metavar="S", help=meaning)
     back.add_argument("--most", type=int, default=1_000, metavar="N", help="replicas (1,000)")
+    back.add_argument("--zero", action="store_true", help="also: Tidegate with no least replica")
+    back.add_argument("--asleep", type=int, default=0, metavar="N", help="also: so many may sleep")
+    back.add_argument("--wake", type=seconds, default=5.0, metavar="S", help="until one serves (5)")
+    back.add_argument(
+        "--asleep-cost",
+        type=float,
+        default=None,
+        metavar="R",
+        help="of one that serves, 0 to 1: 1 where it keeps its GPU (the pool's asleep_cost_ratio)",
+    )
+    back.add_argument(
+        "--jobs-due",
+        type=seconds,
+        default=0.0,
+        metavar="S",
+        help="requests are jobs that may wait, and must have ended so long after they came",
+    )
     back.add_argument("--gpus", type=float, default=1.0, metavar="N", help="of a replica (1)")
     back.add_argument("--price", type=float, default=0.0, metavar="P", help="of a GPU-hour")
     back.add_argument("--policies", default=USUAL, metavar="A,B", help=f"({USUAL})")
@@ -66,6 +83,8 @@ def _backtest(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.prometheus and not arguments.pool:
         allowed = "a selector of the pool's engines with --prometheus: 'model_name=\"codex\"'"
         raise InvalidParameterError("--pool", "", allowed)
+    if arguments.jobs_due and arguments.profile:
+        raise InvalidParameterError("--jobs-due", arguments.jobs_due, "without --profile")
     options = Options(
         traces=tuple(arguments.traces),
         prometheus=arguments.prometheus,
@@ -75,6 +94,11 @@ def _backtest(arguments: argparse.Namespace, settings: Settings) -> int:
         cold_start_s=arguments.cold_start,
         slo_queue_s=arguments.slo,
         most=arguments.most,
+        zero=arguments.zero,
+        asleep=_at_least_0("--asleep", arguments.asleep),
+        wake_s=arguments.wake,
+        asleep_cost_ratio=_asleep_cost(arguments, settings),
+        deadline_s=arguments.jobs_due,
         policies=chosen(arguments.policies),
         gpus=arguments.gpus,
         price=arguments.price,
@@ -87,3 +111,19 @@ def _backtest(arguments: argparse.Namespace, settings: Settings) -> int:
         ),
     )
     return play(options, settings)
+
+
+def _at_least_0(name: str, value: int) -> int:
+    if value < 0:
+        raise InvalidParameterError(name, value, "at least 0")
+    return value
+
+
+def _asleep_cost(arguments: argparse.Namespace, settings: Settings) -> float:
+    """As said here, else of the pool in the settings, else all of it."""
+    of_pools = {pool.name: pool.asleep_cost_ratio for pool in settings.backend.pools}
+    told: float | None = arguments.asleep_cost
+    ratio = of_pools.get(arguments.pool, 1.0) if told is None else told
+    if not 0 <= ratio <= 1:
+        raise InvalidParameterError("--asleep-cost", ratio, "from 0 to 1")
+    return ratio

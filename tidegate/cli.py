@@ -20,6 +20,7 @@ from tidegate.edge.merge_sites import add_merge_sites
 from tidegate.explain import add_explain
 from tidegate.gpu_commands import add_gpu_commands
 from tidegate.history_command import add_import
+from tidegate.pool_commands import add_pool_commands
 from tidegate.profile_command import add_profile
 from tidegate.settings import Settings, load_settings
 from tidegate.supervisor import EXIT_SETTINGS
@@ -105,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     add_watch(commands)
     add_profile(commands)
     add_explain(commands)
+    add_pool_commands(commands)
     add_merge_sites(commands)
     for role, meaning in _ROLE_HELP.items():
         commands.add_parser(role, help=meaning).set_defaults(run=_role(role))

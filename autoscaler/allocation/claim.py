@@ -16,6 +16,20 @@ class Stock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """What is special about the claim of a pool that is worth nothing without its mate."""
+
+    mate: str
+    rate_per_s: float
+    """Requests a second that each replica takes."""
+    standing: int
+    called: int
+    """For by its plan, whatever keeps it from having them."""
+    together: tuple[float, ...]
+    """Misses per money that each further replica avoids, with those of the mate that it needs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """One pool's wish for replicas."""
 
@@ -37,6 +51,12 @@ class Claim:
     """Of the replicas, those that come after everything: doubtful ones and spares."""
     on_demand_ratio: float = 0.0
     """Share of its replicas, however many are granted, that stands on demand at least."""
+    leg: Leg | None = None
+
+    @property
+    def cost(self) -> float:
+        """Of a replica and hour."""
+        return min((stock.price for stock in self.stocks), default=1.0) * self.gpus
 
 
 @dataclass(frozen=True, slots=True)

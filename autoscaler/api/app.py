@@ -55,7 +55,7 @@ def create_api(  # noqa: PLR0913  # all that the outside gives it
     problems.install(app)
     preconditions = Preconditions(view, required=settings.require_if_match)
     app.include_router(reads.router(view, clock, recall, past))
-    asks = PoolAsks(view, Writes(publish, clock), preconditions)
+    asks = PoolAsks(view, Writes(publish, clock, view), preconditions)
     app.include_router(rules.router(view, preconditions))
     app.include_router(schedules.router(view, asks, clock))
     app.include_router(writes.router(view, asks))

@@ -3,8 +3,9 @@
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import blake2b
 from http import HTTPStatus
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 from uuid import uuid4
 
 from autoscaler.api.latest import Latest
@@ -17,6 +18,18 @@ from streams.stage import Out
 
 Publish = Callable[[Out], Awaitable[None]]
 """Returns when the broker has it; raises BrokerUnavailableError."""
+
+
+class PastAsks(Protocol):
+    """What the log says of earlier requests with a key."""
+
+    @property
+    def catching_up(self) -> bool:
+        """Not all of it was read yet."""
+        ...
+
+    def asked(self, name: str) -> Command | Feedback | None: ...
+
 
 MAX_KEYS: Final = 1_000
 R = TypeVar("R", Command, Feedback)
@@ -40,20 +53,26 @@ class Asked:
         """The id of what is published."""
         return f"{self.action}:{self.target}:{self.key or uuid4().hex}"
 
+    def fingerprint(self) -> str:
+        """What the same key has to come with again; empty without a key."""
+        return blake2b(self.content.encode(), digest_size=16).hexdigest() if self.key else ""
+
 
 class Writes:
     """Publishes what was asked.
 
     What is refused by a route is audited as well. A repeated key gets the first answer again and
-    publishes nothing, whatever has changed since; the last 1,000 keys are known here, and PLAN
-    carries out each id only once. As the IETF's draft of Idempotency-Key has it, a key is refused
-    with 422 for another request, and with 409 while its first request is under way.
+    publishes nothing, whatever has changed since; the last 1,000 keys are known here, and those in
+    the log of commands, also of other APIs and of this one before it was started anew. PLAN carries
+    out each id only once. As the IETF's draft of Idempotency-Key has it, a key is refused with 422
+    for another request, and with 409 while its first request is under way.
     """
 
-    def __init__(self, publish: Publish, clock: Clock) -> None:
+    def __init__(self, publish: Publish, clock: Clock, past: PastAsks) -> None:
         self._publish = publish
         self._clock = clock
-        self._answers: Latest[str, tuple[str, Command | Feedback]] = Latest(MAX_KEYS)
+        self._past = past
+        self._answers: Latest[str, Command | Feedback] = Latest(MAX_KEYS)
         self._under_way: set[str] = set()
 
     async def command(self, asked: Asked, make: Callable[[str, int], Command]) -> Command:
@@ -85,12 +104,14 @@ class Writes:
         try:
             if (before := self._before(asked, name)) is not None:
                 return before  # type: ignore[return-value]  # the name tells what it is
-            record = await self._first(name, asked, make(name, now_us), topic, more)
+            record = make(name, now_us).but(fingerprint=asked.fingerprint())
+            record = await self._first(name, asked, record, topic, more)
         except TidegateError as exc:
             with suppress(TidegateError):  # the caller learns of the first error
                 await self._note(asked, name, now_us, status_of(exc), str(exc))
             raise
-        self._answers.put(name, (asked.content, record))
+        if asked.key:
+            self._answers.put(name, record)
         return record
 
     async def _first(
@@ -117,14 +138,19 @@ class Writes:
             raise ApiError(
                 HTTPStatus.CONFLICT, "the first request with this Idempotency-Key is under way"
             )
-        known = self._answers.get(name)
+        known = self._answers.get(name) or self._past.asked(name)
         if known is None:
+            if asked.key and self._past.catching_up:
+                raise ApiError(
+                    HTTPStatus.SERVICE_UNAVAILABLE,
+                    "what was asked before is being read, and may have had this Idempotency-Key",
+                )
             return None
-        if known[0] != asked.content:
+        if known.fingerprint != asked.fingerprint():
             raise ApiError(
                 HTTPStatus.UNPROCESSABLE_ENTITY, "this Idempotency-Key was used for another request"
             )
-        return known[1]
+        return known
 
     async def _note(
         self, asked: Asked, name: str, now_us: int, status: HTTPStatus, detail: str

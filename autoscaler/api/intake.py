@@ -14,7 +14,7 @@ from streams.conduct import Conduct
 from streams.errors import CorruptMessageError
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.comparison import Comparison
-from streams.schemas.incidents import Alert, Incident, Rule
+from streams.schemas.incidents import Alert, Command, Feedback, Incident, Rule
 from streams.schemas.scaling import Decision, PoolStatus, ReplicaStatus
 from streams.schemas.system import Quality
 from streams.schemas.telemetry import Change
@@ -67,6 +67,7 @@ class Intake:
         self.anomalies: Latest[str, Anomaly] = Latest(
             2_000, spare=lambda anomaly: anomaly.ended_at_us is None
         )
+        self.asked: Latest[str, Command | Feedback] = Latest(10_000)
         self.changes: Latest[str, Change] = Latest(500)
         self.replica_changes: Latest[str, Change] = Latest(5_000)
         """The newest of each replica, by ``cluster/pool/replica``."""
@@ -110,12 +111,12 @@ class Intake:
                 self._take_quality(decode_record(message.value, Quality))
             case "incidents":
                 _newest(self.incidents, key, message.value, Incident)
-            case "alerts":
-                _newest(self.alerts, key, message.value, Alert)
-            case "rules" | "comparisons":
-                self._take_of_pool(message.topic, key, message.value)
+            case "alerts" | "rules" | "comparisons":
+                self._take_newest(message.topic, key, message.value)
             case "changes":
                 self._take_changes(message.value)
+            case "commands" | "feedback" if message.value:
+                self._take_asked(message.topic, message.value)
             case _:
                 pass
 
@@ -182,13 +183,26 @@ class Intake:
         self.missed[pool] = (ours + decision.missed, reactive + decision.reactive_missed)
         self._progress("plan", None, decision.at_us)
 
-    def _take_of_pool(self, topic: str, key: str, value: bytes | None) -> None:
+    def _take_newest(self, topic: str, key: str, value: bytes | None) -> None:
         if topic == "rules":
             _newest(self.rules, key, value, Rule)
+            return
+        if topic == "alerts":
+            _newest(self.alerts, key, value, Alert)
             return
         _newest(self.comparisons, key, value, Comparison)
         if (day := self.comparisons.get(key)) is not None:
             self.newest_day[day.cluster, day.pool] = day
+
+    def _take_asked(self, topic: str, value: bytes) -> None:
+        record: Command | Feedback
+        if topic == "commands":
+            record = decode_record(value, Command)
+        else:
+            record = decode_record(value, Feedback)
+        # The first under a key counts, whatever another API let through beside it.
+        if record.fingerprint and self.asked.get(record.id) is None:
+            self.asked.put(record.id, record)
 
     def _progress(self, stage: str, shard: int | None, at_us: int) -> None:
         if shard is None and (stage, None) not in self.newest_us:

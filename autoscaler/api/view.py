@@ -15,7 +15,7 @@ from streams.clock import SECOND_US
 from streams.conduct import Complaint
 from streams.schemas.anomalies import Anomaly
 from streams.schemas.comparison import Comparison
-from streams.schemas.incidents import Alert, Incident, Rule
+from streams.schemas.incidents import Alert, Command, Feedback, Incident, Rule
 from streams.schemas.scaling import Decision, PoolStatus, ReplicaStatus
 from streams.schemas.system import Quality
 from streams.schemas.telemetry import Change
@@ -33,6 +33,8 @@ VIEW_TOPICS: Final = (
     "changes",
     "quality",
     "comparisons",
+    "commands",
+    "feedback",
 )
 """What to feed it, from as far back as charts and lists should reach (15 minutes)."""
 
@@ -56,6 +58,8 @@ class View:
 
     def __init__(self, *, shards: int, stages: Sequence[str] = STAGES) -> None:
         self._in = Intake(shards=shards, stages=stages)
+        self.catching_up = False
+        """Whoever feeds it has not come to the ends of the topics yet."""
 
     def feed(self, messages: Iterable[Received]) -> None:
         """Take in messages of any of ``VIEW_TOPICS``, in the order of each partition."""
@@ -65,6 +69,10 @@ class View:
     def corrupt(self) -> int:
         """Messages that could not be read and were left out."""
         return self._in.corrupt
+
+    def asked(self, name: str) -> Command | Feedback | None:
+        """What was asked of any API under that id, if it came with a key."""
+        return self._in.asked.get(name)
 
     def health(self, now_us: int) -> Health:
         return assess(self._in.newest_us, now_us)

@@ -7,11 +7,12 @@ from autoscaler.backtest.peers.hpa import TOLERANCE
 from autoscaler.backtest.policy import Seen, Shape
 from autoscaler.decide import decide
 from autoscaler.demand import PoolSecond
+from autoscaler.lead_time import WAKE
 from autoscaler.pool_memory import Circumstances, PoolMemory
 from autoscaler.settings import ScalingSettings
 from model_backend.settings import PoolSettings
 from streams.clock import SECOND_US
-from streams.schemas.scaling import PoolStatus
+from streams.schemas.scaling import PoolStatus, ReplicaStatus
 
 NAME: Final = "backtest"
 STREAMED_S: Final = 2
@@ -22,8 +23,8 @@ SYNC_S: Final = 15
 class Tidegate:
     """Feeds each second to the memory that the planner keeps of a pool, and asks it to decide.
 
-    At the top of the ladder, with the lead time known: a pool that has been run for a while. The
-    guard on GPUs ordered within an hour is left open, since no policy here has one.
+    At the top of the ladder, with lead and wake time known: a pool that has been run for a while.
+    The guard on GPUs ordered within an hour is left open, since no policy here has one.
 
     Where figures come late it decides as of their time, and a replica comes so much later: live,
     the guard on old figures would keep such a pool from ever shrinking.
@@ -39,6 +40,9 @@ class Tidegate:
             max_replicas=shape.high,
             slots=shape.slots,
             slo_queue_s=shape.slo_queue_s,
+            role="job" if shape.deadline_s else "unified",
+            deadline_s=shape.deadline_s,
+            max_asleep=shape.max_asleep,
         )
         scaling = ScalingSettings(
             ladder="full",
@@ -49,6 +53,8 @@ class Tidegate:
         self._memory = PoolMemory(pool, scaling)
         self._about = Circumstances(ladder="full", low=shape.low, high=shape.high)
         self._seen_s = 0
+        if shape.max_asleep:
+            self._memory.replica.lead.see(_woken(shape))
 
     def decide(self, seen: Seen) -> int:
         status = _status(seen)
@@ -86,11 +92,27 @@ def _status(seen: Seen) -> PoolStatus:
         desired=seen.ordered,
         ready=seen.ready,
         starting=seen.starting,
+        asleep=seen.asleep,
+        max_asleep=seen.shape.max_asleep,
         min_replicas=seen.shape.low,
         max_replicas=seen.shape.high,
         start_delay_s=seen.shape.cold_start_s + _late_s(seen.shape),
         slots_per_replica=seen.shape.slots,
         slo_queue_s=seen.shape.slo_queue_s,
+    )
+
+
+def _woken(shape: Shape) -> ReplicaStatus:
+    """One that slept before the trace began: how long that takes is known, as a start is."""
+    took_s = shape.wake_s + _late_s(shape)
+    return ReplicaStatus(
+        pool=NAME,
+        replica=NAME,
+        state="ready",
+        since_us=1,
+        at_us=1,
+        ordered_at_us=1,
+        phases_s={WAKE: took_s},
     )
 
 

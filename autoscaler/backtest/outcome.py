@@ -20,7 +20,8 @@ class Outcome:
 
     requests: int
     gpu_hours: float
-    """Replicas starting, ready and draining, over time; times the GPUs of each."""
+    """Replicas starting, ready and draining, and of those asleep what they cost, over time; times
+    the GPUs of each."""
     missed_ratio: float
     """Waited longer than the SLO for a slot, or were given up."""
     reversals: int
@@ -37,16 +38,17 @@ class Outcome:
     """the rest stood idle."""
 
 
-def outcome(run: Run, gpus_per_replica: float = 1.0) -> Outcome:
+def outcome(run: Run, gpus_per_replica: float = 1.0, asleep_cost_ratio: float = 1.0) -> Outcome:
     since, seconds = run.trace.warm_up_s, run.seconds
     paid, ordered = run.paid[since:], np.repeat(run.ordered, run.shape.tick_s)[since:]
     hours = gpus_per_replica / 3_600
     worst_ratio, worst_at_s = _worst(run.missed[since:], seconds.arrived[since:])
     requests = int(seconds.arrived[since:].sum() + seconds.queued[since - 1 : since].sum())
+    replica_s = float(paid.sum()) + asleep_cost_ratio * float(run.asleep[since:].sum())
     still_waiting = int(run.missed.sum()) - int(seconds.late.sum())
     return Outcome(
         requests=requests,
-        gpu_hours=float(paid.sum()) * hours,
+        gpu_hours=replica_s * hours,
         missed_ratio=(int(seconds.late[since:].sum()) + still_waiting) / max(1, requests),
         reversals=reversals(run.ordered, since // run.shape.tick_s),
         worst_ratio=worst_ratio,

@@ -32,6 +32,12 @@ class Shape:
     """A request that has waited this long is given up by its client."""
     low: int = 1
     high: int = 1_000
+    max_asleep: int = 0
+    """So many of those no longer needed sleep, and are ready"""
+    wake_s: float = 0.0
+    """so long after they are ordered."""
+    deadline_s: float = 0.0
+    """Requests are jobs that must have ended so long after they came, and wait; 0: they do not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +79,7 @@ class Seen:
     """Replicas ordered that are not ready yet."""
     seconds: Seconds
     shape: Shape
+    asleep: int = 0
 
     @property
     def ordered(self) -> int:

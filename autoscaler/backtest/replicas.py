@@ -12,11 +12,14 @@ GONE: Final = 0
 STARTING: Final = 1
 READY: Final = 2
 DRAINING: Final = 3
+ASLEEP: Final = 4
 NEVER: Final = 1e300
 REPLICA: Final = [("phase", np.int64), ("busy", np.int64), ("ready_s", float)]
 NOW: Final = [
     ("slots", np.int64),
     ("cold_start_s", float),
+    ("wake_s", float),
+    ("max_asleep", np.int64),
     ("patience_s", float),
     ("head", np.int64),  # the request that is next in the queue,
     ("tail", np.int64),  # and the one that has yet to come
@@ -25,6 +28,7 @@ NOW: Final = [
     ("starting", np.int64),
     ("ready", np.int64),
     ("draining", np.int64),
+    ("asleep", np.int64),
     ("places", np.int64),  # beyond these no replica is
     ("next", np.int64),  # the place of the replica that is ready next; -1 if none starts
 ]
@@ -34,6 +38,7 @@ SECOND: Final = np.dtype(
         ("served_s", float),
         *((name, np.int32) for name in _SEEN),
         ("paid", np.int32),  # replicas starting, ready or draining
+        ("asleep", np.int32),
         ("missed", np.int32),  # of those that arrived then, whenever that was found
     ]
 )
@@ -54,7 +59,7 @@ def set_up(fleet: Fleet, shape: Shape, ready: int) -> None:
     """So many idle replicas, before the first second."""
     now = fleet.now
     fleet.replicas[:ready]["phase"] = READY
-    for rule in ("slots", "cold_start_s", "patience_s"):
+    for rule in ("slots", "cold_start_s", "wake_s", "max_asleep", "patience_s"):
         now[rule] = getattr(shape, rule)
     now["ready"] = now["places"] = ready
     now["free"], now["next"] = ready * shape.slots, -1
@@ -62,29 +67,49 @@ def set_up(fleet: Fleet, shape: Shape, ready: int) -> None:
 
 def places(shape: Shape, ready: int) -> int:
     """Room for all of them: draining ones stand beside those that came after them."""
-    return 2 * max(shape.high, ready)
+    return 2 * max(shape.high, ready) + shape.max_asleep
 
 
 @compiled
 def order(fleet: Fleet, want: int, at_s: float) -> None:
     now = fleet.now[0]
     more = want - now["starting"] - now["ready"]
-    place = 0
-    while more > 0 and place < len(fleet.replicas):
-        replica = fleet.replicas[place]
-        place += 1
-        if replica["phase"] == GONE:
-            replica["phase"] = STARTING
-            replica["ready_s"] = at_s + now["cold_start_s"]
-            now["starting"] += 1
-            now["places"] = max(now["places"], place)
-            more -= 1
+    woken = _begin(fleet, ASLEEP, min(more, now["asleep"]), at_s + now["wake_s"])
+    now["asleep"] -= woken
+    more -= woken
+    _begin(fleet, GONE, more, at_s + now["cold_start_s"])
     while more < 0 and now["starting"] + now["ready"] > 0:
         _remove_one(fleet)
         more += 1
     while now["places"] > 0 and fleet.replicas[now["places"] - 1]["phase"] == GONE:
         now["places"] -= 1
     _find_next(fleet)
+
+
+@compiled
+def _begin(fleet: Fleet, phase: int, most: int, ready_s: float) -> int:
+    """Up to so many of those in the phase are ready then; how many."""
+    now, place, begun = fleet.now[0], 0, 0
+    while begun < most and place < len(fleet.replicas):
+        replica = fleet.replicas[place]
+        place += 1
+        if replica["phase"] == phase:
+            replica["phase"] = STARTING
+            replica["ready_s"] = ready_s
+            now["starting"] += 1
+            now["places"] = max(now["places"], place)
+            begun += 1
+    return begun
+
+
+@compiled
+def _let_go(fleet: Fleet, place: int) -> None:
+    """Of one with nothing to do: it sleeps if there is a bed, else it ends."""
+    now = fleet.now[0]
+    fleet.replicas[place]["phase"] = GONE
+    if now["asleep"] < now["max_asleep"]:
+        fleet.replicas[place]["phase"] = ASLEEP
+        now["asleep"] += 1
 
 
 @compiled
@@ -95,14 +120,16 @@ def _remove_one(fleet: Fleet) -> None:
         now["starting"] -= 1
         fleet.replicas[_newest(fleet)]["phase"] = GONE
         return
-    replica = fleet.replicas[emptiest(fleet)]
+    place = emptiest(fleet)
+    replica = fleet.replicas[place]
     now["ready"] -= 1
     now["free"] -= now["slots"] - replica["busy"]
     now["in_flight"] -= replica["busy"]
-    replica["phase"] = GONE
     if replica["busy"] > 0:
         replica["phase"] = DRAINING
         now["draining"] += 1
+    else:
+        _let_go(fleet, place)
 
 
 @compiled
@@ -166,8 +193,8 @@ def release(fleet: Fleet, place: int) -> None:
         now["free"] += 1
         now["in_flight"] -= 1
     elif replica["busy"] == 0:
-        replica["phase"] = GONE
         now["draining"] -= 1
+        _let_go(fleet, place)
 
 
 @compiled
@@ -177,4 +204,5 @@ def note(fleet: Fleet, second: int) -> None:
     row["in_flight"] = now["in_flight"]
     row["queued"] = now["tail"] - now["head"]
     row["ready"] = now["ready"]
+    row["asleep"] = now["asleep"]
     row["paid"] = now["starting"] + now["ready"] + now["draining"]

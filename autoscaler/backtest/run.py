@@ -19,7 +19,9 @@ class Run:
     shape: Shape
     seconds: Seconds
     paid: Counts
-    """Replicas starting, ready or draining at the end of each second."""
+    """Replicas starting, ready or draining at the end of each second,"""
+    asleep: Counts
+    """and asleep."""
     missed: Counts
     """Requests that waited longer than the SLO, by the second they arrived in."""
     ordered: Counts
@@ -53,6 +55,7 @@ def live_through(
         shape=shape,
         seconds=seconds,
         paid=pool.seconds["paid"],
+        asleep=pool.seconds["asleep"],
         missed=pool.seconds["missed"],
         ordered=ordered,
     )
@@ -72,7 +75,8 @@ def _decided(
     for tick in range(1, len(ordered)):
         now_s = tick * shape.tick_s
         until_s = max(0, now_s - shape.age_s)
-        seen = Seen(now_s, until_s, int(ready[0]), int(starting[0]), seconds, shape)
+        asleep = int(pool.now["asleep"][0])
+        seen = Seen(now_s, until_s, int(ready[0]), int(starting[0]), seconds, shape, asleep)
         want = min(max(int(policy.decide(seen)), shape.low), shape.high)
         ordered[tick] = want
         live(pool, want, now_s, now_s + shape.tick_s)

@@ -69,8 +69,12 @@ class PoolsView:
         return told or self._by_name[replica.pool].slots
 
     def serving(self, model: str) -> list[PoolSettings]:
-        """Pools of a model, asked for by the model's name or by the service's."""
-        return [pool for pool in self.pools if model in {pool.model, pool.service}]
+        """Pools of a model, asked for by the model's name or by the service's.
+
+        Those of role prefill answer nobody: decode has them read the prompt.
+        """
+        answering = (pool for pool in self.pools if pool.role != "prefill")
+        return [pool for pool in answering if model in {pool.model, pool.service}]
 
     def _take(self, record: ReplicaStatus) -> bool:
         replicas = self._replicas[record.pool]

@@ -142,6 +142,8 @@ class Command(Record, frozen=True, kw_only=True):
     whatever they are."""
     name: str = ""
     schedule: Schedule | None = None
+    fingerprint: str = ""
+    """Of the request, where it had an Idempotency-Key: the same key for another one is refused."""
 
 
 class Feedback(Record, frozen=True, kw_only=True):
@@ -153,6 +155,8 @@ class Feedback(Record, frozen=True, kw_only=True):
     verdict: Literal["right", "wrong", "withdrawn"]
     """Withdrawn: as if nothing had been said of it."""
     actor: str = ""
+    fingerprint: str = ""
+    """Of the request, where it had an Idempotency-Key: the same key for another one is refused."""
 
 
 class Audit(Record, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from autoscaler.mate import Mate
 from autoscaler.scheduled import Scheduled
 from autoscaler.situation import Allotment, Block, Order, Situation
 
@@ -97,5 +98,8 @@ def _extras(drawn: Mapping[str, Any], extra: Sequence[int]) -> Mapping[str, Any]
         "blocks": (Block(incident="INC-7", open_s=60.0 * open_s),) if open_s < 20 else (),
         "scheduled": scheduled if 5 < kind < 12 else None,
         "order": order if kind < 6 else None,
+        "mate": Mate(pool="write", role="decode", takes_per_s=given, sends_per_s=asked)
+        if share < 10
+        else None,
         "allotment": Allotment(asked=asked, replicas=given) if kind > 30 else None,
     }

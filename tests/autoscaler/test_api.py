@@ -297,6 +297,36 @@ async def test_the_same_key_for_something_else_is_refused(client: httpx.AsyncCli
     assert statuses == [202, 422]
 
 
+@pytest.mark.parametrize(("replicas", "status"), [(3, 202), (4, 422)])
+async def test_an_api_started_anew_knows_keys_from_the_log(
+    client: httpx.AsyncClient, broker: Broker, view: View, replicas: int, status: int
+) -> None:
+    key = {"Idempotency-Key": "k1"}
+    first = await client.post("/v1/pools/codex/override", json={"replicas": 3}, headers=key)
+    (command,) = broker.values(Command)
+    view.feed([message("commands", command.id, command)])
+    async with client_of(view, broker) as anew:
+        body = {"replicas": replicas}
+        again = await anew.post("/v1/pools/codex/override", json=body, headers=key)
+
+    assert again.status_code == status
+    assert (again.json() == first.json()) == (status == 202)
+    assert len(broker.values(Command)) == 1
+
+
+async def test_before_it_has_read_the_log_it_promises_nothing_for_a_key(
+    client: httpx.AsyncClient, broker: Broker, view: View
+) -> None:
+    view.catching_up = True
+    body = {"replicas": 3}
+    statuses = [
+        (await client.post("/v1/pools/codex/override", json=body, headers=headers)).status_code
+        for headers in ({"Idempotency-Key": "k1"}, {})
+    ]
+
+    assert statuses == [503, 202]
+
+
 async def test_without_a_broker_nothing_is_accepted(
     client: httpx.AsyncClient, broker: Broker
 ) -> None:

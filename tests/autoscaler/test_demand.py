@@ -2,12 +2,12 @@ from typing import Any
 
 import pytest
 
-from autoscaler.demand import DemandMeter, PoolSecond, pool_seconds
+from autoscaler.demand import DemandMeter, PoolSecond, Slo, pool_seconds
 from streams.windows.regroup import merge_tables
 from tests.autoscaler.world import at, requests_table
 
 POOL = ("local", "codex")
-SLO = {POOL: 1.0}
+SLO = {POOL: Slo(counted_at=POOL)}
 
 
 def second_of(*tables: Any) -> PoolSecond:

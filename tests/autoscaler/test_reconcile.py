@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from streams.clock import SECOND_US, ManualClock
 from streams.codec import encode_record
 from streams.errors import BrokerUnavailableError, PoolDriverError
 from streams.schemas.scaling import Decision, Drain, ReplicaStatus
+from streams.schemas.telemetry import Change
 from streams.stage import Outcome
 
 POOL = PoolSettings(name="codex", service="codex", model="tiny", address="http://127.0.0.1:9")
@@ -34,6 +36,27 @@ DECISION = Decision(
 class RefusingPool(DryRunPool):
     async def observe(self) -> list[ReplicaStatus]:
         raise PoolDriverError("the orchestrator is on holiday")
+
+
+class HangingPool(DryRunPool):
+    async def observe(self) -> list[ReplicaStatus]:
+        await asyncio.Event().wait()
+        return []
+
+
+class CountingPool(DryRunPool):
+    """Tells when it has been looked at three times."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.looks = 0
+        self.enough = asyncio.Event()
+
+    async def observe(self) -> list[ReplicaStatus]:
+        self.looks += 1
+        if self.looks == 3:
+            self.enough.set()
+        return await super().observe()
 
 
 def reconciler(
@@ -73,6 +96,37 @@ async def test_a_driver_that_refuses_does_not_stop_the_loop(tmp_path: Path) -> N
 
     await loop.step()
     await loop.step()
+
+
+async def test_a_driver_that_hangs_holds_up_no_other(tmp_path: Path) -> None:
+    clock = ManualClock(1_000 * SECOND_US)
+    drivers = [kind(POOL, clock=clock, log_dir=tmp_path) for kind in (HangingPool, CountingPool)]
+    pools = [
+        DrivenPool(f"local/{name}", Drive(POOL, dry_run=False), driver)
+        for name, driver in zip(("hangs", "codex"), drivers, strict=True)
+    ]
+    running = asyncio.create_task(Reconciler(pools, clock, period_s=0.0).run())
+    assert isinstance(drivers[1], CountingPool)
+    await asyncio.wait_for(drivers[1].enough.wait(), timeout=10)
+    running.cancel()
+
+
+async def test_it_is_said_of_and_asked_again(tmp_path: Path) -> None:
+    clock = ManualClock(1_000 * SECOND_US)
+    driver = HangingPool(POOL, clock=clock, log_dir=tmp_path)
+    pools = [DrivenPool("local/codex", Drive(POOL, dry_run=False), driver)]
+    loop, sent = Reconciler(pools, clock, patience_s=0.0), list[Outcome]()
+    await loop.step()
+
+    async def take(outcome: Outcome) -> None:
+        sent.append(outcome)
+        raise BrokerUnavailableError("kafka://nowhere", "enough")
+
+    with pytest.raises(BrokerUnavailableError):
+        await loop.send(take)
+    (change,) = (out.value for out in sent[0].out)
+    assert isinstance(change, Change)
+    assert change.summary == "codex: its driver did not answer for 0 s and is asked again"
 
 
 async def test_what_could_not_be_sent_is_sent_the_next_time(tmp_path: Path) -> None:

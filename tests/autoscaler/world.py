@@ -46,9 +46,12 @@ def requests_table(
     *,
     tenant: str = "acme",
     ended: Sequence[tuple[float, float]] = (),
+    first_s: Sequence[float] = (),
     **counts: float,
 ) -> Table:
     """One window of one tenant; ``ended``: (waited, served) seconds of each request that ended.
+
+    first_s: seconds from the start of serving to the first token, of each.
 
     counts: ``COUNTED``, `tokens` and `prompt_tokens`; `queued` and `in_flight`, else no gauges.
     """
@@ -58,6 +61,9 @@ def requests_table(
         "queue_s": np.array([round(w * 1e6) for w, _ in ended], np.int64),
         "duration_s": np.array([round((w + s) * 1e6) for w, s in ended], np.int64),
     }
+    if first_s:
+        firsts = [w + f for (w, _), f in zip(ended, first_s, strict=True)]
+        spans["ttft_s"] = np.array([round(s * 1e6) for s in firsts], np.int64)
     ints = {name: int(counts.get(name, 0)) for name in COUNTED}
     ints["finished"] = len(ended)
     ints["output_tokens"] = int(counts.get("tokens", 0))
@@ -77,9 +83,11 @@ def requests_table(
     )
 
 
-def engines_table(second: int, replica: str = "codex-1", **values: float) -> Table:
-    """One window of one replica of `codex`; what is not given, its engine does not tell."""
-    labels = {"cluster": "local", "pool": "codex", "replica": replica}
+def engines_table(
+    second: int, replica: str = "codex-1", pool: str = "codex", **values: float
+) -> Table:
+    """One window of one replica; what is not given, its engine does not tell."""
+    labels = {"cluster": "local", "pool": pool, "replica": replica}
     series = series_id("engine", labels)
     ints: dict[str, int] = {}
     for feature in FEATURES["engine"]:

@@ -1,3 +1,5 @@
+import json
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,51 @@ def test_a_trace_is_held_against_policies_and_drawn(
     assert len(ET.fromstring(chart.read_text()).findall(".//{*}polyline")) == 9
 
 
+def rows(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, tuple[float, float]]:
+    """GPU-hours and percent missed, by the name of the row."""
+    assert main(["backtest", *words]) == 0
+    lines = capsys.readouterr().out.splitlines()[2:]
+    cells = [re.split(r"  +", line) for line in lines]
+    return {row[0]: (float(row[1]), float(row[3].removesuffix(" %"))) for row in cells if row[3:]}
+
+
+def saved(folder: Path, came_s: list[float], service_s: float) -> str:
+    """A quarter of an hour in which each request has a slot for so long."""
+    file, came = folder / "trace.npz", np.array([*came_s, 899.0])
+    meta = json.dumps({"profile": {"slots": 4, "prefill_tps": 1.0, "tpot_s": 0.0}})
+    tokens = np.full(came.size, service_s)
+    np.savez(file, t=came, in_tok=tokens, out_tok=tokens, resolution_s=0.0, meta=meta)
+    return str(file)
+
+
+def test_what_zero_and_sleep_would_save_stands_beside_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two requests a second in the first minute, and again ten minutes later."""
+    came_s = [at + half_s for at in (0.0, 600.0) for half_s in np.arange(0, 60, 0.5).tolist()]
+    options = ["--cold-start", "10", "--zero", "--asleep", "3", "--wake", "2", "--asleep-cost", "0"]
+    found = rows(capsys, saved(tmp_path, came_s, 4.0), "--policies", "tidegate", *options)
+
+    assert list(found) == [
+        "as it begins", "tidegate", "tidegate, to zero", "tidegate, 3 asleep", "tidegate, both"
+    ]  # fmt: skip
+    assert found["tidegate, to zero"][0] < found["tidegate"][0]
+    assert found["tidegate, 3 asleep"][1] < found["tidegate"][1] / 2
+    assert found["tidegate, both"][1] < found["tidegate, to zero"][1] / 2
+
+
+def test_jobs_that_may_wait_take_few_and_end_in_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Fifty jobs of 20 s at once."""
+    file = saved(tmp_path, [200.0] * 50, 20.0)
+    people = rows(capsys, file, "--policies", "tidegate")["tidegate"]
+    jobs = rows(capsys, file, "--policies", "tidegate", "--jobs-due", "600")["tidegate"]
+
+    assert jobs[1] == 0
+    assert jobs[0] < people[0] / 10
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -34,6 +81,8 @@ def test_a_trace_is_held_against_policies_and_drawn(
         (["x.npz", "--prometheus", "http://127.0.0.1:9"], "one of the two"),
         (["--prometheus", "http://127.0.0.1:9"], "a selector of the pool's engines"),
         (["x.npz"], "a file that exists"),
+        (["x.npz", "--asleep", "-1"], "--asleep must be at least 0"),
+        (["x.npz", "--asleep-cost", "2"], "--asleep-cost must be from 0 to 1"),
         (["x.npz", "--policies", "best"], "of hindsight, tidegate"),
     ],
 )

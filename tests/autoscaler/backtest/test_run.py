@@ -64,6 +64,29 @@ def test_what_has_not_begun_to_serve_goes_first() -> None:
     assert lives.seconds.in_flight[29] == 1
 
 
+def test_one_that_sleeps_is_ready_again_sooner_than_one_that_starts() -> None:
+    beds: dict[str, Any] = {"max_asleep": 1, "wake_s": 2.0}
+    lives = lived(trace([], [], 40), {5: 1, 10: 3}, first=3, **beds)
+
+    assert lives.asleep[[4, 5, 9, 10]].tolist() == [0, 1, 1, 0]
+    assert lives.paid[[4, 5, 10]].tolist() == [3, 1, 3]
+    assert lives.seconds.ready[[11, 12, 19, 20]].tolist() == [1, 2, 2, 3]
+
+
+def test_one_sleeps_only_once_it_has_drained() -> None:
+    lives = lived(trace([0.5, 0.6], [20, 20], 40), {5: 1}, first=2, max_asleep=1)
+
+    assert lives.asleep[[5, 19, 20]].tolist() == [0, 0, 1]
+    assert lives.paid[[5, 19, 20]].tolist() == [2, 2, 1]
+
+
+@pytest.mark.parametrize(("ratio", "hours"), [(1.0, 2.0), (0.25, 1.25), (0.0, 1.0)])
+def test_one_asleep_costs_a_share(ratio: float, hours: float) -> None:
+    lives = lived(trace([], [], 4_200), {1: 1}, first=2, max_asleep=1)  # ten minutes go unjudged
+
+    assert outcome(lives, 1.0, ratio).gpu_hours == pytest.approx(hours, abs=0.01)
+
+
 def test_a_client_that_has_waited_too_long_is_given_up() -> None:
     lives = lived(trace([0.5, 1.0, 65.0], [70, 5, 5], 90), {}, patience_s=60.0)
 
