@@ -147,7 +147,8 @@ def _run(trace: Trace, name: str, options: Options, more: Mapping[str, Any]) -> 
         age_s=who.age_s if who else 15,
     )
     # Jobs are given up by nobody.
-    shape = replace(shape, **({"patience_s": FOREVER_S} if options.deadline_s else {}) | more)
+    patience = {"patience_s": FOREVER_S} if options.deadline_s else {}
+    shape = replace(shape, **{**patience, **more})
 
     def make(shape: Shape) -> Policy:
         return who.make("", shape, who.usual) if who else Static()

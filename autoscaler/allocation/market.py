@@ -66,12 +66,12 @@ class Market:
             # Nobody moves yet: say what would be, if all did.
             sharing = [replace(one, ladder="full", dry_run=False) for one in sharing]
             alone = {situation.pool: decide(situation) for situation in sharing}
-        claims = as_legs(
+        wished = as_legs(
             [self._claim(situation, alone[situation.pool], within) for situation in sharing],
             {situation.pool: situation for situation in sharing},
             alone,
         )
-        claims, grants = grants_in_step(claims, self._stocks)
+        claims, grants = grants_in_step(wished, self._stocks)
         wider = [
             _with_slack(claim, situation)
             if situation.deadline_s

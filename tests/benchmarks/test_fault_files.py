@@ -36,7 +36,7 @@ def place_of(fault: Fault) -> Place:
 def drivers() -> Drivers:
     traffic = azure_or_servegen(np.random.default_rng(11), CLUSTER)
     return Drivers(
-        cluster=CLUSTER, seconds=SECONDS, demand=traffic(0, SECONDS), rng=np.random.default_rng(5)
+        cluster=CLUSTER, seconds=SECONDS, demand=traffic(0, SECONDS), rng=np.random.default_rng(6)
     )
 
 

@@ -35,10 +35,10 @@ async def ask(settings: Settings, replicas: int, stack: AsyncExitStack) -> httpx
 
 async def commands(stream: StreamSettings) -> int:
     async with TopicReader(stream, ["commands"]) as reader:
-        found = []
+        found = 0
         while not reader.caught_up.is_set() or not found:
-            found += await reader.poll(1.0)
-    return len(found)
+            found += len(await reader.poll(1.0))
+    return found
 
 
 async def test_a_key_means_the_same_after_a_restart(broker_url: str) -> None:

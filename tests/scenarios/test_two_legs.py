@@ -62,7 +62,7 @@ class Side:
 def served(roles: dict[str, str], seconds: int = 240) -> tuple[int, list[tuple[int, int]]]:
     """Requests that got their whole answer, and both sizes over time: four a second, then 20."""
     pools = [
-        PoolSettings(name=name, service="codex", model="m", role=role, max_replicas=20)  # type: ignore[arg-type]
+        PoolSettings(name=name, service="codex", model="m", role=role, max_replicas=20)
         for name, role in roles.items()
     ]
     stock = StockSettings(name="here", hardware="cpu", gpus=GPUS)

@@ -40,7 +40,7 @@ def rows(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, tuple[flo
 def saved(folder: Path, came_s: list[float], service_s: float) -> str:
     """A quarter of an hour in which each request has a slot for so long."""
     file, came = folder / "trace.npz", np.array([*came_s, 899.0])
-    meta = json.dumps({"profile": {"slots": 4, "prefill_tps": 1.0, "tpot_s": 0.0}})
+    meta = json.dumps({"profile": {"slots": 4, "prefill_tps": 1e9, "tpot_s": 1.0}})
     tokens = np.full(came.size, service_s)
     np.savez(file, t=came, in_tok=tokens, out_tok=tokens, resolution_s=0.0, meta=meta)
     return str(file)

@@ -142,7 +142,7 @@ def _results(
 
 def _widest(files: Sequence[Labelled]) -> int:
     """Columns of the file that has most."""
-    return max(file.values.shape[1] for file in files)
+    return max(int(file.values.shape[1]) for file in files)
 
 
 def _done(jobs: Sequence[Job], processes: int) -> Iterator[tuple[str, str, Result]]:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from detectors.banks.ensemble import LASTING
+from detectors.bench.peers import PEERS
 from tests.detectors.bench.files import write_arrays, write_cloud, write_nab
 from tidegate.bench import detect_run
 from tidegate.cli import main
@@ -49,7 +50,7 @@ def test_every_set_is_judged(data: Path, capsys: pytest.CaptureFixture[str]) -> 
 def test_a_set_too_wide_for_a_peer_goes_without_it(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    narrow = replace(detect_run.PEERS["ewma_all"], columns=1)
+    narrow = replace(PEERS["ewma_all"], columns=1)
     monkeypatch.setattr(detect_run, "PEERS", {"ewma_all": narrow})
 
     _, report = bench(data, "--peers", "ewma_all")
