@@ -102,13 +102,16 @@ def test_an_slo_that_is_not_its_roles_is_an_error(field: str) -> None:
         PoolSettings(name="one", **COMMON, **{field: 1.0})
 
 
-def lives(seconds: int, writing: float) -> Iterator[Decision]:
+def planner() -> Planner:
+    return Planner(ACTING, BackendSettings(pools=(READ, WRITE)))
+
+
+def ticks(seconds: range, writing: float) -> Iterator[Tick]:
     """Eight requests a second, read for half a second each and written for four.
 
     writing: requests that decode holds; only its engines tell, the door counts them all.
     """
-    planner = Planner(ACTING, BackendSettings(pools=(READ, WRITE)))
-    for second in range(seconds):
+    for second in seconds:
         records: list[Any] = [
             pool_status(second, pool="read", desired=1),
             pool_status(second, pool="write", desired=8, ready=8),
@@ -129,7 +132,23 @@ def lives(seconds: int, writing: float) -> Iterator[Decision]:
             Arrival(at_us=at(second), id=str(number), topic="any", record=record)
             for number, record in enumerate(records)
         ]
-        yield from decisions_of(planner.step(Tick(now_us=at(second + 1), arrivals=arrivals)))
+        yield Tick(now_us=at(second + 1), arrivals=arrivals)
+
+
+def lives(seconds: int, writing: float) -> list[Decision]:
+    one = planner()
+    return [
+        made for tick in ticks(range(seconds), writing) for made in decisions_of(one.step(tick))
+    ]
+
+
+def test_what_was_learned_of_both_outlives_a_restart() -> None:
+    one, anew = planner(), planner()
+    for tick in ticks(range(20), writing=32):
+        one.step(tick)
+    assert anew.recall(one.remember()) == []
+    for tick in ticks(range(20, 25), writing=32):
+        assert decisions_of(anew.step(tick)) == decisions_of(one.step(tick))
 
 
 def test_one_stream_of_requests_plans_both() -> None:
