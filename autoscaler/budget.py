@@ -8,12 +8,12 @@ SPENT_RATIO: Final = 0.7
 """Aim at so much of the budget: what happens tomorrow is not known."""
 GAIN: Final = 0.03
 """Logits a step in which everything is missed; a day without a miss moves 1.8 at 1 % budget."""
-LOWEST, HIGHEST = -4.0, 4.5
-"""Logits: p2 and p99. Beyond, a long peace or a long outage would take days to unlearn."""
+LOWEST, HIGHEST = -6.0, 4.5
+"""Logits: p0.25 and p99. Beyond, a long peace or a long outage would take days to unlearn."""
 KEPT_TIMES: Final = 1 / 55
 """Replicas are kept that a pool would order whose budget is so many times as large."""
-ODDS, ODDS_S = 80.0, 140.0
-"""Where five pools came to rest, a bit more careful."""
+ODDS, ODDS_S = 120.0, 140.0
+"""Between where five pools come to rest and the careful side of it."""
 RATE_STEPS: Final = 8_640
 """Steps over which the usual number of arrivals is averaged."""
 
@@ -24,7 +24,7 @@ class Budget:
     A slow integral control (adaptive conformal inference, Gibbs and Candès 2021): a day in which
     nothing is missed pays for the surge that nobody could see coming, and the other way round.
 
-    It starts from odds of ``80 * budget * horizon / (horizon + 140 s)`` that the highest demand
+    It starts from odds of ``120 * budget * horizon / (horizon + 140 s)`` that the highest demand
     until the horizon is more than planned for: of a longer one, a shorter part is spent so.
     """
 
