@@ -41,9 +41,9 @@ async def set_offset(settings: StreamSettings, offset: int) -> int:
 async def taken_or_refused(app: App) -> Partition:
     """The one partition of WATCH once it was taken over, or tried to be."""
     (stage,) = (owner for owner in app.owners if isinstance(owner, LogStage))
-    await eventually(lambda: bool(stage._partitions), within_s=30)
+    await eventually(lambda: bool(stage._partitions), within_s=60)
     (partition,) = stage._partitions.values()
-    await eventually(lambda: partition.failures > 0 or partition.position is not None, within_s=30)
+    await eventually(lambda: partition.failures > 0 or partition.position is not None, within_s=60)
     return partition
 
 
