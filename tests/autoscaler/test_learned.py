@@ -3,7 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -71,18 +71,34 @@ def decided(one: Planner, ticks: Sequence[Tick]) -> list[bytes]:
     return [encode_record(decision) for t in ticks for decision in decisions_of(one.step(t))]
 
 
-@pytest.mark.parametrize("at_s", [3, 61, 299, 333, 450])
-def test_after_a_restart_decisions_are_those_of_a_run_without(at_s: int) -> None:
-    ticks = busy(range(520))
-    undisturbed = planner()
-    before = decided(undisturbed, ticks[:at_s])
-    memory = undisturbed.remember()
-    expected = decided(undisturbed, ticks[at_s:])
+STOPS_S = (3, 61, 299, 333, 450)
 
-    restarted = planner()
-    assert restarted.recall(memory) == []
-    assert decided(restarted, ticks[at_s:]) == expected
-    assert len(before) > 0
+
+class Run(NamedTuple):
+    """Each second and what was decided in it; what was remembered before some of them."""
+
+    ticks: list[Tick]
+    told: list[list[bytes]]
+    memories: dict[int, bytes]
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> Run:
+    run, one = Run(busy(range(520)), [], {}), planner()
+    for at_s, second in enumerate(run.ticks):
+        if at_s in STOPS_S:
+            run.memories[at_s] = one.remember()
+        run.told.append(decided(one, [second]))
+    return run
+
+
+@pytest.mark.parametrize("at_s", STOPS_S)
+def test_after_a_restart_decisions_are_those_of_a_run_without(undisturbed: Run, at_s: int) -> None:
+    restarted, ticks, told = planner(), undisturbed.ticks, undisturbed.told
+
+    assert restarted.recall(undisturbed.memories[at_s]) == []
+    assert [decided(restarted, [second]) for second in ticks[at_s:]] == told[at_s:]
+    assert any(told[:at_s])
 
 
 def test_a_memory_that_is_recalled_is_the_same_memory() -> None:

@@ -98,6 +98,7 @@ def test_records_that_come_after_their_time_are_taken_where_the_clock_stands() -
     assert live.known_us == SECOND_US
 
 
+@pytest.mark.slow
 def test_an_engine_that_was_started_anew_before_it_got_slow_is_asked_about_that_too() -> None:
     live = Live(settings_for(Settings(), Past(1)))  # type: ignore[arg-type]
     second = range(START_US + 300 * SECOND_US, START_US + 301 * SECOND_US)
