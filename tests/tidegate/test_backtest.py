@@ -37,9 +37,9 @@ def rows(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, tuple[flo
     return {row[0]: (float(row[1]), float(row[3].removesuffix(" %"))) for row in cells if row[3:]}
 
 
-def saved(folder: Path, came_s: list[float], service_s: float) -> str:
-    """A quarter of an hour in which each request has a slot for so long."""
-    file, came = folder / "trace.npz", np.array([*came_s, 899.0])
+def saved(folder: Path, came_s: list[float], service_s: float, lasts_s: float = 900) -> str:
+    """Requests that have a slot for so long each."""
+    file, came = folder / "trace.npz", np.array([*came_s, lasts_s - 1])
     meta = json.dumps({"profile": {"slots": 4, "prefill_tps": 1e9, "tpot_s": 1.0}})
     tokens = np.full(came.size, service_s)
     np.savez(file, t=came, in_tok=tokens, out_tok=tokens, resolution_s=0.0, meta=meta)
@@ -49,17 +49,17 @@ def saved(folder: Path, came_s: list[float], service_s: float) -> str:
 def test_what_zero_and_sleep_would_save_stands_beside_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two requests a second in the first minute, and again ten minutes later."""
-    came_s = [at + half_s for at in (0.0, 600.0) for half_s in np.arange(0, 60, 0.5).tolist()]
+    """Two requests a second in the first minute, and again forty minutes later."""
+    came_s = [at + half_s for at in (0.0, 2_400.0) for half_s in np.arange(0, 60, 0.5).tolist()]
     options = ["--cold-start", "10", "--zero", "--asleep", "3", "--wake", "2", "--asleep-cost", "0"]
-    found = rows(capsys, saved(tmp_path, came_s, 4.0), "--policies", "tidegate", *options)
+    found = rows(capsys, saved(tmp_path, came_s, 4.0, 3_000), "--policies", "tidegate", *options)
 
     assert list(found) == [
         "as it begins", "tidegate", "tidegate, to zero", "tidegate, 3 asleep", "tidegate, both"
     ]  # fmt: skip
     assert found["tidegate, to zero"][0] < found["tidegate"][0]
-    assert found["tidegate, 3 asleep"][1] < found["tidegate"][1] / 2
-    assert found["tidegate, both"][1] < found["tidegate, to zero"][1] / 2
+    assert found["tidegate, 3 asleep"][1] < 0.6 * found["tidegate"][1]
+    assert found["tidegate, both"][1] < 0.6 * found["tidegate, to zero"][1]
 
 
 def test_jobs_that_may_wait_take_few_and_end_in_time(
