@@ -243,7 +243,7 @@ class Partition:
         loop = asyncio.get_running_loop()
         began = loop.time()
         besides = [] if self._keeper is None else self._keeper.next_messages()
-        await tx.commit([*out, *besides], offset if offset != self._committed else None)
+        await tx.commit([*out, *besides], offset)
         self._committed = offset
         self._attempts.succeeded()
         self.vital.stir()

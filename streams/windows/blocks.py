@@ -117,8 +117,6 @@ def _label_bytes(labels: Mapping[str, str]) -> int:
 
 
 def _dictionary(table: Table) -> dict[str, dict[str, str]]:
-    if not len(table):
-        return {}
     return {series_hex(key): dict(table.labels[key]) for key in np.unique(table.series).tolist()}
 
 
