@@ -1,8 +1,7 @@
 """What a stage reads: records of one partition's log, with the exact interval they cover."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import chain
 from typing import overload
 
@@ -42,8 +41,6 @@ class Records(Sequence[Message]):
     @classmethod
     def of(cls, messages: Sequence[Message]) -> "Records":
         """Messages that may have been made one by one."""
-        if isinstance(messages, Packed):
-            return messages.records
         if isinstance(messages, Records):
             return messages
         topic, partition = (messages[0].topic, messages[0].partition) if messages else ("", 0)
@@ -71,7 +68,7 @@ class Records(Sequence[Message]):
     @property
     def size_bytes(self) -> int:
         """Of all values."""
-        return sum(map(len, filter(None, self.values)))
+        return sum(len(value) for value in self.values if value)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -91,27 +88,6 @@ class Records(Sequence[Message]):
             self.keys[at],
             self.values[at],
         )
-
-
-class Packed(Sequence[Message]):
-    """Records as they were fetched: unpacked once, by the thread that looks at them."""
-
-    def __init__(self, unpack: Callable[[], Records]) -> None:
-        self._unpack = unpack
-
-    @cached_property
-    def records(self) -> Records:
-        return self._unpack()
-
-    def __len__(self) -> int:
-        return len(self.records)
-
-    @overload
-    def __getitem__(self, at: int) -> Message: ...
-    @overload
-    def __getitem__(self, at: slice) -> list[Message]: ...
-    def __getitem__(self, at: int | slice) -> Message | list[Message]:
-        return self.records[at]
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,8 +165,6 @@ class App(faust.App):
         """Topics (with prefix) that it reads as a member of its group."""
         self.unread: set[str] = set()
         """Topics (with prefix) that are subscribed to for the membership alone."""
-        self.fetch_bytes = 1_048_576
-        """Of one partition, compressed, in one answer."""
         session_s = settings.broker.session_timeout_s
         super().__init__(
             group_id(settings, stage),

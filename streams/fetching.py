@@ -17,7 +17,7 @@ from aiokafka.errors import ConsumerStoppedError, CorruptRecordException, KafkaE
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from streams.batch import Packed, RecordBatch, Records
+from streams.batch import RecordBatch, Records
 from streams.connection import bare_name, client_options, fetch_wait_ms
 from streams.log import get_logger
 
@@ -29,8 +29,6 @@ HELD_WAIT_MS: Final = 20
 """How long a fetch may wait at the broker while answers to others wait to be taken."""
 HELD_S: Final = 1.0
 """How long that goes on after the last such answer."""
-ANSWER_BYTES: Final = 16 * 1024 * 1024
-"""Of one broker's answer, all partitions together: how much of it each gets, it decides."""
 FAUST_LOGGER: Final = logging.getLogger("faust.tidegate")
 """Faust's services log under the module of their class; ours are to be as quiet as its own."""
 
@@ -93,8 +91,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             isolation_level="read_committed",
             # A new position is fetched only after the fetch under way has been answered.
             fetch_max_wait_ms=fetch_wait_ms(app.settings.broker),
-            fetch_max_bytes=ANSWER_BYTES,
-            max_partition_fetch_bytes=max(app.fetch_bytes, app.settings.topics.max_message_bytes),
+            max_partition_fetch_bytes=max(1_048_576, app.settings.topics.max_message_bytes),
             max_poll_interval_ms=NEVER_MS,
             session_timeout_ms=session_ms,
             rebalance_timeout_ms=session_ms,
@@ -168,7 +165,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             return None
         topic = bare_name(self.app.settings, tp.topic)
         try:
-            records = packed(result._partition_records, topic, tp.partition)
+            records = unpacked(result._partition_records, topic, tp.partition)
         except KafkaError as exc:
             self._discard(consumer, tp)
             log.error("records_unreadable", topic=topic, partition=tp.partition, cause=str(exc))  # noqa: TRY400
@@ -214,30 +211,24 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await self._ensure_consumer().commit({TopicPartition(tp.topic, tp.partition): offset})
 
 
-def packed(records: Any, topic: str, partition: int) -> Packed:
-    """All committed records of one partition's fetch answer; to unpack them is left to others.
+def unpacked(records: Any, topic: str, partition: int) -> Records:
+    """All committed records of one partition's fetch answer, as columns.
 
-    That takes most of the time, and this thread is to be back at its sockets.
+    aiokafka's own loop makes a consumer record of each (1 µs); this reads its batches directly.
     """
-    found: list[tuple[Any, int]] = []
+    parts = [Records(topic, partition, _NONE, _NONE, (), ())]
     while records._records.has_next():
         batch = records._records.next_batch()
         if records._check_crcs and not batch.validate_crc():
             raise CorruptRecordException(f"invalid checksum in {topic}/{partition}")
         if not _aborted_or_control(records, batch):
-            found.append((batch, records.next_fetch_offset))
+            parts.append(_part(batch, records.next_fetch_offset, topic, partition))
         records.next_fetch_offset = batch.next_offset
-    nothing = Records(topic, partition, _NONE, _NONE, (), ())
-    return Packed(
-        lambda: Records.joined([nothing, *(_part(*each, topic, partition) for each in found)])
-    )
+    return Records.joined(parts)
 
 
 def _part(batch: Any, start: int, topic: str, partition: int) -> Records:
-    """The records of one batch from offset ``start`` on.
-
-    aiokafka's own loop makes a consumer record of each (1 µs); this reads its batches directly.
-    """
+    """The records of one batch from offset ``start`` on."""
     found = list(batch)
     if batch.base_offset < start:
         # A fetch into the middle of a compressed batch brings the whole of it.

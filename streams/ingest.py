@@ -22,8 +22,6 @@ from streams.stage import Out
 from streams.work import Shown
 
 STAGE: Final = "ingest"
-FETCH_BYTES: Final = 2 * 1024 * 1024
-"""Of a raw partition at once: the next work is there before the last is done."""
 Stored = Callable[[], AsyncIterator[Message]]
 """Reads the partition of ``state.ingest`` that holds the marks of a source partition."""
 
@@ -108,7 +106,6 @@ def attach(app: App, settings: StreamSettings) -> None:
             stored=lambda: stored_marks(settings, state_partition(topic, partition, settings)),
         )
 
-    app.fetch_bytes = FETCH_BYTES
     attach_log_stage(
         app,
         stage=STAGE,

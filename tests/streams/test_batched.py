@@ -14,7 +14,7 @@ from faust.types import TP
 from streams.admin import create_topics
 from streams.app import App, create_app
 from streams.batch import Message, RecordBatch, Records
-from streams.fetching import HELD_S, HELD_WAIT_MS, Patience, packed
+from streams.fetching import HELD_S, HELD_WAIT_MS, Patience, unpacked
 from streams.publisher import Publisher
 from streams.settings import StreamSettings
 from streams.stage import Out
@@ -48,7 +48,7 @@ def log_batch(
 
 def test_records_keep_offset_and_stamp() -> None:
     answer = fetched(log_batch(10, [b"a", b"b"]), log_batch(12, [b"c"]), offset=10)
-    found = list(packed(answer, "t", 0))
+    found = list(unpacked(answer, "t", 0))
 
     assert found == [
         Message("t", 0, 10, 5000, b"k", b"a"),
@@ -59,13 +59,13 @@ def test_records_keep_offset_and_stamp() -> None:
 
 
 def test_records_before_the_offset_asked_for_are_left_out() -> None:
-    found = list(packed(fetched(log_batch(10, [b"a", b"b", b"c"]), offset=12), "t", 0))
+    found = list(unpacked(fetched(log_batch(10, [b"a", b"b", b"c"]), offset=12), "t", 0))
 
     assert [m.offset for m in found] == [12]
 
 
 def test_what_compaction_took_out_leaves_gaps() -> None:
-    found = packed(fetched(log_batch(10, [b"a", b"b"], at=[0, 3])), "t", 0).records
+    found = unpacked(fetched(log_batch(10, [b"a", b"b"], at=[0, 3])), "t", 0)
 
     assert (found.offsets.tolist(), found.timestamps_us.tolist()) == ([10, 13], [5000, 8000])
 
@@ -76,9 +76,7 @@ def test_the_broker_s_stamp_holds_for_all_of_its_batch() -> None:
     data[35:43] = (77).to_bytes(8, "big")
     data[17:21] = crc32c.crc32c(bytes(data[21:])).to_bytes(4, "big")
 
-    found = packed(fetched(bytes(data)), "t", 0).records
-
-    assert found.timestamps_us.tolist() == [77_000, 77_000]
+    assert unpacked(fetched(bytes(data)), "t", 0).timestamps_us.tolist() == [77_000, 77_000]
 
 
 def test_a_broken_checksum_is_noticed() -> None:
@@ -86,11 +84,11 @@ def test_a_broken_checksum_is_noticed() -> None:
     data[-3] ^= 1
 
     with pytest.raises(CorruptRecordException):
-        packed(fetched(bytes(data)), "t", 0)
+        unpacked(fetched(bytes(data)), "t", 0)
 
 
 def test_columns_give_messages_one_by_one_and_in_slices() -> None:
-    records = packed(fetched(log_batch(0, [b"a", b"b", b"c"])), "t", 0).records
+    records = unpacked(fetched(log_batch(0, [b"a", b"b", b"c"])), "t", 0)
 
     assert [m.value for m in records[1:]] == [b"b", b"c"]
     assert records[-1] == list(records)[2]
@@ -98,20 +96,11 @@ def test_columns_give_messages_one_by_one_and_in_slices() -> None:
     assert records.size_bytes == 3
 
 
-def test_packed_records_are_unpacked_once_and_look_like_any_others() -> None:
-    records = packed(fetched(log_batch(0, [b"a", b"b", b"c"])), "t", 0)
-
-    batch = RecordBatch("t", 0, 0, 3, records)
-
-    assert [m.value for m in (records[0], *records[1:])] == [b"a", b"b", b"c"]
-    assert batch.records is records.records
-
-
 def test_aborted_records_are_left_out_and_their_offsets_passed() -> None:
     batches = [log_batch(0, [b"x", b"x"], producer=7), log_batch(2, [b"y"], producer=8)]
     answer = fetched(*batches, aborted=[(7, 0)])
 
-    assert [m.value for m in packed(answer, "t", 0)] == [b"y"]
+    assert [m.value for m in unpacked(answer, "t", 0)] == [b"y"]
     assert answer.next_fetch_offset == 3
 
 
