@@ -67,7 +67,7 @@ async def test_windows_hold_what_was_said(broker_url: str) -> None:
 async def test_frames_whose_answer_was_lost_count_once(kafka_url: str) -> None:
     settings = toy_settings(kafka_url, new_prefix(), "exactly_once", raw_partitions=2)
     await create_topics(settings)
-    # A broker that does not lead a new topic yet answers with an error: to lose that proves nothing.
+    # A broker that does not lead a new topic yet answers with an error, which may well get lost.
     async with TopicReader(settings, ["requests"]):
         pass
     proxy = CuttingProxy(cuts=2)
