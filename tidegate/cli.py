@@ -16,7 +16,7 @@ from tidegate.arguments import instant, seconds, speed
 from tidegate.backtest_command import add_backtest
 from tidegate.bench.command import add_bench
 from tidegate.demo.by_hand import BY_HAND
-from tidegate.edge.merge_sites import add_merge_sites
+from tidegate.edge.merge_command import add_merge_sites
 from tidegate.explain import add_explain
 from tidegate.gpu_commands import add_gpu_commands
 from tidegate.history_command import add_import

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from pydantic import ValidationError
 
-from autoscaler.api.shapes import PlannedSchedule
+from autoscaler.schedules.planned import PlannedSchedule
 from autoscaler.schedules.settings import ScheduleTerms
 from autoscaler.schedules.spans import Span, sentence, words
 from streams.errors import InvalidParameterError

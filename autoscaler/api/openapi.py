@@ -9,9 +9,10 @@ from starlette.responses import Response
 
 from autoscaler.api.health import Health
 from autoscaler.api.problems import MEDIA_TYPE, Problem
-from autoscaler.api.shapes import PlannedSchedule, SeriesLine
+from autoscaler.api.shapes import SeriesLine
 from autoscaler.api.summary import PoolSummary
 from autoscaler.explain import Explanation
+from autoscaler.schedules.planned import PlannedSchedule
 from detectors.explain import Why
 from streams.conduct import Complaint
 from streams.schemas.anomalies import Anomaly

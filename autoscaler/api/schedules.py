@@ -10,8 +10,8 @@ from autoscaler.api.bodies import Actor, Ask, Reason, ScheduleBody
 from autoscaler.api.openapi import answer, many, problems
 from autoscaler.api.problems import unknown
 from autoscaler.api.reads import Cluster, PoolName, find_pool
-from autoscaler.api.shapes import PlannedSchedule, planned
 from autoscaler.api.view import View
+from autoscaler.schedules.planned import PlannedSchedule, planned
 from autoscaler.schedules.settings import NAME
 from streams.clock import Clock
 

@@ -1,4 +1,6 @@
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,3 +89,13 @@ def test_stages_that_cannot_be_run(
         main(["worker", "--stages", stages])
 
     assert said in capsys.readouterr().err
+
+
+def test_no_process_loads_detectors_that_does_not_detect() -> None:
+    """They take 85 MB and a second; six of the seven stages have no use for them."""
+    loaded = "import sys, tidegate.cli; print({'river', 'scipy', 'sklearn'} & sys.modules.keys())"
+    said = subprocess.run(
+        [sys.executable, "-c", loaded], capture_output=True, text=True, check=True
+    )
+
+    assert said.stdout == "set()\n"

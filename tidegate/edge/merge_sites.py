@@ -1,6 +1,5 @@
-"""``tidegate merge-sites``: what sites know in, one file out that a new site begins with."""
+"""What sites know in, one file out that a new site begins with."""
 
-import argparse
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -10,32 +9,11 @@ from detectors.knowledge import Knowledge, knowledge_of, teach, together
 from detectors.watch import Watch, meaning_of
 from streams.errors import InvalidParameterError, SnapshotError
 from streams.packing import pack, unpack
-from tidegate.edge.site import Site, settings_of
+from tidegate.edge.site import Site
 from tidegate.edge.spool import Spool
 from tidegate.settings import Settings
 
-MEANING: Final = "what sites know, as if one had seen it all: a new site begins with that"
 _SQLITE: Final = b"SQLite format 3"
-
-
-def add_merge_sites(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("merge-sites", help=MEANING, description=MEANING)
-    files = "spool of a site (edge-SITE.sqlite), or a file that this command wrote"
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help=files)
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="FILE", help="for edge.begins_with"
-    )
-    parser.set_defaults(run=_merge)
-
-
-def _merge(arguments: argparse.Namespace, settings: Settings) -> int:
-    knowledge = merge_sites(arguments.files, arguments.out, settings_of(settings))
-    for (kind, by, alike), known in knowledge.known:
-        where = " ".join(word for word in alike if word) or "any"
-        summed = f" by {','.join(by)}" if by else ""
-        able, all_of_it = len(known.members), known.calibration.seen.shape[1]
-        print(f"{kind} {where}{summed}: {able} of {all_of_it} detectors know what holds elsewhere")
-    return 0
 
 
 def merge_sites(files: Sequence[Path], out: Path, settings: Settings) -> Knowledge:
