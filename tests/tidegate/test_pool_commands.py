@@ -116,7 +116,7 @@ def test_a_schedule_is_added_seen_replaced_and_removed(
 def test_an_order_whose_answer_is_lost_is_given_once(
     capsys: pytest.CaptureFixture[str], api: str, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tidegate.control_api.PAUSE_S", 0.0)
+    monkeypatch.setattr("tidegate.control_api.PAUSE_S", 0.05)
     before, plan.lost = len(plan.commands), 1
     assert said(capsys, api, "schedules", "add", "codex", "once", *OFFICE[1:])[0] == 0
     assert len(plan.commands) == before + 1
